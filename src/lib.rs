@@ -1,1 +1,7 @@
-//! x
+//! A self-hosted workspace node that federates groups and threads with the nodes of other workspaces.
+
+pub mod crypto;
+pub mod ids;
+pub mod limits;
+pub mod time;
+pub mod wire;

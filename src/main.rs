@@ -1,2 +1,3 @@
-//! x
+//! The `comity` binary.
+
 fn main() {}

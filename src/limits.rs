@@ -1,0 +1,93 @@
+//! Every bound of the system, in one place, with the relations between them checked at compile time.
+//!
+//! Duty: to name a limit once. A bound that is not here must not exist elsewhere. Never: behaviour.
+//! Bounds that travel (a peer must know them) are normative, see spec 1.6.
+
+/// Largest frame on any stream between nodes, in bytes (spec 1.6).
+pub const FRAME_BYTES: usize = 512 * 1024;
+/// Largest signed object, in bytes (spec 1.6).
+pub const OBJECT_BYTES: usize = 256 * 1024;
+/// Deepest nesting of CBOR arrays and maps (spec 1.6).
+pub const CBOR_DEPTH: usize = 12;
+/// Largest number of CBOR items in one frame or object (spec 1.6).
+pub const CBOR_ITEMS: usize = 65_536;
+/// Largest text of a message, in bytes of UTF-8 (spec 1.6).
+pub const TEXT_BYTES: usize = 16 * 1024;
+/// Largest body (text, mentions, target) as encoded bytes (spec 1.6).
+pub const BODY_BYTES: usize = 20 * 1024;
+/// Mentions in one message (spec 1.6).
+pub const MENTIONS: usize = 64;
+/// Longest name of a group, subject of a thread, name or title of a person, in bytes (spec 1.6).
+pub const NAME_BYTES: usize = 200;
+/// Longest address, in bytes (spec 1.6).
+pub const ADDRESS_BYTES: usize = 254;
+/// Longest reaction, in bytes of UTF-8 (spec 1.6).
+pub const REACTION_BYTES: usize = 64;
+/// Operations in one membership event (spec 1.6).
+pub const OPS_PER_EVENT: usize = 256;
+/// Direct members of one scope (spec 1.6).
+pub const MEMBERS_PER_SCOPE: usize = 20_000;
+/// Group recipients of one thread (spec 1.6).
+pub const GROUPS_PER_THREAD: usize = 32;
+/// Online keys of one use in a manifest (spec 1.6).
+pub const KEYS_PER_USE: usize = 8;
+/// Endpoints in a manifest (spec 1.6).
+pub const ENDPOINTS: usize = 8;
+/// Revisions of one manifest chain (spec 1.6).
+pub const MANIFEST_REVISIONS: usize = 1024;
+/// Entries of a history page (spec 1.6).
+pub const PAGE_ENTRIES: usize = 256;
+/// Bytes of a history page or of a content frame before the last entry that is put in (spec 1.6).
+pub const PAGE_BYTES: usize = 256 * 1024;
+/// Rows of one control frame (spec 1.6).
+pub const FEED_ROWS_PER_FRAME: usize = 64;
+/// Control rows that may be on the way to one peer without acknowledgement (spec 1.6).
+pub const FEED_WINDOW: u64 = 256;
+/// Submissions on the way to one owner without an answer (spec 1.6).
+pub const SUBMISSIONS_IN_FLIGHT: usize = 256;
+/// History requests that one peer serves at a time (spec 1.6).
+pub const HISTORY_REQUESTS: usize = 4;
+/// Content bytes that may be on the way to one peer without acknowledgement (spec 1.6).
+pub const CONTENT_WINDOW_BYTES: usize = 2 * 1024 * 1024;
+
+/// Peers of one node.
+pub const PEERS: usize = 1024;
+/// Requests for a peering that wait for an admin.
+pub const PEERING_REQUESTS: usize = 64;
+/// Tickets open at a time.
+pub const TICKETS: usize = 64;
+/// Open invitations that one scope may have.
+pub const INVITES_PER_SCOPE: usize = 10_000;
+/// Received invitations that wait, per user of this node.
+pub const INVITES_PER_USER: usize = 200;
+/// Messages that wait in the outbox of one user for one owner.
+pub const OUTBOX_PER_OWNER: usize = 10_000;
+/// Tokens of one user.
+pub const TOKENS_PER_USER: usize = 64;
+/// Pending heads (epoch not applied yet) per thread and scope: the newest one.
+pub const PENDING_HEADS: usize = 1;
+/// Inputs that wait for the loop: content.
+pub const CONTENT_QUEUE: usize = 1024;
+/// Inputs that wait for the loop: control, which go first.
+pub const CONTROL_QUEUE: usize = 1024;
+/// Inputs that one commit may cover.
+pub const BATCH_INPUTS: usize = 512;
+/// Commits whose records stay in memory for pumps and live streams.
+pub const RECENT_COMMITS: usize = 1024;
+/// Remembered answers to acts and idempotency keys that are no submissions.
+pub const REMEMBERED_ACTS: usize = 10_000;
+/// Answers of one page of the API.
+pub const API_PAGE: usize = 200;
+/// Body of one API request, in bytes.
+pub const API_BODY_BYTES: usize = 128 * 1024;
+/// Live streams (server-sent events) of one user.
+pub const STREAMS_PER_USER: usize = 16;
+/// Audit rows that one page gives.
+pub const AUDIT_PAGE: usize = 500;
+
+const _: () = assert!(OBJECT_BYTES < FRAME_BYTES);
+const _: () = assert!(PAGE_BYTES + BODY_BYTES + OBJECT_BYTES < FRAME_BYTES + OBJECT_BYTES);
+const _: () = assert!(TEXT_BYTES + MENTIONS * 50 < BODY_BYTES);
+const _: () = assert!(BODY_BYTES + 4096 < OBJECT_BYTES);
+const _: () = assert!(CONTENT_WINDOW_BYTES > 2 * FRAME_BYTES);
+const _: () = assert!(API_BODY_BYTES > 2 * TEXT_BYTES);
