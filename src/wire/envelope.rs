@@ -127,14 +127,24 @@ impl Serialize for EmptyMap {
 impl<'de> serde::Deserialize<'de> for EmptyMap {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let map = std::collections::BTreeMap::<u64, u64>::deserialize(d)?;
-        if map.is_empty() { Ok(Self) } else { Err(serde::de::Error::custom("the unprotected header is not empty")) }
+        if map.is_empty() {
+            Ok(Self)
+        } else {
+            Err(serde::de::Error::custom(
+                "the unprotected header is not empty",
+            ))
+        }
     }
 }
 
 /// {1: -19, 4: kid}: the only protected header of the profile.
 fn protected(kid: KeyId) -> [u8; 13] {
     let mut header = [0xa2, 0x01, 0x32, 0x04, 0x48, 0, 0, 0, 0, 0, 0, 0, 0];
-    header.iter_mut().skip(5).zip(kid.0).for_each(|(to, from)| *to = from);
+    header
+        .iter_mut()
+        .skip(5)
+        .zip(kid.0)
+        .for_each(|(to, from)| *to = from);
     header
 }
 
@@ -144,7 +154,12 @@ fn kid(header: &[u8]) -> Option<KeyId> {
 }
 
 /// What is signed (RFC 9052, 4.4), with the binding of spec 3.4 as external_aad.
-fn sig_structure(kind: u64, audience: Option<WorkspaceId>, protected: &[u8], payload: &[u8]) -> Vec<u8> {
+fn sig_structure(
+    kind: u64,
+    audience: Option<WorkspaceId>,
+    protected: &[u8],
+    payload: &[u8],
+) -> Vec<u8> {
     let aad = cbor::encode(&("comity", 1, kind, audience));
     let bytes = serde_bytes::Bytes::new;
     cbor::encode(&("Signature1", bytes(protected), bytes(&aad), bytes(payload)))
@@ -163,7 +178,12 @@ pub fn sign<T: Object>(object: T, audience: Option<WorkspaceId>, key: &SecretKey
         payload: payload.into(),
         signature: signature.as_slice().into(),
     });
-    Verified { object, bytes: bytes.into(), hash: sha256(&[&message]), signer }
+    Verified {
+        object,
+        bytes: bytes.into(),
+        hash: sha256(&[&message]),
+        signer,
+    }
 }
 
 /// Checks received bytes as an object of type `T` for `audience`, by the keys that `key_of` admits.
@@ -178,21 +198,37 @@ pub fn open<T: Object>(
     let (sign1, kid) = parse(bytes)?;
     let signer = key_of(kid).ok_or(EnvelopeError::UnknownKey(kid))?;
     let message = sig_structure(T::TYPE, audience, &sign1.protected, &sign1.payload);
-    let signature = <&[u8; 64]>::try_from(&*sign1.signature).ok().ok_or(EnvelopeError::Signature)?;
+    let signature = <&[u8; 64]>::try_from(&*sign1.signature)
+        .ok()
+        .ok_or(EnvelopeError::Signature)?;
     if !signer.verifies(&message, signature) {
         return Err(EnvelopeError::Signature);
     }
     let object = read_payload(&sign1)?;
-    Ok(Verified { object, bytes: bytes.clone(), hash: sha256(&[&message]), signer })
+    Ok(Verified {
+        object,
+        bytes: bytes.clone(),
+        hash: sha256(&[&message]),
+        signer,
+    })
 }
 
 /// The object hash of an envelope whose signature is not checked: only for comparing with a known hash.
 ///
 /// # Errors
 /// As [`open`], without the signature.
-pub fn unverified_hash(kind: u64, audience: Option<WorkspaceId>, bytes: &Blob) -> Result<Hash, EnvelopeError> {
+pub fn unverified_hash(
+    kind: u64,
+    audience: Option<WorkspaceId>,
+    bytes: &Blob,
+) -> Result<Hash, EnvelopeError> {
     let (sign1, _) = parse(bytes)?;
-    Ok(sha256(&[&sig_structure(kind, audience, &sign1.protected, &sign1.payload)]))
+    Ok(sha256(&[&sig_structure(
+        kind,
+        audience,
+        &sign1.protected,
+        &sign1.payload,
+    )]))
 }
 
 /// The claimed content, to find out whose key to ask for; nothing may be believed before [`open`].

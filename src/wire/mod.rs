@@ -3,4 +3,13 @@
 //! Duty: the one place where received bytes become values, after they were checked and verified
 //! (spec 3). Never: state, clocks, sockets, or a decision on what a valid object may do.
 
+mod array;
+mod blob;
 pub mod cbor;
+mod content;
+pub mod envelope;
+pub mod objects;
+
+pub use blob::Blob;
+pub use content::{Body, Entry, Sealed, Stored, commitment};
+pub use envelope::{EnvelopeError, Object, Verified};
