@@ -3,5 +3,6 @@
 pub mod crypto;
 pub mod ids;
 pub mod limits;
+pub mod protocol;
 pub mod time;
 pub mod wire;

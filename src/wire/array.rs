@@ -57,7 +57,10 @@ macro_rules! choice {
                 match self {
                     $(Self::$variant { $($field,)* } => {
                         let mut tuple = s.serialize_tuple(const { ["code", $(stringify!($field)),*].len() })?;
-                        tuple.serialize_element(&($code as u64))?;
+                        tuple.serialize_element(&{
+                            const CODE: u64 = $code;
+                            CODE
+                        })?;
                         $(tuple.serialize_element($field)?;)*
                         tuple.end()
                     })+

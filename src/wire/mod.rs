@@ -8,8 +8,10 @@ mod blob;
 pub mod cbor;
 mod content;
 pub mod envelope;
+pub mod frames;
 pub mod objects;
 
+pub(crate) use array::code;
 pub use blob::Blob;
 pub use content::{Body, Entry, Sealed, Stored, commitment};
 pub use envelope::{EnvelopeError, Object, Verified};

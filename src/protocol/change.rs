@@ -1,0 +1,107 @@
+//! What a decision changes: the one vocabulary of core, store, simulator and dispatch.
+//!
+//! Duty: to say everything that a commit writes. Never: deciding; a change is a fact.
+
+use serde::{Deserialize, Serialize};
+
+use super::row::{Row, RowKey};
+use crate::{
+    ids::{Hash, InviteId, ScopeId, ThreadId, UserId, WorkspaceId},
+    time::Millis,
+    wire::{Blob, Stored},
+};
+
+/// One change. A commit applies a list of them in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A row of state is written, whole.
+    Put(Row),
+    /// A row of state goes.
+    Delete(RowKey),
+    /// An entry is stored under (thread, seq): appended by the owner, or received by a follower.
+    Content(Stored),
+    /// The body of an entry is deleted; the entry stays.
+    Redact(ThreadId, u64),
+    /// All content of a thread is deleted here, its index and references too.
+    Purge(ThreadId),
+    /// A membership event is stored under (scope, incarnation, epoch). Never deleted.
+    Event {
+        /// The scope.
+        scope: ScopeId,
+        /// The incarnation.
+        incarnation: u64,
+        /// The epoch.
+        epoch: u64,
+        /// The signed event.
+        bytes: Blob,
+    },
+    /// A row is appended to our control feed to a peer; the encoded `frames::Item`.
+    Feed {
+        /// The peer.
+        peer: WorkspaceId,
+        /// Its number, from 1.
+        number: u64,
+        /// The item.
+        item: Blob,
+    },
+    /// Rows up to this one were acknowledged and may go.
+    FeedTrim {
+        /// The peer.
+        peer: WorkspaceId,
+        /// The last row that may go.
+        number: u64,
+    },
+    /// A line for the audit log, from the transaction of the act (P8.3).
+    Audit(Audit),
+    /// A line for the journal, which wakes pumps and live streams.
+    Mark(Mark),
+}
+
+/// A line of the audit log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Audit {
+    /// When.
+    pub time: Millis,
+    /// Who acted: a user, or a peer's node.
+    pub actor: Option<UserId>,
+    /// The peer concerned.
+    pub peer: Option<WorkspaceId>,
+    /// The group or thread concerned.
+    pub scope: Option<ScopeId>,
+    /// What: a short stable name such as `member.removed`.
+    pub act: String,
+    /// The rest, for people.
+    pub detail: String,
+    /// The object hash of the signed object that did it.
+    pub object: Option<Hash>,
+}
+
+/// What happened in a commit, for those who follow along. The journal keeps these by commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mark {
+    /// Entries `from..=to` of a thread are new here.
+    Content {
+        /// The thread.
+        thread: ThreadId,
+        /// First.
+        from: u64,
+        /// Last.
+        to: u64,
+    },
+    /// A thread may now be shown further than before, without new entries.
+    Covered(ThreadId),
+    /// Settings, members or existence of a scope changed.
+    Scope(ScopeId),
+    /// These users of this home lost a path to the scope: live views must be re-checked.
+    Lost(ScopeId, Vec<UserId>),
+    /// A peer lost its last reader of the scope: open content streams to it are reset.
+    Cut(ScopeId, WorkspaceId),
+    /// A user has a new or answered invitation.
+    Invited(UserId, InviteId),
+    /// A peering changed.
+    Peer(WorkspaceId),
+    /// A receipt for a removal arrived.
+    Receipt(ScopeId, u64),
+    /// A message in the outbox of this user changed.
+    Outbox(UserId, ThreadId),
+}

@@ -1,0 +1,269 @@
+//! What may be asked of the core, and what it answers.
+//!
+//! Duty: the doors. Everything that changes state comes in as a [`Command`]. Never: behaviour.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    change::Change,
+    row::{InvitePolicy, Role},
+};
+use crate::{
+    ids::{Hash, InviteId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    time::Millis,
+    wire::{
+        Blob, Sealed,
+        frames::{ContentFrame, FeedFrame, HistoryPage, ScopeState},
+        objects::{Action, EntryKind, Floor, Grade, Settings},
+    },
+};
+
+/// Something that is asked of the node's state.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// The node starts: counts the boot. First of all commands.
+    Boot,
+    /// Own manifest of a new revision, after a rotation or a change of endpoints.
+    Manifest(Blob),
+
+    /// A user of this workspace is added.
+    AddUser {
+        /// Local part of the address.
+        local: String,
+        /// Display name.
+        name: String,
+        /// Standing.
+        role: Role,
+    },
+    /// A bearer token for a user; only its hash is given.
+    AddToken(UserId, Hash),
+    /// Every token of the user stops working.
+    RevokeTokens(UserId),
+    /// A user's display name changes.
+    Rename(UserId, String),
+    /// A user's standing changes; suspension ends every membership abroad and here (P7.5).
+    SetRole(UserId, Role),
+
+    /// A ticket is opened; only the hash of its secret is given.
+    OpenTicket(Hash, Millis),
+    /// Our admin redeems a ticket of another workspace.
+    RedeemTicket {
+        /// Whose.
+        peer: WorkspaceId,
+        /// Where they listen.
+        endpoints: Vec<String>,
+        /// The secret.
+        secret: Blob,
+    },
+    /// Over the link: a stranger presents a ticket and its manifest chain.
+    PeerRequest {
+        /// The chain from genesis.
+        manifests: Vec<Blob>,
+        /// The ticket's secret.
+        secret: Blob,
+    },
+    /// Over the link: manifests of a workspace, oldest first.
+    Manifests(Vec<Blob>),
+    /// Over the link: the peer says that it has approved us.
+    PeerApproved(WorkspaceId),
+    /// Our admin approves a waiting peer, or resumes a paused one.
+    Approve(WorkspaceId),
+    /// Our admin pauses a peering.
+    Pause(WorkspaceId),
+    /// Our admin ends a peering: memberships through it end in both directions (P7.5).
+    EndPeer(WorkspaceId),
+    /// Our admin sets what happens with invitations from a peer.
+    SetInvitePolicy(WorkspaceId, InvitePolicy),
+
+    /// A user creates a group.
+    CreateGroup(UserId, Settings),
+    /// A user starts a topic thread. With a first group of another owner it is forwarded there.
+    CreateThread {
+        /// Who.
+        actor: UserId,
+        /// Subject and settings.
+        settings: Settings,
+        /// Group recipients, in order.
+        groups: Vec<crate::ids::GroupId>,
+        /// Addresses of direct recipients.
+        addresses: Vec<String>,
+    },
+    /// A user opens the DM with the owner of an address, or finds it.
+    OpenDm(UserId, String),
+    /// Users of this home become members at once.
+    AddMembers {
+        /// Who adds.
+        actor: UserId,
+        /// Where.
+        scope: ScopeId,
+        /// Whom.
+        users: Vec<UserId>,
+        /// As what.
+        grade: Grade,
+        /// With what history.
+        floor: Floor,
+    },
+    /// A user acts on a scope that is owned here. For foreign scopes the node forwards it as an act.
+    Act(UserId, Action),
+    /// A user leaves a scope, wherever it is owned.
+    Leave(UserId, ScopeId),
+    /// A user answers an invitation.
+    AnswerInvite(UserId, InviteId, bool),
+    /// An inviter or admin takes an invitation back.
+    RevokeInvite(UserId, InviteId),
+    /// A user writes, wherever the thread is owned.
+    Post {
+        /// Who.
+        author: UserId,
+        /// Where.
+        thread: ThreadId,
+        /// The key of idempotency.
+        id: SubmissionId,
+        /// What.
+        kind: EntryKind,
+        /// The message it is about, unless it is one.
+        target: Option<u64>,
+        /// Text or reaction.
+        text: String,
+        /// Who is named.
+        mentions: Vec<UserId>,
+    },
+    /// A user has read a thread up to here.
+    MarkRead(UserId, ThreadId, u64),
+    /// The author has seen that a message was refused, or gives it up: (owner, number).
+    ForgetPending(UserId, SubmissionId),
+
+    /// Over the link: a submission of a peer's user.
+    Submitted {
+        /// The channel it came on.
+        peer: WorkspaceId,
+        /// The signed submission.
+        signed: Blob,
+        /// The body.
+        sealed: Sealed,
+    },
+    /// Over the link: an act of a peer's user.
+    Acted(WorkspaceId, Blob),
+    /// Over the link: the owner's answer to a submission of ours.
+    Answered(WorkspaceId, SubmissionId, Result<u64, Reject>),
+    /// Over the link: rows of the peer's control feed.
+    Feed(WorkspaceId, FeedFrame),
+    /// Over the link: rows of our feed are durable at the peer.
+    FeedAcked(WorkspaceId, crate::ids::FeedId, u64),
+    /// Over the link: what the peer says it holds of our scopes; starts a new feed.
+    Compare(WorkspaceId, Vec<ScopeState>),
+    /// Over the link: live content.
+    Content(WorkspaceId, ContentFrame),
+    /// Over the link: our content frames up to a number are durable at the peer; our journal position of it.
+    ContentAcked(WorkspaceId, u64, u64),
+    /// Over the link: a page of history that we asked for.
+    History(WorkspaceId, HistoryPage),
+    /// A follower needs heads of a thread that were not signed yet.
+    SignHeads(ThreadId),
+    /// Time passes: memberships with an end date end, tickets run out.
+    Tick,
+}
+
+/// What a command brought about.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// All of it, in order.
+    pub changes: Vec<Change>,
+    /// For the one who asked, after the commit.
+    pub reply: Reply,
+}
+
+/// The answer to a command that was carried out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Reply {
+    /// Nothing to say.
+    Done,
+    /// A user was made.
+    User(UserId),
+    /// A group or thread was made or found; ids of invitations that were sent on the way.
+    Scope(ScopeId, Vec<InviteId>),
+    /// An invitation was sent.
+    Invited(InviteId),
+    /// The entry's place in the thread.
+    Posted(u64),
+    /// The message waits in the outbox for this owner.
+    Pending(WorkspaceId),
+    /// The scope belongs to this peer: send this signed act there and wait for the answer.
+    Forward(WorkspaceId, Blob),
+    /// A removal was committed.
+    Removed {
+        /// The scope's epoch of the event.
+        epoch: u64,
+        /// Paths that remain for the removed: threads and groups by which the content is still reached (P7.8).
+        remaining: Vec<ScopeId>,
+    },
+    /// Nothing was changed because it was done before.
+    Already,
+}
+
+crate::wire::code! {
+    /// Why a peer's or a user's request is refused (spec 9.9). Travels.
+    pub enum RejectCode {
+        /// The bytes are not a valid object.
+        0 => Malformed = "malformed",
+        /// Larger than a limit.
+        1 => TooLarge = "too-large",
+        /// The peering is not active.
+        2 => PeerInactive = "peer-inactive",
+        /// The author's home is not the peer on this channel.
+        3 => WrongHome = "wrong-home",
+        /// Unknown here, or not to be known to the one who asks: never told apart (P3.1).
+        4 => NotFound = "not-found",
+        /// The same id was used for something else.
+        5 => Conflict = "conflict",
+        /// Not allowed to those who may know of it.
+        6 => Forbidden = "forbidden",
+        /// The thread takes no such entry now.
+        7 => Closed = "closed",
+        /// A bound is reached; later it may not be.
+        8 => Quota = "quota",
+        /// The signature does not hold.
+        9 => Signature = "signature",
+        /// The scope's state is older or newer than assumed.
+        10 => Stale = "stale",
+        /// The scope is owned by another workspace.
+        11 => NotOwner = "not-owner",
+        /// The chain contradicts what was seen before.
+        12 => Contradiction = "contradiction",
+        /// The feed does not continue where it ended: compare.
+        13 => FeedGap = "feed-gap",
+        /// A value breaks its rule.
+        14 => Invalid = "invalid",
+        /// An unknown critical operation: this node needs an update.
+        15 => UpdateNeeded = "update-needed",
+    }
+}
+
+/// A refusal: at fault is the one who asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{}: {detail}", code.name())]
+pub struct Reject {
+    /// Which rule.
+    pub code: RejectCode,
+    /// What exactly, and what to do. Names nothing that the asker may not know.
+    pub detail: String,
+}
+
+impl Reject {
+    /// A refusal with its explanation.
+    pub fn new(code: RejectCode, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+        }
+    }
+
+    /// The one answer for what does not exist and for what must not be known to (P3.1).
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(
+            RejectCode::NotFound,
+            "no such group, thread, message or person, or you have no access to it",
+        )
+    }
+}

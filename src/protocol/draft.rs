@@ -1,0 +1,173 @@
+//! A decision in the making: a private copy of the state, and the changes that led to it.
+//!
+//! Duty: reading one's own writes; the feed rows, marks and audit lines that belong to a change. Dropped
+//! on a refusal, so that a decision is all or nothing. Never: IO.
+
+use super::{
+    State,
+    change::{Audit, Change, Mark},
+    command::{Reject, RejectCode},
+    row::{Row, RowKey},
+};
+use crate::{
+    crypto::{Random, SecretKey, sha256},
+    ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    time::Millis,
+    wire::{Blob, Object, Stored, Verified, cbor, envelope, frames::Item},
+};
+
+/// What the core reads beyond [`State`]. Implemented by the store's snapshots, with what the running
+/// batch has added laid over it, and by the simulator's disk.
+pub trait Records {
+    /// An entry, with its body unless deleted.
+    fn stored(&self, thread: ThreadId, seq: u64) -> Option<Stored>;
+    /// Where a submission of a home was sequenced: (hash of the entry's submission, thread, seq).
+    fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)>;
+    /// A membership event as signed.
+    fn event(&self, scope: ScopeId, incarnation: u64, epoch: u64) -> Option<Blob>;
+}
+
+/// What a decision gets from outside.
+pub struct Ctx<'a> {
+    /// Now.
+    pub now: Millis,
+    /// For ids and salts.
+    pub random: Random,
+    /// The signing key in use.
+    pub key: &'a SecretKey,
+    /// Content and chains.
+    pub records: &'a dyn Records,
+}
+
+/// The private copy.
+pub struct Draft<'a> {
+    /// As it will be.
+    pub state: State,
+    /// What was changed so far.
+    pub changes: Vec<Change>,
+    /// From outside.
+    pub ctx: Ctx<'a>,
+    me: WorkspaceId,
+}
+
+impl<'a> Draft<'a> {
+    /// Begins with a copy of `state`.
+    ///
+    /// # Errors
+    /// The node has no identity yet.
+    pub fn new(state: &State, ctx: Ctx<'a>) -> Result<Self, Reject> {
+        let me = state.me().ok_or_else(|| {
+            Reject::new(
+                RejectCode::NotFound,
+                "this node has no identity: run `comity init`",
+            )
+        })?;
+        Ok(Self {
+            state: state.clone(),
+            changes: Vec::new(),
+            ctx,
+            me,
+        })
+    }
+
+    /// The own workspace.
+    #[must_use]
+    pub fn me(&self) -> WorkspaceId {
+        self.me
+    }
+
+    /// Writes a row.
+    pub fn put(&mut self, row: Row) {
+        self.state.put(row.clone());
+        self.changes.push(Change::Put(row));
+    }
+
+    /// Deletes a row.
+    pub fn delete(&mut self, key: RowKey) {
+        self.state.delete(&key);
+        self.changes.push(Change::Delete(key));
+    }
+
+    /// Notes for pumps and live streams.
+    pub fn mark(&mut self, mark: Mark) {
+        self.changes.push(Change::Mark(mark));
+    }
+
+    /// Writes an audit line.
+    pub fn audit(
+        &mut self,
+        act: &str,
+        actor: Option<UserId>,
+        peer: Option<WorkspaceId>,
+        scope: Option<ScopeId>,
+        detail: String,
+    ) {
+        let time = self.ctx.now;
+        self.changes.push(Change::Audit(Audit {
+            time,
+            actor,
+            peer,
+            scope,
+            act: act.into(),
+            detail,
+            object: None,
+        }));
+    }
+
+    /// Signs with the online key.
+    pub fn sign<T: Object>(&self, object: T, audience: Option<WorkspaceId>) -> Verified<T> {
+        envelope::sign(object, audience, self.ctx.key)
+    }
+
+    /// Opens an object that `signer` must have signed.
+    ///
+    /// # Errors
+    /// The check that failed, by its name.
+    pub fn open<T: Object>(
+        &self,
+        bytes: &Blob,
+        audience: Option<WorkspaceId>,
+        signer: WorkspaceId,
+    ) -> Result<Verified<T>, Reject> {
+        envelope::open(bytes, audience, |hint| self.state.signing_key(signer, hint)).map_err(
+            |error| {
+                let code = match error {
+                    envelope::EnvelopeError::Signature | envelope::EnvelopeError::UnknownKey(_) => {
+                        RejectCode::Signature
+                    }
+                    envelope::EnvelopeError::Size(_) => RejectCode::TooLarge,
+                    _ => RejectCode::Malformed,
+                };
+                Reject::new(code, error.to_string())
+            },
+        )
+    }
+
+    /// Appends a row to our control feed to a peer (spec 9.4). Nobody is kept waiting: the pump reads the store.
+    pub fn feed(&mut self, peer: WorkspaceId, item: &Item) {
+        let Some(row) = self.state.peers.get(&peer) else {
+            return;
+        };
+        let mut row = (**row).clone();
+        let item: Blob = cbor::encode(item).into();
+        row.queued += 1;
+        row.queued_hash = running_hash(row.queued_hash, &item);
+        self.changes.push(Change::Feed {
+            peer,
+            number: row.queued,
+            item,
+        });
+        self.put(Row::Peer(row));
+    }
+
+    /// The next `N` random bytes.
+    pub fn random<const N: usize>(&mut self) -> [u8; N] {
+        self.ctx.random.bytes()
+    }
+}
+
+/// The hash over a feed up to and including a row (spec 9.4).
+#[must_use]
+pub fn running_hash(before: Hash, item: &[u8]) -> Hash {
+    sha256(&[b"comity/1 feed", &before.0, item])
+}

@@ -1,0 +1,246 @@
+//! The one gate: who may read what, asked by every door (spec 4.11, 5.5, 5.6; P3, P6.2, P7.2).
+//!
+//! Duty: paths of a user to a thread, and whether an entry is visible through one. Pages, streams,
+//! search, notifications, typing and federation all come here. Never: an exception for a caller.
+
+use super::{
+    State,
+    row::{Log, PeerStatus},
+    state::Scope,
+};
+use crate::{
+    ids::{ScopeId, ThreadId, UserId, WorkspaceId},
+    wire::objects::{Floor, Grade, Member},
+};
+
+/// One way by which a user reaches a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// The thread itself, or a recipient group.
+    pub scope: ScopeId,
+    /// Who added the user there.
+    pub by: UserId,
+    /// What he may do there.
+    pub grade: Grade,
+    /// First entry that may be shown.
+    pub from: u64,
+    /// Last entry that may be shown.
+    pub to: u64,
+}
+
+impl Path {
+    /// Whether an entry lies on the path.
+    #[must_use]
+    pub fn shows(&self, seq: u64) -> bool {
+        (self.from..=self.to).contains(&seq)
+    }
+}
+
+/// Every path of the user to the thread; none: the thread does not exist for him (P3.1).
+#[must_use]
+pub fn paths(state: &State, user: UserId, thread: ThreadId) -> Vec<Path> {
+    let (Some(log), Some(own)) = (state.logs.get(&thread), state.scope(thread)) else {
+        return Vec::new();
+    };
+    if own.head.ended || own.head.frozen.is_some() || !standing(state, user) {
+        return Vec::new();
+    }
+    let granting = state
+        .granting(thread)
+        .filter(|scope| serves(state, own, scope, user.home()));
+    granting
+        .filter_map(|scope| path(state, log, own, scope, user))
+        .collect()
+}
+
+/// Whether the user reaches the thread through any path.
+#[must_use]
+pub fn reaches(state: &State, user: UserId, thread: ThreadId) -> bool {
+    !paths(state, user, thread).is_empty()
+}
+
+/// Whether the user is a member of the scope, directly or (thread) through a group.
+#[must_use]
+pub fn sees_scope(state: &State, user: UserId, scope: ScopeId) -> bool {
+    match scope {
+        ScopeId::Thread(thread) => reaches(state, user, thread),
+        ScopeId::Group(group) => {
+            standing(state, user)
+                && state.scope(group).is_some_and(|scope| {
+                    !scope.head.ended
+                        && scope.head.frozen.is_none()
+                        && scope.members.contains_key(&user)
+                })
+        }
+    }
+}
+
+/// Whether a peer has a user who is entitled to the entry, through any path (spec 5.6): the owner's side.
+#[must_use]
+pub fn peer_entitled(state: &State, peer: WorkspaceId, thread: ThreadId, seq: u64) -> bool {
+    peer_floor(state, peer, thread).is_some_and(|floor| seq >= floor)
+}
+
+/// The first entry of an own thread that any user of the peer may read; `None`: the peer has no reader.
+#[must_use]
+pub fn peer_floor(state: &State, peer: WorkspaceId, thread: ThreadId) -> Option<u64> {
+    let (log, own) = (state.logs.get(&thread)?, state.scope(thread)?);
+    if own.head.ended || !peer_active(state, peer) {
+        return None;
+    }
+    let scopes = state
+        .granting(thread)
+        .filter(|scope| scope.homes.contains_key(&peer) && serves(state, own, scope, peer));
+    scopes
+        .filter_map(|scope| home_floor(log, own, scope, peer))
+        .min()
+}
+
+/// The granting scopes through which a peer reads an own thread.
+pub fn peer_scopes<'a>(
+    state: &'a State,
+    peer: WorkspaceId,
+    thread: ThreadId,
+) -> impl Iterator<Item = &'a Scope> {
+    let own = state
+        .scope(thread)
+        .filter(|own| !own.head.ended && peer_active(state, peer));
+    own.into_iter().flat_map(move |own| {
+        let granting = state.granting(thread).map(|scope| &**scope);
+        granting
+            .filter(move |scope| scope.homes.contains_key(&peer) && serves(state, own, scope, peer))
+    })
+}
+
+/// Where `from-now` begins for the users of one home in one scope: (epoch of a join, first entry) (spec 5.6).
+#[must_use]
+pub fn peer_marks(
+    state: &State,
+    peer: WorkspaceId,
+    thread: ThreadId,
+    scope: &Scope,
+) -> Vec<(u64, u64)> {
+    let Some(log) = state.logs.get(&thread) else {
+        return Vec::new();
+    };
+    let late = scope
+        .members
+        .values()
+        .filter(|member| member.user.home() == peer && member.floor == Floor::FromNow);
+    let mut marks: Vec<_> = late
+        .map(|member| (member.joined, first_at(log, scope.head.id, member.joined)))
+        .collect();
+    marks.extend(recipient_mark(log, state, thread, scope));
+    marks.sort_unstable();
+    marks.dedup();
+    marks
+}
+
+fn recipient_mark(log: &Log, state: &State, thread: ThreadId, scope: &Scope) -> Option<(u64, u64)> {
+    let own = state.scope(thread)?;
+    let recipient = own
+        .head
+        .groups
+        .iter()
+        .find(|at| ScopeId::Group(at.group) == scope.head.id)?;
+    (recipient.floor == Floor::FromNow)
+        .then(|| (recipient.added, first_at(log, own.head.id, recipient.added)))
+}
+
+/// The first entry at or after an epoch of a scope; the next one that will come, if there is none.
+#[must_use]
+pub fn first_at(log: &Log, scope: ScopeId, epoch: u64) -> u64 {
+    let marks = log
+        .marks
+        .iter()
+        .find(|(of, _)| *of == scope)
+        .map(|(_, marks)| marks.as_slice());
+    let first = marks.and_then(|marks| marks.iter().find(|(at, _)| *at >= epoch));
+    first.map_or(log.high + 1, |(_, seq)| *seq)
+}
+
+/// A user at home must not be suspended; others are their homes' to judge.
+fn standing(state: &State, user: UserId) -> bool {
+    !state.is_local(user)
+        || state
+            .users
+            .get(&user)
+            .is_some_and(|user| user.role != super::row::Role::Suspended)
+}
+
+fn peer_active(state: &State, peer: WorkspaceId) -> bool {
+    state
+        .peers
+        .get(&peer)
+        .is_some_and(|peer| peer.status == PeerStatus::Active)
+}
+
+/// Whether a granting scope counts for users of a home: not over, and, seen from the thread's owner, a
+/// home that is an active peer (spec 4.8).
+fn serves(state: &State, own: &Scope, scope: &Scope, home: WorkspaceId) -> bool {
+    let alive = !scope.head.ended && scope.head.frozen.is_none();
+    let here = state.me();
+    let reachable = Some(own.head.owner) != here || Some(home) == here || peer_active(state, home);
+    alive && reachable
+}
+
+fn path(state: &State, log: &Log, own: &Scope, scope: &Scope, user: UserId) -> Option<Path> {
+    let member = scope.members.get(&user)?;
+    let from = member_floor(log, own, scope, member);
+    let to = if Some(own.head.owner) == state.me() {
+        log.high
+    } else {
+        covered(log, scope.head.id)
+    };
+    Some(Path {
+        scope: scope.head.id,
+        by: member.by,
+        grade: member.grade,
+        from,
+        to,
+    })
+}
+
+/// Render rule: only what a head of that scope covers (spec 5.5).
+fn covered(log: &Log, scope: ScopeId) -> u64 {
+    log.covers
+        .iter()
+        .find(|(of, _)| *of == scope)
+        .map_or(0, |(_, cover)| cover.seq)
+}
+
+fn member_floor(log: &Log, own: &Scope, scope: &Scope, member: &Member) -> u64 {
+    let personal = match member.floor {
+        Floor::All => 0,
+        Floor::FromNow => first_at(log, scope.head.id, member.joined),
+    };
+    personal.max(recipient_floor(log, own, scope))
+}
+
+/// What history the members of a recipient group get at all.
+fn recipient_floor(log: &Log, own: &Scope, scope: &Scope) -> u64 {
+    let recipient = own
+        .head
+        .groups
+        .iter()
+        .find(|at| ScopeId::Group(at.group) == scope.head.id);
+    recipient
+        .filter(|at| at.floor == Floor::FromNow)
+        .map_or(0, |at| first_at(log, own.head.id, at.added))
+}
+
+fn home_floor(log: &Log, own: &Scope, scope: &Scope, home: WorkspaceId) -> Option<u64> {
+    let mut floor = None;
+    for member in scope
+        .members
+        .values()
+        .filter(|member| member.user.home() == home)
+    {
+        let of = member_floor(log, own, scope, member);
+        floor = Some(floor.map_or(of, |least: u64| least.min(of)));
+        if floor == Some(0) {
+            break;
+        }
+    }
+    floor
+}

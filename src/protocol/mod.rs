@@ -1,0 +1,19 @@
+//! The core: a pure function from state and command to changes (spec 4 to 9).
+//!
+//! Duty: every rule of who may what, and what follows from it. `decide` never mutates what it is given,
+//! all or nothing; `State::apply` never fails. Never: clocks, random sources, files, sockets, threads;
+//! time and seeds are arguments, so that a run is a function of its inputs.
+
+pub mod change;
+pub mod command;
+pub mod decide;
+pub mod draft;
+pub mod gate;
+pub mod row;
+pub mod state;
+
+pub use change::{Change, Mark};
+pub use command::{Command, Decision, Reject, Reply};
+pub use decide::{decide, seal};
+pub use draft::{Ctx, Draft, Records};
+pub use state::State;

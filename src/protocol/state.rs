@@ -1,0 +1,246 @@
+//! The whole state of a node, in persistent maps: a clone is cheap and stays as it was.
+//!
+//! Duty: rows by key, and the few indexes that are derived from them. Never: content, links of chains
+//! and feed rows, which are read through [`super::Records`].
+
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+
+use super::row::{
+    GroupLink, Home, Log, MemberRow, Node, Peer, Pending, ReadMark, ReceivedInvite, Remembered,
+    Removal, Row, RowKey, ScopeHead, SentInvite, Ticket, User,
+};
+use crate::{
+    crypto::PublicKey,
+    ids::{GroupId, Hash, InviteId, KeyId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    wire::objects::Member,
+};
+
+/// A group or thread with its members.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scope {
+    /// Everything but the members.
+    pub head: ScopeHead,
+    /// Direct members.
+    pub members: OrdMap<UserId, Arc<Member>>,
+    /// Homes of direct members, with the number of members.
+    pub homes: OrdMap<WorkspaceId, u64>,
+}
+
+/// The state. Equal states behave equally.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// The node's own row; `None` only before the first manifest.
+    pub node: Option<Node>,
+    /// Workspaces by id, own included.
+    pub homes: OrdMap<WorkspaceId, Arc<Home>>,
+    /// Peers.
+    pub peers: OrdMap<WorkspaceId, Arc<Peer>>,
+    /// Open tickets by the hash of their secret.
+    pub tickets: OrdMap<Hash, Ticket>,
+    /// Users of this workspace.
+    pub users: OrdMap<UserId, Arc<User>>,
+    /// Groups and threads, owned and followed.
+    pub scopes: OrdMap<ScopeId, Arc<Scope>>,
+    /// Content chains.
+    pub logs: OrdMap<ThreadId, Arc<Log>>,
+    /// Invitations from here.
+    pub sent: OrdMap<InviteId, Arc<SentInvite>>,
+    /// Invitations to users of this home.
+    pub received: OrdMap<(InviteId, UserId), Arc<ReceivedInvite>>,
+    /// Messages that wait for their owner.
+    pub outbox: OrdMap<(WorkspaceId, u64), Arc<Pending>>,
+    /// Answers to acts.
+    pub remembered: OrdMap<SubmissionId, Arc<Remembered>>,
+    /// Removals committed here.
+    pub removals: OrdMap<(ScopeId, u64), Arc<Removal>>,
+    /// Consents for groups in threads of other owners.
+    pub links: OrdMap<(GroupId, ThreadId), Arc<GroupLink>>,
+    /// Read marks.
+    pub reads: OrdMap<(UserId, ThreadId), u64>,
+
+    /// Derived: token hash to user.
+    pub tokens: OrdMap<Hash, UserId>,
+    /// Derived: local part of the address to user.
+    pub locals: OrdMap<String, UserId>,
+    /// Derived: threads addressed to a group.
+    pub addressed: OrdMap<GroupId, OrdSet<ThreadId>>,
+    /// Derived: scopes in which a user is a direct member.
+    pub places: OrdMap<UserId, OrdSet<ScopeId>>,
+}
+
+impl State {
+    /// The own workspace.
+    #[must_use]
+    pub fn me(&self) -> Option<WorkspaceId> {
+        self.node.as_ref().map(|node| node.id)
+    }
+
+    /// Whether the user is at home here.
+    #[must_use]
+    pub fn is_local(&self, user: UserId) -> bool {
+        Some(user.home()) == self.me()
+    }
+
+    /// A scope by id.
+    #[must_use]
+    pub fn scope(&self, id: impl Into<ScopeId>) -> Option<&Arc<Scope>> {
+        self.scopes.get(&id.into())
+    }
+
+    /// Whether the scope exists and is owned here.
+    #[must_use]
+    pub fn owns(&self, id: impl Into<ScopeId>) -> bool {
+        self.scope(id)
+            .is_some_and(|scope| Some(scope.head.owner) == self.me())
+    }
+
+    /// The valid signing key of a workspace with this hint, as its newest manifest says.
+    #[must_use]
+    pub fn signing_key(&self, workspace: WorkspaceId, hint: KeyId) -> Option<PublicKey> {
+        let manifest = &self.homes.get(&workspace)?.manifest;
+        let valid = |key: &&PublicKey| key.id() == hint && !manifest.revoked.contains(key);
+        manifest.sign.iter().find(valid).copied()
+    }
+
+    /// Scopes through which content of the thread is granted: itself, then its recipient groups.
+    pub fn granting(&self, thread: ThreadId) -> impl Iterator<Item = &Arc<Scope>> {
+        let own = self.scope(thread);
+        let groups = own.into_iter().flat_map(|scope| &scope.head.groups);
+        own.into_iter()
+            .chain(groups.filter_map(|recipient| self.scope(recipient.group)))
+    }
+
+    /// Takes a row in, with the indexes that follow from it.
+    pub fn put(&mut self, row: Row) {
+        self.delete_indexes(&row.key());
+        match row {
+            Row::Node(row) => self.node = Some(row),
+            Row::Home(row) => drop(self.homes.insert(row.id, row.into())),
+            Row::Peer(row) => drop(self.peers.insert(row.id, row.into())),
+            Row::Ticket(row) => drop(self.tickets.insert(row.secret, row)),
+            Row::User(row) => {
+                for token in &row.tokens {
+ self.tokens.insert(*token, row.id);
+ }
+                self.locals.insert(row.local.clone(), row.id);
+                self.users.insert(row.id, row.into());
+            }
+            Row::Scope(head) => self.put_scope(head),
+            Row::Member(row) => self.put_member(row),
+            Row::Log(row) => drop(self.logs.insert(row.thread, row.into())),
+            Row::Sent(row) => drop(self.sent.insert(row.id, row.into())),
+            Row::Received(row) => drop(self.received.insert((row.invite.id, row.user), row.into())),
+            Row::Pending(row) => drop(self.outbox.insert((row.owner, row.number), row.into())),
+            Row::Remembered(row) => drop(self.remembered.insert(row.id, row.into())),
+            Row::Removal(row) => drop(self.removals.insert((row.scope, row.epoch), row.into())),
+            Row::GroupLink(row) => drop(self.links.insert((row.group, row.thread), row.into())),
+            Row::ReadMark(ReadMark { user, thread, seq }) => {
+                self.reads.insert((user, thread), seq);
+            }
+        }
+    }
+
+    /// Lets a row go, with the indexes that followed from it.
+    pub fn delete(&mut self, key: &RowKey) {
+        self.delete_indexes(key);
+        match key {
+            RowKey::Node(()) => self.node = None,
+            RowKey::Home(id) => drop(self.homes.remove(id)),
+            RowKey::Peer(id) => drop(self.peers.remove(id)),
+            RowKey::Ticket(secret) => drop(self.tickets.remove(secret)),
+            RowKey::User(id) => drop(self.users.remove(id)),
+            RowKey::Scope(id) => drop(self.scopes.remove(id)),
+            RowKey::Member((scope, user)) => self.delete_member(*scope, *user),
+            RowKey::Log(id) => drop(self.logs.remove(id)),
+            RowKey::Sent(id) => drop(self.sent.remove(id)),
+            RowKey::Received(key) => drop(self.received.remove(key)),
+            RowKey::Pending(key) => drop(self.outbox.remove(key)),
+            RowKey::Remembered(id) => drop(self.remembered.remove(id)),
+            RowKey::Removal(key) => drop(self.removals.remove(key)),
+            RowKey::GroupLink(key) => drop(self.links.remove(key)),
+            RowKey::ReadMark(key) => drop(self.reads.remove(key)),
+        }
+    }
+
+    fn delete_indexes(&mut self, key: &RowKey) {
+        match key {
+            RowKey::User(id) => {
+                if let Some(user) = self.users.get(id) {
+                    for token in &user.tokens {
+ self.tokens.remove(token);
+ }
+                    self.locals.remove(&user.local);
+                }
+            }
+            RowKey::Scope(id) => {
+                let Some((scope, thread)) = self.scopes.get(id).zip(id.thread()) else {
+                    return;
+                };
+                for recipient in &scope.head.groups {
+                    if let Some(threads) = self.addressed.get_mut(&recipient.group) {
+                        threads.remove(&thread);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn put_scope(&mut self, head: ScopeHead) {
+        if let Some(thread) = head.id.thread() {
+            for recipient in &head.groups {
+                self.addressed
+                    .entry(recipient.group)
+                    .or_default()
+                    .insert(thread);
+            }
+        }
+        let id = head.id;
+        match self.scopes.get_mut(&id) {
+            Some(scope) => Arc::make_mut(scope).head = head,
+            None => {
+                let scope = Scope {
+                    head,
+                    members: OrdMap::new(),
+                    homes: OrdMap::new(),
+                };
+                self.scopes.insert(id, scope.into());
+            }
+        }
+    }
+
+    /// A member row of a scope that is not there is ignored: scopes are written before their members.
+    fn put_member(&mut self, MemberRow { scope, member }: MemberRow) {
+        let Some(at) = self.scopes.get_mut(&scope).map(Arc::make_mut) else {
+            return;
+        };
+        let user = member.user;
+        if at.members.insert(user, member.into()).is_none() {
+            *at.homes.entry(user.home()).or_insert(0) += 1;
+            self.places.entry(user).or_default().insert(scope);
+        }
+    }
+
+    fn delete_member(&mut self, scope: ScopeId, user: UserId) {
+        let Some(at) = self.scopes.get_mut(&scope).map(Arc::make_mut) else {
+            return;
+        };
+        if at.members.remove(&user).is_none() {
+            return;
+        }
+        let left = at.homes.get(&user.home()).map_or(0, |count| count - 1);
+        if left == 0 {
+            at.homes.remove(&user.home());
+        } else {
+            at.homes.insert(user.home(), left);
+        }
+        if let Some(places) = self.places.get_mut(&user) {
+            places.remove(&scope);
+            if places.is_empty() {
+                self.places.remove(&user);
+            }
+        }
+    }
+}
