@@ -50,9 +50,7 @@ impl Random {
         self.counter += 1;
         let block = sha256(&[b"comity/1 random", &self.seed, &self.counter.to_be_bytes()]);
         let mut out = [0; N];
-        out.iter_mut()
-            .zip(block.0)
-            .for_each(|(to, from)| *to = from);
+        out.iter_mut().zip(block.0).for_each(|(to, from)| *to = from);
         out
     }
 }
@@ -118,14 +116,10 @@ impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let bytes = serde_bytes::ByteBuf::deserialize(d)?;
         let len = bytes.len();
-        bytes
-            .into_vec()
-            .try_into()
-            .map(Self)
-            .map_err(|rest: Vec<u8>| {
-                drop(rest);
-                de::Error::custom(format!("a public key has 32 bytes, not {len}"))
-            })
+        bytes.into_vec().try_into().map(Self).map_err(|rest: Vec<u8>| {
+            drop(rest);
+            de::Error::custom(format!("a public key has 32 bytes, not {len}"))
+        })
     }
 }
 

@@ -20,9 +20,7 @@ pub enum IdError {
         got: String,
     },
     /// The rest is no base32, or not of the right length.
-    #[error(
-        "`{got}` is cut short or mistyped: copy the whole identifier, `{expected}_` and what follows"
-    )]
+    #[error("`{got}` is cut short or mistyped: copy the whole identifier, `{expected}_` and what follows")]
     Body {
         /// The prefix of the kind that was asked for.
         expected: &'static str,
@@ -57,9 +55,7 @@ fn parse<const N: usize>(text: &str, prefix: &'static str) -> Result<[u8; N], Id
 fn text(prefix: &str, bytes: &[u8]) -> String {
     format!(
         "{prefix}_{}",
-        data_encoding::BASE32_NOPAD
-            .encode(bytes)
-            .to_ascii_lowercase()
+        data_encoding::BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
     )
 }
 
@@ -177,9 +173,7 @@ impl UserId {
     #[must_use]
     pub fn home(&self) -> WorkspaceId {
         let mut home = [0; 32];
-        home.iter_mut()
-            .zip(self.0)
-            .for_each(|(to, from)| *to = from);
+        home.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
         WorkspaceId(home)
     }
 }
@@ -313,10 +307,7 @@ mod tests {
             "th_abc".parse::<GroupId>(),
             Err(IdError::Prefix { expected: "gr", .. })
         ));
-        assert!(matches!(
-            "gr_abc".parse::<GroupId>(),
-            Err(IdError::Body { .. })
-        ));
+        assert!(matches!("gr_abc".parse::<GroupId>(), Err(IdError::Body { .. })));
         assert!(matches!(
             scope
                 .to_string()

@@ -15,11 +15,17 @@ use crate::ids::ThreadId;
 pub fn decide(state: &State, command: Command, ctx: Ctx<'_>) -> Result<Decision, Reject> {
     let mut draft = Draft::new(state, ctx)?;
     let reply = arm(&mut draft, command)?;
-    Ok(Decision { changes: draft.changes, reply })
+    Ok(Decision {
+        changes: draft.changes,
+        reply,
+    })
 }
 
 fn arm(_draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
-    Err(Reject::new(RejectCode::Invalid, format!("not decided yet: {command:?}")))
+    Err(Reject::new(
+        RejectCode::Invalid,
+        format!("not decided yet: {command:?}"),
+    ))
 }
 
 /// The heads that a batch owes the followers of the threads that it touched (spec 5.4); before the commit.

@@ -129,18 +129,16 @@ impl<'a> Draft<'a> {
         audience: Option<WorkspaceId>,
         signer: WorkspaceId,
     ) -> Result<Verified<T>, Reject> {
-        envelope::open(bytes, audience, |hint| self.state.signing_key(signer, hint)).map_err(
-            |error| {
-                let code = match error {
-                    envelope::EnvelopeError::Signature | envelope::EnvelopeError::UnknownKey(_) => {
-                        RejectCode::Signature
-                    }
-                    envelope::EnvelopeError::Size(_) => RejectCode::TooLarge,
-                    _ => RejectCode::Malformed,
-                };
-                Reject::new(code, error.to_string())
-            },
-        )
+        envelope::open(bytes, audience, |hint| self.state.signing_key(signer, hint)).map_err(|error| {
+            let code = match error {
+                envelope::EnvelopeError::Signature | envelope::EnvelopeError::UnknownKey(_) => {
+                    RejectCode::Signature
+                }
+                envelope::EnvelopeError::Size(_) => RejectCode::TooLarge,
+                _ => RejectCode::Malformed,
+            };
+            Reject::new(code, error.to_string())
+        })
     }
 
     /// Appends a row to our control feed to a peer (spec 9.4). Nobody is kept waiting: the pump reads the store.

@@ -67,9 +67,7 @@ pub fn sees_scope(state: &State, user: UserId, scope: ScopeId) -> bool {
         ScopeId::Group(group) => {
             standing(state, user)
                 && state.scope(group).is_some_and(|scope| {
-                    !scope.head.ended
-                        && scope.head.frozen.is_none()
-                        && scope.members.contains_key(&user)
+                    !scope.head.ended && scope.head.frozen.is_none() && scope.members.contains_key(&user)
                 })
         }
     }
@@ -91,9 +89,7 @@ pub fn peer_floor(state: &State, peer: WorkspaceId, thread: ThreadId) -> Option<
     let scopes = state
         .granting(thread)
         .filter(|scope| scope.homes.contains_key(&peer) && serves(state, own, scope, peer));
-    scopes
-        .filter_map(|scope| home_floor(log, own, scope, peer))
-        .min()
+    scopes.filter_map(|scope| home_floor(log, own, scope, peer)).min()
 }
 
 /// The granting scopes through which a peer reads an own thread.
@@ -107,19 +103,13 @@ pub fn peer_scopes<'a>(
         .filter(|own| !own.head.ended && peer_active(state, peer));
     own.into_iter().flat_map(move |own| {
         let granting = state.granting(thread).map(|scope| &**scope);
-        granting
-            .filter(move |scope| scope.homes.contains_key(&peer) && serves(state, own, scope, peer))
+        granting.filter(move |scope| scope.homes.contains_key(&peer) && serves(state, own, scope, peer))
     })
 }
 
 /// Where `from-now` begins for the users of one home in one scope: (epoch of a join, first entry) (spec 5.6).
 #[must_use]
-pub fn peer_marks(
-    state: &State,
-    peer: WorkspaceId,
-    thread: ThreadId,
-    scope: &Scope,
-) -> Vec<(u64, u64)> {
+pub fn peer_marks(state: &State, peer: WorkspaceId, thread: ThreadId, scope: &Scope) -> Vec<(u64, u64)> {
     let Some(log) = state.logs.get(&thread) else {
         return Vec::new();
     };
@@ -231,11 +221,7 @@ fn recipient_floor(log: &Log, own: &Scope, scope: &Scope) -> u64 {
 
 fn home_floor(log: &Log, own: &Scope, scope: &Scope, home: WorkspaceId) -> Option<u64> {
     let mut floor = None;
-    for member in scope
-        .members
-        .values()
-        .filter(|member| member.user.home() == home)
-    {
+    for member in scope.members.values().filter(|member| member.user.home() == home) {
         let of = member_floor(log, own, scope, member);
         floor = Some(floor.map_or(of, |least: u64| least.min(of)));
         if floor == Some(0) {

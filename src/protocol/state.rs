@@ -8,8 +8,8 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use super::row::{
-    GroupLink, Home, Log, MemberRow, Node, Peer, Pending, ReadMark, ReceivedInvite, Remembered,
-    Removal, Row, RowKey, ScopeHead, SentInvite, Ticket, User,
+    GroupLink, Home, Log, MemberRow, Node, Peer, Pending, ReadMark, ReceivedInvite, Remembered, Removal, Row,
+    RowKey, ScopeHead, SentInvite, Ticket, User,
 };
 use crate::{
     crypto::PublicKey,
@@ -122,8 +122,8 @@ impl State {
             Row::Ticket(row) => drop(self.tickets.insert(row.secret, row)),
             Row::User(row) => {
                 for token in &row.tokens {
- self.tokens.insert(*token, row.id);
- }
+                    self.tokens.insert(*token, row.id);
+                }
                 self.locals.insert(row.local.clone(), row.id);
                 self.users.insert(row.id, row.into());
             }
@@ -169,8 +169,8 @@ impl State {
             RowKey::User(id) => {
                 if let Some(user) = self.users.get(id) {
                     for token in &user.tokens {
- self.tokens.remove(token);
- }
+                        self.tokens.remove(token);
+                    }
                     self.locals.remove(&user.local);
                 }
             }
@@ -191,10 +191,7 @@ impl State {
     fn put_scope(&mut self, head: ScopeHead) {
         if let Some(thread) = head.id.thread() {
             for recipient in &head.groups {
-                self.addressed
-                    .entry(recipient.group)
-                    .or_default()
-                    .insert(thread);
+                self.addressed.entry(recipient.group).or_default().insert(thread);
             }
         }
         let id = head.id;

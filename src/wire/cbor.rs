@@ -91,8 +91,7 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 /// The first rule of spec 3.1 that the bytes break, or how they miss the shape of `T`.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CborError> {
     check(bytes)?;
-    let value: T =
-        ciborium::from_reader(bytes).map_err(|error| CborError::Shape(error.to_string()))?;
+    let value: T = ciborium::from_reader(bytes).map_err(|error| CborError::Shape(error.to_string()))?;
     if encode(&value) == bytes {
         Ok(value)
     } else {
@@ -211,9 +210,7 @@ impl Walker<'_> {
     }
 
     fn take(&mut self, len: u64) -> Result<&[u8], CborError> {
-        let end = usize::try_from(len)
-            .ok()
-            .and_then(|len| self.at.checked_add(len));
+        let end = usize::try_from(len).ok().and_then(|len| self.at.checked_add(len));
         let part = end
             .and_then(|end| self.bytes.get(self.at..end))
             .ok_or(CborError::Truncated(self.at))?;

@@ -130,9 +130,7 @@ impl<'de> serde::Deserialize<'de> for EmptyMap {
         if map.is_empty() {
             Ok(Self)
         } else {
-            Err(serde::de::Error::custom(
-                "the unprotected header is not empty",
-            ))
+            Err(serde::de::Error::custom("the unprotected header is not empty"))
         }
     }
 }
@@ -154,12 +152,7 @@ fn kid(header: &[u8]) -> Option<KeyId> {
 }
 
 /// What is signed (RFC 9052, 4.4), with the binding of spec 3.4 as external_aad.
-fn sig_structure(
-    kind: u64,
-    audience: Option<WorkspaceId>,
-    protected: &[u8],
-    payload: &[u8],
-) -> Vec<u8> {
+fn sig_structure(kind: u64, audience: Option<WorkspaceId>, protected: &[u8], payload: &[u8]) -> Vec<u8> {
     let aad = cbor::encode(&("comity", 1, kind, audience));
     let bytes = serde_bytes::Bytes::new;
     cbor::encode(&("Signature1", bytes(protected), bytes(&aad), bytes(payload)))

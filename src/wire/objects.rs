@@ -27,9 +27,9 @@ impl<'de> Deserialize<'de> for Extensions {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let map = BTreeMap::<u64, Blob>::deserialize(d)?;
         match map.first_key_value() {
-            Some((key, _)) if *key < 1024 => Err(de::Error::custom(format!(
-                "extension key {key} is below 1024"
-            ))),
+            Some((key, _)) if *key < 1024 => {
+                Err(de::Error::custom(format!("extension key {key} is below 1024")))
+            }
             _ => Ok(Self(map)),
         }
     }
@@ -98,8 +98,7 @@ impl Object for Manifest {
         {
             return Err(format!("each use needs 1 to {} keys", limits::KEYS_PER_USE));
         }
-        if self.revoked.len() > limits::KEYS_PER_USE * 8 || self.endpoints.len() > limits::ENDPOINTS
-        {
+        if self.revoked.len() > limits::KEYS_PER_USE * 8 || self.endpoints.len() > limits::ENDPOINTS {
             return Err("too many revoked keys or endpoints".into());
         }
         self.endpoints
@@ -277,10 +276,7 @@ impl Object for Event {
     const TYPE: u64 = 2;
     fn bounds(&self) -> Result<(), String> {
         if self.ops.is_empty() || self.ops.len() > limits::OPS_PER_EVENT {
-            return Err(format!(
-                "an event has 1 to {} operations",
-                limits::OPS_PER_EVENT
-            ));
+            return Err(format!("an event has 1 to {} operations", limits::OPS_PER_EVENT));
         }
         self.ops.iter().try_for_each(|op| match op {
             Op::CreateGroup { settings, .. }
