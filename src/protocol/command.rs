@@ -158,6 +158,8 @@ pub enum Command {
     ContentAcked(WorkspaceId, u64, u64),
     /// Over the link: a page of history that we asked for.
     History(WorkspaceId, HistoryPage),
+    /// Over the link: the peer's content feed begins anew after this number; copies may lack entries.
+    ContentReset(WorkspaceId, u64),
     /// A follower needs heads of a thread that were not signed yet.
     SignHeads(ThreadId),
     /// Time passes: memberships with an end date end, tickets run out.

@@ -1,12 +1,19 @@
 //! The dispatch of commands to the rules that decide them.
 //!
-//! Duty: one arm per command, nothing else. Never: a rule of its own.
+//! Duty: one arm per command, and what passing time brings. Never: a rule of its own.
 
 use super::{
-    Change, Command, Ctx, Decision, Draft, Reject, State,
-    command::{RejectCode, Reply},
+    Change, Command, Ctx, Decision, Draft, Reject, State, acts,
+    command::Reply,
+    feed, heads, identity, invite, peering, people, posting,
+    posting::Writing,
+    removal, replica,
+    row::{Node, ReadMark, Row, RowKey},
 };
-use crate::ids::ThreadId;
+use crate::{
+    ids::{ScopeId, ThreadId, UserId},
+    wire::Body,
+};
 
 /// Decides a command on a state that stays as it is.
 ///
@@ -21,14 +28,173 @@ pub fn decide(state: &State, command: Command, ctx: Ctx<'_>) -> Result<Decision,
     })
 }
 
-fn arm(_draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
-    Err(Reject::new(
-        RejectCode::Invalid,
-        format!("not decided yet: {command:?}"),
-    ))
+/// The heads that a batch owes the followers of the threads that it touched (spec 5.4); before the commit.
+pub fn seal(state: &State, touched: &[ThreadId], ctx: Ctx<'_>) -> Vec<Change> {
+    let Ok(mut draft) = Draft::new(state, ctx) else {
+        return Vec::new();
+    };
+    touched.iter().for_each(|thread| heads::sign(&mut draft, *thread));
+    draft.changes
 }
 
-/// The heads that a batch owes the followers of the threads that it touched (spec 5.4); before the commit.
-pub fn seal(_state: &State, _touched: &[ThreadId], _ctx: Ctx<'_>) -> Vec<Change> {
-    Vec::new()
+fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
+    match command {
+        Command::Boot => Ok(boot(draft)),
+        Command::Tick => tick(draft),
+        Command::AddUser { local, name, role } => people::add(draft, &local, name, role),
+        Command::AddToken(user, token) => people::add_token(draft, user, token),
+        Command::RevokeTokens(user) => people::revoke_tokens(draft, user),
+        Command::Rename(user, name) => people::rename(draft, user, name),
+        Command::SetRole(user, role) => people::set_role(draft, user, role),
+        Command::CreateGroup(actor, settings) => acts::create_group(draft, actor, settings),
+        Command::CreateThread {
+            actor,
+            settings,
+            groups,
+            addresses,
+        } => acts::create_thread(draft, actor, settings, groups, addresses),
+        Command::OpenDm(actor, address) => acts::open_dm(draft, actor, &address),
+        Command::AddMembers {
+            actor,
+            scope,
+            users,
+            grade,
+            floor,
+        } => invite::add_members(draft, actor, scope, users, grade, floor),
+        Command::Act(actor, action) => acts::act(draft, actor, action),
+        Command::Leave(user, scope) => removal::leave(draft, user, scope),
+        Command::AnswerInvite(user, id, accept) => invite::answer(draft, user, id, accept),
+        Command::RevokeInvite(actor, id) => invite::revoke(draft, actor, id),
+        Command::Post {
+            author,
+            thread,
+            id,
+            kind,
+            target,
+            text,
+            mentions,
+        } => posting::write(
+            draft,
+            Writing {
+                author,
+                thread,
+                id,
+                kind,
+                body: Body {
+                    target,
+                    text,
+                    mentions,
+                },
+            },
+        ),
+        Command::MarkRead(user, thread, seq) => mark_read(draft, user, thread, seq),
+        Command::ForgetPending(author, id) => posting::forget(draft, author, id),
+        other => link_arm(draft, other),
+    }
+}
+
+/// What comes over links, and the peerings themselves.
+fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
+    match command {
+        Command::Manifest(manifest) => identity::renew(draft, &manifest),
+        Command::OpenTicket(secret, expires) => peering::open_ticket(draft, secret, expires),
+        Command::RedeemTicket {
+            peer,
+            endpoints,
+            secret,
+        } => peering::redeem(draft, peer, endpoints, secret),
+        Command::PeerRequest { manifests, secret } => peering::requested(draft, &manifests, &secret),
+        Command::Manifests(chain) => identity::adopt(draft, &chain).map(|_| Reply::Done),
+        Command::PeerApproved(peer) => peering::approved(draft, peer),
+        Command::Approve(peer) => peering::approve(draft, peer),
+        Command::Pause(peer) => peering::pause(draft, peer),
+        Command::EndPeer(peer) => peering::end(draft, peer),
+        Command::SetInvitePolicy(peer, policy) => peering::set_invites(draft, peer, policy),
+        Command::Submitted { peer, signed, sealed } => posting::submitted(draft, peer, &signed, sealed),
+        Command::Acted(peer, act) => acts::acted(draft, peer, &act),
+        Command::Answered(owner, id, answer) => Ok(posting::answered(draft, owner, id, answer)),
+        Command::Feed(peer, frame) => feed::rows(draft, peer, &frame),
+        Command::FeedAcked(peer, feed, number) => feed::acked(draft, peer, feed, number),
+        Command::Compare(peer, held) => feed::compare(draft, peer, &held),
+        Command::Content(peer, frame) => replica::content(draft, peer, frame),
+        Command::ContentReset(peer, number) => Ok(replica::reset(draft, peer, number)),
+        Command::ContentAcked(peer, number, position) => Ok(content_acked(draft, peer, number, position)),
+        Command::History(peer, page) => replica::history(draft, peer, page),
+        Command::SignHeads(thread) => {
+            heads::sign(draft, thread);
+            Ok(Reply::Done)
+        }
+        _ => Ok(Reply::Already),
+    }
+}
+
+fn boot(draft: &mut Draft<'_>) -> Reply {
+    if let Some(node) = draft.state.node.clone() {
+        let boots = node.boots + 1;
+        draft.put(Row::Node(Node { boots, ..node }));
+    }
+    Reply::Done
+}
+
+/// Memberships with an end date end, as signed events (P2.8); tickets run out.
+fn tick(draft: &mut Draft<'_>) -> Result<Reply, Reject> {
+    let now = draft.ctx.now;
+    let due: Vec<(ScopeId, UserId)> = draft
+        .state
+        .scopes
+        .values()
+        .filter(|scope| Some(scope.head.owner) == draft.state.me() && !scope.head.ended)
+        .flat_map(|scope| {
+            let over = scope
+                .members
+                .values()
+                .filter(|member| member.until.is_some_and(|until| until <= now));
+            over.map(|member| (scope.head.id, member.user))
+        })
+        .collect();
+    for (scope, user) in &due {
+        removal::expire(draft, *scope, *user)?;
+    }
+    let expired: Vec<_> = draft
+        .state
+        .tickets
+        .values()
+        .filter(|ticket| ticket.expires <= now)
+        .map(|ticket| ticket.secret)
+        .collect();
+    for secret in &expired {
+        draft.delete(RowKey::Ticket(*secret));
+    }
+    Ok(if due.is_empty() && expired.is_empty() {
+        Reply::Already
+    } else {
+        Reply::Done
+    })
+}
+
+fn mark_read(draft: &mut Draft<'_>, user: UserId, thread: ThreadId, seq: u64) -> Result<Reply, Reject> {
+    let shown = super::gate::paths(&draft.state, user, thread)
+        .iter()
+        .map(|path| path.to)
+        .max();
+    let seq = shown.ok_or_else(Reject::not_found)?.min(seq);
+    if draft
+        .state
+        .reads
+        .get(&(user, thread))
+        .is_some_and(|held| *held >= seq)
+    {
+        return Ok(Reply::Already);
+    }
+    draft.put(Row::ReadMark(ReadMark { user, thread, seq }));
+    Ok(Reply::Done)
+}
+
+fn content_acked(draft: &mut Draft<'_>, peer: crate::ids::WorkspaceId, number: u64, position: u64) -> Reply {
+    let Some(mut row) = draft.state.peers.get(&peer).map(|row| (**row).clone()) else {
+        return Reply::Already;
+    };
+    row.content_acked = (number, position);
+    draft.put(Row::Peer(row));
+    Reply::Done
 }

@@ -120,21 +120,9 @@ pub fn peer_marks(state: &State, peer: WorkspaceId, thread: ThreadId, scope: &Sc
     let mut marks: Vec<_> = late
         .map(|member| (member.joined, first_at(log, scope.head.id, member.joined)))
         .collect();
-    marks.extend(recipient_mark(log, state, thread, scope));
     marks.sort_unstable();
     marks.dedup();
     marks
-}
-
-fn recipient_mark(log: &Log, state: &State, thread: ThreadId, scope: &Scope) -> Option<(u64, u64)> {
-    let own = state.scope(thread)?;
-    let recipient = own
-        .head
-        .groups
-        .iter()
-        .find(|at| ScopeId::Group(at.group) == scope.head.id)?;
-    (recipient.floor == Floor::FromNow)
-        .then(|| (recipient.added, first_at(log, own.head.id, recipient.added)))
 }
 
 /// The first entry at or after an epoch of a scope; the next one that will come, if there is none.
@@ -204,19 +192,16 @@ fn member_floor(log: &Log, own: &Scope, scope: &Scope, member: &Member) -> u64 {
         Floor::All => 0,
         Floor::FromNow => first_at(log, scope.head.id, member.joined),
     };
-    personal.max(recipient_floor(log, own, scope))
+    personal.max(recipient_floor(own, scope))
 }
 
 /// What history the members of a recipient group get at all.
-fn recipient_floor(log: &Log, own: &Scope, scope: &Scope) -> u64 {
-    let recipient = own
-        .head
+fn recipient_floor(own: &Scope, scope: &Scope) -> u64 {
+    own.head
         .groups
         .iter()
-        .find(|at| ScopeId::Group(at.group) == scope.head.id);
-    recipient
-        .filter(|at| at.floor == Floor::FromNow)
-        .map_or(0, |at| first_at(log, own.head.id, at.added))
+        .find(|at| ScopeId::Group(at.group) == scope.head.id)
+        .map_or(0, |at| at.from)
 }
 
 fn home_floor(log: &Log, own: &Scope, scope: &Scope, home: WorkspaceId) -> Option<u64> {

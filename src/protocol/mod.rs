@@ -4,11 +4,26 @@
 //! all or nothing; `State::apply` never fails. Never: clocks, random sources, files, sockets, threads;
 //! time and seeds are arguments, so that a run is a function of its inputs.
 
+pub mod acts;
 pub mod change;
 pub mod command;
 pub mod decide;
 pub mod draft;
+pub mod fanout;
+pub mod feed;
+pub mod follow;
 pub mod gate;
+pub mod grouplink;
+pub mod heads;
+pub mod identity;
+pub mod invite;
+pub mod membership;
+pub mod peering;
+pub mod people;
+pub mod policy;
+pub mod posting;
+pub mod removal;
+pub mod replica;
 pub mod row;
 pub mod state;
 

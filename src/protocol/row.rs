@@ -186,6 +186,10 @@ pub struct Log {
     pub marks: Vec<(ScopeId, Vec<(u64, u64)>)>,
     /// Time of the last entry, for the inbox's order.
     pub time: Millis,
+    /// Follower: entries after `high` may exist that nobody sends unasked.
+    pub stale: bool,
+    /// Follower: the owner has nothing below `low` for us.
+    pub bottom: bool,
 }
 
 /// Where an invitation that we sent stands.

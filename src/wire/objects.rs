@@ -211,8 +211,8 @@ record! {
         pub added: u64,
         /// Who added it.
         pub by: UserId,
-        /// What history its members get.
-        pub floor: Floor,
+        /// First entry that its members get.
+        pub from: u64,
     }
 }
 

@@ -1,0 +1,519 @@
+//! Acts on groups and threads (spec 4, 7.6; P5, P6): creating, changing, ending, by users here and abroad.
+//!
+//! Duty: one path for local users and for acts that a home forwards. Never: people's places (`invite`,
+//! `removal`) beyond handing over to them.
+
+use super::{
+    Draft, Reject, Reply,
+    command::RejectCode,
+    grouplink,
+    invite::{self, Offer},
+    membership, policy,
+    posting::next_number,
+    removal,
+    row::{PeerStatus, Remembered, Row, RowKey},
+};
+use crate::{
+    crypto::sha256,
+    ids::{GroupId, Hash, ScopeId, SubmissionId, UserId, WorkspaceId},
+    limits,
+    wire::{
+        Blob, Verified, cbor,
+        objects::{Act, Action, Floor, Grade, GroupRecipient, Op, Settings, ThreadKind},
+    },
+};
+
+/// A user of this home creates a group, with its chat (P5).
+///
+/// # Errors
+/// The settings break a bound.
+pub fn create_group(draft: &mut Draft<'_>, actor: UserId, settings: Settings) -> Result<Reply, Reject> {
+    check_settings(&settings)?;
+    let member = invite::local_member(draft, actor, actor, Grade::Admin, Floor::All, 0)?;
+    let nonce = Hash(draft.random());
+    let first = Op::CreateGroup {
+        settings: settings.clone(),
+        nonce,
+    };
+    let group = membership::create(draft, actor, first, vec![member]);
+    let nonce = Hash(draft.random());
+    let chat = Op::CreateThread {
+        kind: ThreadKind::Chat,
+        settings,
+        nonce,
+    };
+    let chat = membership::create(draft, actor, chat, Vec::new());
+    if let Some(group) = group.group() {
+        let recipient = GroupRecipient {
+            group,
+            owner: draft.me(),
+            added: 1,
+            by: actor,
+            from: 0,
+        };
+        membership::append(
+            draft,
+            chat,
+            actor,
+            vec![Op::AddGroup {
+                recipient,
+                consent: None,
+            }],
+        )?;
+    }
+    draft.audit("group.created", Some(actor), None, Some(group), String::new());
+    Ok(Reply::Scope(group, Vec::new()))
+}
+
+fn check_settings(settings: &Settings) -> Result<(), Reject> {
+    let name = &settings.name;
+    if name.trim().is_empty() || name.len() > limits::NAME_BYTES || name.chars().any(char::is_control) {
+        let rule = format!(
+            "name: 1 to {} bytes without control characters",
+            limits::NAME_BYTES
+        );
+        return Err(Reject::new(RejectCode::Invalid, rule));
+    }
+    Ok(())
+}
+
+/// A user starts a topic thread: owned by its first group's owner, else here (P6.1).
+///
+/// # Errors
+/// A group is unknown to the user or does not let him start threads, an address has no home.
+pub fn create_thread(
+    draft: &mut Draft<'_>,
+    actor: UserId,
+    settings: Settings,
+    groups: Vec<GroupId>,
+    addresses: Vec<String>,
+) -> Result<Reply, Reject> {
+    check_settings(&settings)?;
+    if groups.len() > limits::GROUPS_PER_THREAD || addresses.len() > limits::GROUPS_PER_THREAD * 8 {
+        return Err(Reject::new(RejectCode::TooLarge, "too many recipients"));
+    }
+    let owner = groups
+        .first()
+        .and_then(|group| draft.state.scope(*group))
+        .map(|scope| scope.head.owner);
+    if let Some(owner) = owner.filter(|owner| *owner != draft.me()) {
+        return forward(
+            draft,
+            actor,
+            owner,
+            Action::StartThread {
+                settings,
+                groups,
+                addresses,
+            },
+        );
+    }
+    start_thread(draft, actor, settings, &groups, addresses)
+}
+
+fn start_thread(
+    draft: &mut Draft<'_>,
+    actor: UserId,
+    settings: Settings,
+    groups: &[GroupId],
+    addresses: Vec<String>,
+) -> Result<Reply, Reject> {
+    for group in groups {
+        may_start(draft, actor, *group)?;
+    }
+    let home = actor.home() == draft.me();
+    if groups.is_empty() && !home {
+        return Err(Reject::new(
+            RejectCode::NotOwner,
+            "a thread without a group is owned by its starter's home",
+        ));
+    }
+    let direct = if groups.is_empty() {
+        vec![invite::local_member(
+            draft,
+            actor,
+            actor,
+            Grade::Admin,
+            Floor::All,
+            0,
+        )?]
+    } else {
+        Vec::new()
+    };
+    let nonce = Hash(draft.random());
+    let id = membership::create(
+        draft,
+        actor,
+        Op::CreateThread {
+            kind: ThreadKind::Topic,
+            settings,
+            nonce,
+        },
+        direct,
+    );
+    for group in groups {
+        grouplink::add(draft, actor, id, *group, Floor::All)?;
+    }
+    let mut invites = Vec::new();
+    for address in addresses {
+        let offer = Offer {
+            scope: id,
+            address,
+            grade: Grade::Post,
+            floor: Floor::All,
+            until: None,
+        };
+        if let Reply::Invited(invite) = invite::invite(draft, actor, offer)? {
+            invites.push(invite);
+        }
+    }
+    draft.audit("thread.started", Some(actor), None, Some(id), String::new());
+    Ok(Reply::Scope(id, invites))
+}
+
+/// A member who may write may start threads in the group (P2.7).
+fn may_start(draft: &Draft<'_>, actor: UserId, group: GroupId) -> Result<(), Reject> {
+    let scope = policy::known_scope(&draft.state, actor, group.into()).or_else(|reject| {
+        // A group of another owner of which this node does not follow the roster: its owner will say.
+        if draft.state.scope(group).is_none() {
+            Err(reject)
+        } else {
+            Err(Reject::not_found())
+        }
+    })?;
+    let may = policy::grade(&draft.state, actor, &scope) >= Some(Grade::Post)
+        || policy::administers(&draft.state, actor, &scope);
+    if may && !scope.head.settings.closed {
+        Ok(())
+    } else {
+        Err(policy::forbidden("start threads in this group"))
+    }
+}
+
+/// A user opens the DM with somebody of this home, or finds it.
+///
+/// # Errors
+/// There is no such person.
+pub fn open_dm(draft: &mut Draft<'_>, actor: UserId, address: &str) -> Result<Reply, Reject> {
+    let domain = draft
+        .state
+        .homes
+        .get(&draft.me())
+        .map(|home| home.manifest.domain.clone())
+        .unwrap_or_default();
+    let local = address.strip_suffix(&format!("@{domain}")).map(str::to_lowercase);
+    let found = local.and_then(|local| draft.state.locals.get(&local).copied());
+    let Some(other) = found
+        .or_else(|| contact(draft, actor, address))
+        .filter(|other| *other != actor)
+    else {
+        return Err(Reject::not_found());
+    };
+    if let Some(id) = existing_dm(draft, actor, other) {
+        return Ok(Reply::Scope(id, Vec::new()));
+    }
+    let me = invite::local_member(draft, actor, actor, Grade::Post, Floor::All, 0)?;
+    let mut members = vec![me];
+    let external = other.home() != draft.me();
+    if !external {
+        members.push(invite::local_member(
+            draft,
+            other,
+            actor,
+            Grade::Post,
+            Floor::All,
+            0,
+        )?);
+    }
+    let settings = Settings {
+        name: "dm".into(),
+        ..membership::empty_settings()
+    };
+    let nonce = Hash(draft.random());
+    let id = membership::create(
+        draft,
+        actor,
+        Op::CreateThread {
+            kind: ThreadKind::Dm,
+            settings,
+            nonce,
+        },
+        members,
+    );
+    let mut invites = Vec::new();
+    if external {
+        invites.push(invite::invite_to_dm(
+            draft,
+            actor,
+            id,
+            address.to_owned(),
+            other.home(),
+        )?);
+    }
+    Ok(Reply::Scope(id, invites))
+}
+
+/// Somebody of another home with whom the user shares a scope: a contact (P2.2).
+fn contact(draft: &Draft<'_>, actor: UserId, address: &str) -> Option<UserId> {
+    let places = draft.state.places.get(&actor)?;
+    let scopes = places.iter().filter_map(|id| draft.state.scope(*id));
+    scopes
+        .flat_map(|scope| scope.members.values())
+        .find(|member| member.profile.address == address)
+        .map(|member| member.user)
+}
+
+fn existing_dm(draft: &Draft<'_>, a: UserId, b: UserId) -> Option<ScopeId> {
+    let places = draft.state.places.get(&a)?;
+    places.iter().copied().find(|id| {
+        draft.state.scope(*id).is_some_and(|scope| {
+            scope.head.kind == Some(ThreadKind::Dm)
+                && !scope.head.ended
+                && (scope.members.contains_key(&b) || asked(draft, *id, b))
+        })
+    })
+}
+
+fn asked(draft: &Draft<'_>, id: ScopeId, other: UserId) -> bool {
+    draft
+        .state
+        .sent
+        .values()
+        .any(|sent| sent.scope == id && sent.home == other.home())
+}
+
+/// A user of this home acts. On scopes of other owners the act is signed and goes there.
+///
+/// # Errors
+/// The rule that refuses.
+pub fn act(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Reply, Reject> {
+    let target = match &action {
+        Action::Invite { scope, .. }
+        | Action::Remove { scope, .. }
+        | Action::Grade { scope, .. }
+        | Action::Settings { scope, .. }
+        | Action::End { scope } => *scope,
+        Action::AddGroup { thread, .. } | Action::RemoveGroup { thread, .. } => (*thread).into(),
+        Action::StartThread {
+            settings,
+            groups,
+            addresses,
+        } => {
+            return create_thread(draft, actor, settings.clone(), groups.clone(), addresses.clone());
+        }
+    };
+    let scope = policy::known_scope(&draft.state, actor, target)?;
+    if scope.head.owner == draft.me() {
+        carry_out(draft, actor, action)
+    } else {
+        forward(draft, actor, scope.head.owner, action)
+    }
+}
+
+fn forward(draft: &mut Draft<'_>, user: UserId, owner: WorkspaceId, action: Action) -> Result<Reply, Reject> {
+    if draft
+        .state
+        .peers
+        .get(&owner)
+        .is_none_or(|peer| peer.status != PeerStatus::Active)
+    {
+        return Err(Reject::new(
+            RejectCode::PeerInactive,
+            "the owner's workspace is no active peer now",
+        ));
+    }
+    let act = Act {
+        id: SubmissionId(draft.random()),
+        user,
+        action,
+        time: draft.ctx.now,
+    };
+    Ok(Reply::Forward(
+        owner,
+        draft.sign(act, Some(owner)).bytes().clone(),
+    ))
+}
+
+/// An act of a peer's user. The same act again gets the same answer (spec 7.6).
+///
+/// # Errors
+/// The signature does not hold, or the rule that refuses.
+pub fn acted(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<Reply, Reject> {
+    if draft
+        .state
+        .peers
+        .get(&peer)
+        .is_none_or(|row| row.status != PeerStatus::Active)
+    {
+        return Err(Reject::new(RejectCode::PeerInactive, "the peering is not active"));
+    }
+    let act: Verified<Act> = draft.open(bytes, Some(draft.me()), peer)?;
+    let act = act.into_object();
+    if act.user.home() != peer {
+        return Err(Reject::new(
+            RejectCode::WrongHome,
+            "the user's home is not the workspace on this channel",
+        ));
+    }
+    let asked = sha256(&[&cbor::encode(&act.action)]);
+    if let Some(known) = draft.state.remembered.get(&act.id) {
+        let same = known.user == act.user && known.asked == asked;
+        return if same {
+            Ok(known.answer.clone())
+        } else {
+            Err(Reject::new(RejectCode::Conflict, "this act's id was used before"))
+        };
+    }
+    let answer = carry_out(draft, act.user, act.action)?;
+    remember(
+        draft,
+        Remembered {
+            id: act.id,
+            user: act.user,
+            number: 0,
+            asked,
+            answer: answer.clone(),
+        },
+    );
+    Ok(answer)
+}
+
+fn remember(draft: &mut Draft<'_>, row: Remembered) {
+    if draft.state.remembered.len() >= limits::REMEMBERED_ACTS {
+        let oldest = draft
+            .state
+            .remembered
+            .values()
+            .min_by_key(|row| row.number)
+            .map(|row| row.id);
+        oldest
+            .into_iter()
+            .for_each(|id| draft.delete(RowKey::Remembered(id)));
+    }
+    let number = next_number(draft);
+    draft.put(Row::Remembered(Remembered { number, ..row }));
+}
+
+fn carry_out(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Reply, Reject> {
+    match action {
+        Action::Invite {
+            scope,
+            address,
+            grade,
+            floor,
+            until,
+        } => invite::invite(
+            draft,
+            actor,
+            Offer {
+                scope,
+                address,
+                grade,
+                floor,
+                until,
+            },
+        ),
+        Action::Remove {
+            scope,
+            user,
+            everywhere,
+        } => removal::remove(draft, actor, scope, user, everywhere),
+        Action::Grade { scope, user, grade } => set_grade(draft, actor, scope, user, grade),
+        Action::Settings { scope, settings } => set_settings(draft, actor, scope, settings),
+        Action::StartThread {
+            settings,
+            groups,
+            addresses,
+        } => {
+            check_settings(&settings)?;
+            start_thread(draft, actor, settings, &groups, addresses)
+        }
+        Action::AddGroup { thread, group, floor } => {
+            let scope = policy::own_scope(&draft.state, actor, thread.into())?;
+            policy::may_invite(&draft.state, actor, &scope)?;
+            may_start(draft, actor, group)?;
+            grouplink::add(draft, actor, thread.into(), group, floor)
+        }
+        Action::RemoveGroup { thread, group } => {
+            let scope = policy::own_scope(&draft.state, actor, thread.into())?;
+            policy::may_administer(&draft.state, actor, &scope)?;
+            grouplink::remove(draft, actor, thread, group)
+        }
+        Action::End { scope } => end(draft, actor, scope),
+    }
+}
+
+fn set_grade(
+    draft: &mut Draft<'_>,
+    actor: UserId,
+    id: ScopeId,
+    user: UserId,
+    grade: Grade,
+) -> Result<Reply, Reject> {
+    let scope = policy::own_scope(&draft.state, actor, id)?;
+    policy::may_administer(&draft.state, actor, &scope)?;
+    if !scope.members.contains_key(&user) {
+        return Err(Reject::not_found());
+    }
+    membership::append(draft, id, actor, vec![Op::Grade { user, grade }])?;
+    draft.audit(
+        "member.grade",
+        Some(actor),
+        None,
+        Some(id),
+        format!("{user}: {}", grade.name()),
+    );
+    Ok(Reply::Done)
+}
+
+fn set_settings(
+    draft: &mut Draft<'_>,
+    actor: UserId,
+    id: ScopeId,
+    settings: Settings,
+) -> Result<Reply, Reject> {
+    check_settings(&settings)?;
+    let scope = policy::own_scope(&draft.state, actor, id)?;
+    policy::may_administer(&draft.state, actor, &scope)?;
+    let me = draft.me();
+    let tightened = scope.head.settings.externals && !settings.externals;
+    if tightened && scope.homes.keys().any(|home| *home != me) {
+        return Err(Reject::new(
+            RejectCode::Forbidden,
+            "externals: remove the external members first",
+        ));
+    }
+    membership::append(draft, id, actor, vec![Op::Settings { settings }])?;
+    draft.audit("settings.changed", Some(actor), None, Some(id), String::new());
+    Ok(Reply::Done)
+}
+
+/// A group ends with its chat; topics addressed to it lose it as a recipient.
+fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId) -> Result<Reply, Reject> {
+    let scope = policy::own_scope(&draft.state, actor, id)?;
+    policy::may_administer(&draft.state, actor, &scope)?;
+    let threads: Vec<_> = id
+        .group()
+        .and_then(|group| draft.state.addressed.get(&group))
+        .into_iter()
+        .flatten()
+        .copied()
+        .collect();
+    let epoch = membership::append(draft, id, actor, vec![Op::End {}])?;
+    for thread in threads {
+        let chat = draft
+            .state
+            .scope(thread)
+            .is_some_and(|scope| scope.head.kind == Some(ThreadKind::Chat));
+        match id.group() {
+            Some(_) if chat => drop(membership::append(draft, thread.into(), actor, vec![Op::End {}])?),
+            Some(group) if draft.state.owns(thread) => drop(grouplink::remove(draft, actor, thread, group)?),
+            _ => {}
+        }
+    }
+    draft.audit("scope.ended", Some(actor), None, Some(id), String::new());
+    Ok(Reply::Removed {
+        epoch,
+        remaining: Vec::new(),
+    })
+}

@@ -1,0 +1,205 @@
+//! Who is told about a scope: followers, before and after a change (spec 9.5).
+//!
+//! Duty: feed rows to the nodes that a membership change concerns, snapshots to those that begin to
+//! follow, marks for those that stop. Never: content.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Draft, Mark, State,
+    row::{PeerStatus, Removal, Row},
+    state::Scope,
+};
+use crate::{
+    ids::{ScopeId, ThreadId, UserId, WorkspaceId},
+    wire::{
+        Blob,
+        frames::Item,
+        objects::{Extensions, Snapshot},
+    },
+};
+
+/// The followers of a scope and of the threads that it grants, as they were at a moment.
+#[derive(Clone, Debug, Default)]
+pub struct Audience {
+    /// Followers of the scope itself.
+    followers: BTreeSet<WorkspaceId>,
+    /// Of a group: own threads addressed to it, with their followers.
+    threads: BTreeMap<ThreadId, BTreeSet<WorkspaceId>>,
+    /// Direct members.
+    members: BTreeSet<UserId>,
+}
+
+/// The audience of a scope now.
+#[must_use]
+pub fn audience(state: &State, id: ScopeId) -> Audience {
+    let threads = addressed(state, id)
+        .into_iter()
+        .map(|thread| (thread, followers(state, thread.into())))
+        .collect();
+    let members = state
+        .scope(id)
+        .into_iter()
+        .flat_map(|scope| scope.members.keys().copied())
+        .collect();
+    Audience {
+        followers: followers(state, id),
+        threads,
+        members,
+    }
+}
+
+/// Own threads that are addressed to this group.
+fn addressed(state: &State, id: ScopeId) -> Vec<ThreadId> {
+    let threads = id.group().and_then(|group| state.addressed.get(&group));
+    threads
+        .into_iter()
+        .flatten()
+        .copied()
+        .filter(|thread| state.owns(*thread))
+        .collect()
+}
+
+/// Peers whose nodes follow the scope: homes of its members; of a thread, homes of its groups' members
+/// too; of a group, owners of threads that it is linked to (spec 6.6).
+#[must_use]
+pub fn followers(state: &State, id: ScopeId) -> BTreeSet<WorkspaceId> {
+    let mut homes: BTreeSet<WorkspaceId> = BTreeSet::new();
+    let granting: Vec<&Scope> = match id {
+        ScopeId::Thread(thread) => state.granting(thread).map(|scope| &**scope).collect(),
+        ScopeId::Group(_) => state.scope(id).map(|scope| &**scope).into_iter().collect(),
+    };
+    homes.extend(granting.iter().flat_map(|scope| scope.homes.keys().copied()));
+    if let Some(group) = id.group() {
+        homes.extend(
+            state
+                .links
+                .values()
+                .filter(|link| link.group == group)
+                .map(|link| link.follower),
+        );
+    }
+    let owner = state.scope(id).map(|scope| scope.head.owner);
+    homes.retain(|home| Some(*home) != state.me() && Some(*home) != owner && is_linked(state, *home));
+    homes
+}
+
+/// Whether membership news go to this peer.
+#[must_use]
+pub fn is_linked(state: &State, peer: WorkspaceId) -> bool {
+    state
+        .peers
+        .get(&peer)
+        .is_some_and(|peer| matches!(peer.status, PeerStatus::Active | PeerStatus::Paused))
+}
+
+/// After a change of a scope: the event to whoever followed before, snapshots to who follows only now.
+pub fn announce(draft: &mut Draft<'_>, id: ScopeId, before: &Audience, event: &Blob) {
+    let after = audience(&draft.state, id);
+    let homes = |audience: &Audience| audience.members.iter().map(UserId::home).collect::<BTreeSet<_>>();
+    let new_homes = !homes(&after).is_subset(&homes(before));
+    for peer in &before.followers {
+        if new_homes {
+            introduce_homes(draft, *peer, id);
+        }
+        draft.feed(*peer, &Item::Event { event: event.clone() });
+    }
+    for peer in after.followers.difference(&before.followers) {
+        introduce(draft, *peer, id);
+    }
+    note_removed(draft, id, before, &after);
+    spread(draft, before, &after);
+}
+
+/// Follows a change of a group's roster, own or foreign, into the own threads that are addressed to it.
+pub fn spread(draft: &mut Draft<'_>, before: &Audience, after: &Audience) {
+    for (thread, now) in &after.threads {
+        let then = before.threads.get(thread).cloned().unwrap_or_default();
+        for peer in now.difference(&then) {
+            introduce(draft, *peer, (*thread).into());
+        }
+        for peer in then.difference(now) {
+            draft.mark(Mark::Cut((*thread).into(), *peer));
+        }
+    }
+}
+
+/// A peer begins to follow: manifests of the homes in the scope, then the scope as it stands.
+pub fn introduce(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
+    introduce_homes(draft, peer, id);
+    if let Some(snapshot) = draft.state.scope(id).map(|scope| snapshot(scope)) {
+        let snapshot = draft.sign(snapshot, None).bytes().clone();
+        draft.feed(peer, &Item::Snapshot { snapshot });
+    }
+}
+
+/// Manifests of third homes whose users may write there: without them no signature can be checked.
+fn introduce_homes(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
+    let mut homes: BTreeSet<WorkspaceId> = draft
+        .state
+        .scope(id)
+        .into_iter()
+        .flat_map(|scope| scope.homes.keys().copied())
+        .collect();
+    if let Some(thread) = id.thread() {
+        homes.extend(
+            draft
+                .state
+                .granting(thread)
+                .flat_map(|scope| scope.homes.keys().copied()),
+        );
+    }
+    homes.retain(|home| *home != peer && *home != draft.me());
+    for home in homes {
+        if let Some(chain) = draft.state.homes.get(&home).map(|home| home.chain.clone()) {
+            draft.feed(peer, &Item::Manifests { chain });
+        }
+    }
+}
+
+/// A scope as it stands (spec 4.10).
+#[must_use]
+pub fn snapshot(scope: &Scope) -> Snapshot {
+    let head = scope.head.clone();
+    let mut groups = head.groups;
+    groups.sort_by_key(|recipient| recipient.group);
+    Snapshot {
+        scope: head.id,
+        owner: head.owner,
+        kind: head.kind,
+        starter: head.starter,
+        incarnation: head.incarnation,
+        epoch: head.epoch,
+        hash: head.hash,
+        settings: head.settings,
+        members: scope.members.values().map(|member| (**member).clone()).collect(),
+        groups,
+        extensions: Extensions::default(),
+    }
+}
+
+/// Marks for local users and peers that lost access, and the removal that receipts will answer (P7.4).
+fn note_removed(draft: &mut Draft<'_>, id: ScopeId, before: &Audience, after: &Audience) {
+    let gone: Vec<UserId> = before.members.difference(&after.members).copied().collect();
+    for peer in before.followers.difference(&after.followers) {
+        draft.mark(Mark::Cut(id, *peer));
+    }
+    if gone.is_empty() {
+        return;
+    }
+    draft.mark(Mark::Lost(id, gone.clone()));
+    let me = draft.me();
+    let users: Vec<_> = gone.into_iter().filter(|user| user.home() != me).collect();
+    let homes: BTreeSet<_> = users.iter().map(UserId::home).collect();
+    let Some(scope) = draft.state.scope(id).filter(|_| !users.is_empty()).cloned() else {
+        return;
+    };
+    draft.put(Row::Removal(Removal {
+        scope: id,
+        epoch: scope.head.epoch,
+        event: scope.head.hash,
+        users,
+        time: draft.ctx.now,
+        homes: homes.into_iter().map(|home| (home, None)).collect(),
+    }));
+}

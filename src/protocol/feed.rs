@@ -1,0 +1,220 @@
+//! Control feeds and their comparison (spec 9.4 to 9.6).
+//!
+//! Duty: taking rows in order, acknowledgement, a new feed after a comparison. Never: a row lost, or a
+//! feed that stalls because of one bad row.
+
+use super::{
+    Change, Draft, Mark, Reject, Reply,
+    command::RejectCode,
+    draft::running_hash,
+    fanout, follow, grouplink, identity, invite, removal,
+    row::{Peer, PeerStatus, Row},
+};
+use crate::{
+    ids::{FeedId, Hash, WorkspaceId},
+    wire::{
+        Blob, cbor,
+        frames::{FeedFrame, Item, ScopeState},
+    },
+};
+
+/// Rows of a peer's feed. The caller acknowledges after the commit.
+///
+/// # Errors
+/// The rows do not continue what is held: compare.
+pub fn rows(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &FeedFrame) -> Result<Reply, Reject> {
+    let mut row = linked(draft, peer)?;
+    let (mut number, mut hash) = match row.inbound {
+        Some((feed, number, hash)) if feed == frame.feed => (number, hash),
+        _ if frame.first == 1 => (0, Hash::ZERO),
+        _ => return Err(gap()),
+    };
+    if frame.first > number + 1 {
+        return Err(gap());
+    }
+    let skip = usize::try_from(number + 1 - frame.first).unwrap_or(usize::MAX);
+    for item in frame.items.iter().skip(skip) {
+        take(draft, peer, item)?;
+        (number, hash) = (number + 1, running_hash(hash, item));
+    }
+    row = linked(draft, peer)?;
+    draft.put(Row::Peer(Peer {
+        inbound: Some((frame.feed, number, hash)),
+        ..row
+    }));
+    Ok(Reply::Done)
+}
+
+fn gap() -> Reject {
+    Reject::new(RejectCode::FeedGap, "the rows do not continue the feed: compare")
+}
+
+fn linked(draft: &Draft<'_>, peer: WorkspaceId) -> Result<Peer, Reject> {
+    let row = draft
+        .state
+        .peers
+        .get(&peer)
+        .ok_or_else(|| Reject::new(RejectCode::PeerInactive, "no peering"))?;
+    Ok((**row).clone())
+}
+
+/// One row. A row that is refused is audited and passed over, unless only a comparison helps.
+fn take(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    let ended = linked(draft, peer)?.status == PeerStatus::Ended;
+    let taken = match cbor::decode::<Item>(bytes) {
+        Err(error) => Err(Reject::new(RejectCode::Malformed, error.to_string())),
+        Ok(Item::Receipt { receipt }) => removal::receipt(draft, peer, &receipt),
+        Ok(Item::Event { event }) => follow::event(draft, peer, &event),
+        Ok(Item::Statement { statement }) => removal::stated(draft, peer, &statement),
+        Ok(_) if ended => Err(Reject::new(
+            RejectCode::PeerInactive,
+            "after the end only receipts and removals are taken",
+        )),
+        Ok(Item::Snapshot { snapshot }) => follow::snapshot(draft, peer, &snapshot),
+        Ok(Item::Invite { invite }) => invite::received(draft, peer, &invite),
+        Ok(Item::Consent { consent }) => invite::consented(draft, peer, &consent),
+        Ok(Item::GroupConsent { consent }) => grouplink::consented(draft, peer, &consent),
+        Ok(Item::Manifests { chain }) => identity::adopt(draft, &chain).map(drop),
+        Ok(Item::AskGroup { thread, group, by }) => grouplink::asked(draft, peer, thread, group, by),
+    };
+    match taken {
+        Err(reject) if reject.code == RejectCode::FeedGap => Err(reject),
+        Err(reject) => {
+            draft.audit("feed.refused", None, Some(peer), None, reject.to_string());
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// The peer holds our rows durably: they may go.
+///
+/// # Errors
+/// There is no such peer.
+pub fn acked(draft: &mut Draft<'_>, peer: WorkspaceId, feed: FeedId, number: u64) -> Result<Reply, Reject> {
+    let row = linked(draft, peer)?;
+    if row.feed != feed || number <= row.acked || number > row.queued {
+        return Ok(Reply::Already);
+    }
+    draft.changes.push(Change::FeedTrim { peer, number });
+    draft.put(Row::Peer(Peer { acked: number, ..row }));
+    Ok(Reply::Done)
+}
+
+/// The peer cannot continue our feed and says what it holds: it gets what it lacks in a new feed (spec 9.6).
+///
+/// # Errors
+/// There is no such peer.
+pub fn compare(draft: &mut Draft<'_>, peer: WorkspaceId, held: &[ScopeState]) -> Result<Reply, Reject> {
+    let row = linked(draft, peer)?;
+    let unacked = unacked(draft, &row);
+    draft.changes.push(Change::FeedTrim {
+        peer,
+        number: row.queued,
+    });
+    let feed = FeedId(draft.random());
+    draft.put(Row::Peer(Peer {
+        feed,
+        queued: 0,
+        queued_hash: Hash::ZERO,
+        acked: 0,
+        ..row
+    }));
+    for item in unacked {
+        draft.feed(peer, &item);
+    }
+    for state in held {
+        update(draft, peer, state);
+    }
+    let known: Vec<_> = held.iter().map(|state| state.scope).collect();
+    let due: Vec<_> = draft
+        .state
+        .scopes
+        .keys()
+        .copied()
+        .filter(|id| draft.state.owns(*id) && !known.contains(id))
+        .collect();
+    for id in due {
+        if fanout::followers(&draft.state, id).contains(&peer) {
+            fanout::introduce(draft, peer, id);
+        }
+    }
+    draft.mark(Mark::Peer(peer));
+    draft.audit(
+        "feed.compared",
+        None,
+        Some(peer),
+        None,
+        format!("{} scopes", held.len()),
+    );
+    Ok(Reply::Done)
+}
+
+/// Rows that were queued but not acknowledged, without those that a comparison sends anyway.
+fn unacked(draft: &Draft<'_>, row: &Peer) -> Vec<Item> {
+    let numbers = row.acked + 1..=row.queued;
+    let items = numbers.filter_map(|number| draft.ctx.records.feed(row.id, number));
+    let items = items.filter_map(|bytes| cbor::decode::<Item>(&bytes).ok());
+    items
+        .filter(|item| !matches!(item, Item::Event { .. } | Item::Snapshot { .. }))
+        .collect()
+}
+
+/// Brings one scope of the peer up to date: the events it lacks, up to its own removal.
+fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
+    let Some(scope) = draft
+        .state
+        .scope(held.scope)
+        .cloned()
+        .filter(|scope| scope.head.owner == draft.me())
+    else {
+        return;
+    };
+    let now = (scope.head.incarnation, scope.head.epoch);
+    let follows = fanout::followers(&draft.state, held.scope).contains(&peer);
+    if (held.incarnation, held.epoch) > now {
+        draft.audit(
+            "feed.peer-ahead",
+            None,
+            Some(peer),
+            Some(held.scope),
+            format!("epoch {} here, {} there", now.1, held.epoch),
+        );
+        return;
+    }
+    if (held.incarnation, held.epoch, held.hash) == (now.0, now.1, scope.head.hash) {
+        if follows {
+            fanout::introduce(draft, peer, held.scope);
+        }
+        return;
+    }
+    let last = if follows {
+        now.1
+    } else {
+        last_concern(draft, peer, held, now.1)
+    };
+    for epoch in held.epoch + 1..=last {
+        if let Some(event) = draft.ctx.records.event(held.scope, now.0, epoch) {
+            draft.feed(peer, &Item::Event { event });
+        }
+    }
+}
+
+/// The removal of the peer's last user: nothing after it concerns the peer.
+fn last_concern(draft: &Draft<'_>, peer: WorkspaceId, held: &ScopeState, now: u64) -> u64 {
+    let tombstones = draft
+        .state
+        .scope(held.scope)
+        .map(|scope| scope.head.tombstones.clone())
+        .unwrap_or_default();
+    let ended = draft
+        .state
+        .scope(held.scope)
+        .is_some_and(|scope| scope.head.ended);
+    let last = tombstones
+        .iter()
+        .filter(|(user, _)| user.home() == peer)
+        .map(|(_, epoch)| *epoch)
+        .max();
+    if ended { now } else { last.unwrap_or(held.epoch) }
+}

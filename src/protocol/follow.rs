@@ -1,0 +1,356 @@
+//! What comes in on a peer's control feed (spec 9.4, 9.5): events and snapshots of scopes that it owns.
+//!
+//! Duty: applying links in order; cutting access and deleting copies in the same decision as the event
+//! that ends it (P7.3). Never: stalling the feed because of one scope.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Change, Draft, Mark, Reject,
+    command::RejectCode,
+    fanout, membership, replica,
+    row::{Log, MemberRow, Row, RowKey, ScopeHead},
+    state::Scope,
+};
+use crate::{
+    ids::{ScopeId, ThreadId, UserId, WorkspaceId},
+    wire::{
+        Blob, Verified,
+        frames::Item,
+        objects::{Event, Op, Receipt, Snapshot},
+    },
+};
+
+/// A membership event of the peer's.
+///
+/// # Errors
+/// The signature does not hold, or the chain is contradicted.
+pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    let event: Verified<Event> = draft.open(bytes, None, peer)?;
+    let Some(id) = event.object().scope else {
+        return Ok(());
+    };
+    let Some(scope) = draft
+        .state
+        .scope(id)
+        .cloned()
+        .filter(|scope| scope.head.owner == peer)
+    else {
+        return Ok(());
+    };
+    let (incarnation, epoch) = (event.object().incarnation, event.object().epoch);
+    if (incarnation, epoch) <= (scope.head.incarnation, scope.head.epoch) {
+        return replayed(draft, &scope, &event);
+    }
+    let follows = epoch == scope.head.epoch + 1 && event.object().previous == scope.head.hash;
+    if !follows && !removes_ours(draft, event.object()) {
+        return Err(Reject::new(
+            RejectCode::FeedGap,
+            "an event does not continue the chain that is held",
+        ));
+    }
+    let before = fanout::audience(&draft.state, id);
+    let readers = local_members(draft, &scope);
+    draft.changes.push(Change::Event {
+        scope: id,
+        incarnation,
+        epoch,
+        bytes: bytes.clone(),
+    });
+    if follows {
+        membership::apply(draft, id, event.object(), event.hash());
+    } else {
+        remove_across_gap(draft, id, event.object());
+    }
+    draft.mark(Mark::Scope(id));
+    let after = fanout::audience(&draft.state, id);
+    fanout::spread(draft, &before, &after);
+    rejoined(draft, id, event.object());
+    after_change(draft, peer, id, &readers, event.hash());
+    Ok(())
+}
+
+/// An event at or below the epoch held: the same one, or evidence against the owner (spec 4.2).
+fn replayed(draft: &mut Draft<'_>, scope: &Scope, event: &Verified<Event>) -> Result<(), Reject> {
+    let same_place =
+        event.object().epoch == scope.head.epoch && event.object().incarnation == scope.head.incarnation;
+    if same_place && event.hash() != scope.head.hash {
+        freeze(
+            draft,
+            &scope.head,
+            "the owner signed two different events for one epoch",
+        );
+    }
+    Ok(())
+}
+
+fn freeze(draft: &mut Draft<'_>, head: &ScopeHead, why: &str) {
+    draft.put(Row::Scope(ScopeHead {
+        frozen: Some(why.into()),
+        ..head.clone()
+    }));
+    draft.audit("scope.frozen", None, Some(head.owner), Some(head.id), why.into());
+    draft.mark(Mark::Scope(head.id));
+}
+
+fn removes_ours(draft: &Draft<'_>, event: &Event) -> bool {
+    event.ops.iter().any(|op| match op {
+        Op::Remove { user } | Op::Leave { user } => draft.state.is_local(*user),
+        Op::End {} => true,
+        _ => false,
+    })
+}
+
+/// A home applies a verified removal of its own user on receipt, whatever it missed before (spec 8.2).
+fn remove_across_gap(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
+    let ours = draft
+        .state
+        .scope(id)
+        .map(|scope| local_members(draft, scope))
+        .unwrap_or_default();
+    for op in &event.ops {
+        match op {
+            Op::Remove { user } | Op::Leave { user } => draft.delete(RowKey::Member((id, *user))),
+            Op::End {} => ours
+                .iter()
+                .for_each(|user| draft.delete(RowKey::Member((id, *user)))),
+            _ => {}
+        }
+    }
+}
+
+fn local_members(draft: &Draft<'_>, scope: &Scope) -> BTreeSet<UserId> {
+    scope
+        .members
+        .keys()
+        .filter(|user| draft.state.is_local(**user))
+        .copied()
+        .collect()
+}
+
+/// A newcomer of ours may be entitled to older history than what is held.
+fn rejoined(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
+    let ours = event
+        .ops
+        .iter()
+        .any(|op| matches!(op, Op::Join { member, .. } if draft.state.is_local(member.user)));
+    if ours || event.ops.iter().any(|op| matches!(op, Op::AddGroup { .. })) {
+        for thread in granted(draft, id) {
+            reopen(draft, thread);
+        }
+    }
+}
+
+fn reopen(draft: &mut Draft<'_>, thread: ThreadId) {
+    let followed = draft
+        .state
+        .scope(thread)
+        .is_some_and(|scope| scope.head.owner != draft.me() && !scope.head.ended);
+    match draft.state.logs.get(&thread).map(|log| (**log).clone()) {
+        Some(log) if followed => draft.put(Row::Log(Log {
+            bottom: log.low <= 1 && log.high > 0,
+            stale: true,
+            ..log
+        })),
+        None if followed => draft.put(Row::Log(Log::empty(thread, false))),
+        _ => {}
+    }
+}
+
+/// Threads whose content the scope grants.
+fn granted(draft: &Draft<'_>, id: ScopeId) -> Vec<ThreadId> {
+    match id {
+        ScopeId::Thread(thread) => vec![thread],
+        ScopeId::Group(group) => draft
+            .state
+            .addressed
+            .get(&group)
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect(),
+    }
+}
+
+/// Access that ended with a change: live views, copies, and the receipt (spec 8.2, 8.3).
+fn after_change(
+    draft: &mut Draft<'_>,
+    peer: WorkspaceId,
+    id: ScopeId,
+    before: &BTreeSet<UserId>,
+    event: crate::ids::Hash,
+) {
+    let now = draft
+        .state
+        .scope(id)
+        .map(|scope| local_members(draft, scope))
+        .unwrap_or_default();
+    let gone: Vec<UserId> = before.difference(&now).copied().collect();
+    for thread in granted(draft, id) {
+        replica::promote(draft, thread);
+    }
+    if gone.is_empty() {
+        drop_unread(draft, id);
+        return;
+    }
+    draft.mark(Mark::Lost(id, gone.clone()));
+    let purged = drop_unread(draft, id);
+    let receipt = Receipt {
+        scope: id,
+        event,
+        users: gone,
+        applied: draft.ctx.now,
+        purged,
+    };
+    let receipt = draft.sign(receipt, Some(peer)).bytes().clone();
+    draft.feed(peer, &Item::Receipt { receipt });
+    draft.audit(
+        "removal.applied",
+        None,
+        Some(peer),
+        Some(id),
+        format!("entries deleted: {}", purged.unwrap_or(0)),
+    );
+}
+
+/// Copies without a reader are deleted; of the scope only what a comparison needs stays (spec 8.2).
+/// `Some(entries)` if anything went.
+fn drop_unread(draft: &mut Draft<'_>, id: ScopeId) -> Option<u64> {
+    let mut purged = None;
+    for thread in granted(draft, id) {
+        let foreign = draft
+            .state
+            .scope(thread)
+            .is_some_and(|scope| scope.head.owner != draft.me());
+        if foreign && !replica::has_reader(&draft.state, thread) {
+            let entries = replica::purge(draft, thread);
+            purged = Some(purged.unwrap_or(0) + entries);
+            forget_scope(draft, thread.into());
+        }
+    }
+    if let ScopeId::Group(group) = id {
+        let unread = draft
+            .state
+            .scope(id)
+            .is_some_and(|scope| local_members(draft, scope).is_empty());
+        let linked = draft
+            .state
+            .links
+            .values()
+            .any(|link| link.group == group && link.follower == draft.me());
+        if unread && !linked {
+            forget_scope(draft, id);
+            purged = purged.or(Some(0));
+        }
+    }
+    purged
+}
+
+/// Keeps position and hash of a scope, and our users' tombstones: the witness. Nothing else.
+fn forget_scope(draft: &mut Draft<'_>, id: ScopeId) {
+    let Some(scope) = draft.state.scope(id).cloned() else {
+        return;
+    };
+    for user in scope.members.keys() {
+        draft.delete(RowKey::Member((id, *user)));
+    }
+    let mut head = scope.head.clone();
+    head.settings = membership::empty_settings();
+    head.groups.clear();
+    head.ended = true;
+    let me = draft.me();
+    head.tombstones.retain(|(user, _)| user.home() == me);
+    draft.put(Row::Scope(head));
+}
+
+/// A scope as it stands at its owner: we begin to follow it, or are brought up to date (spec 4.10).
+///
+/// # Errors
+/// The signature does not hold, or somebody else owns the scope.
+pub fn snapshot(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    let opened: Verified<Snapshot> = draft.open(bytes, None, peer)?;
+    let snapshot = opened.into_object();
+    let held = draft.state.scope(snapshot.scope).cloned();
+    if snapshot.owner != peer || held.as_ref().is_some_and(|held| held.head.owner != peer) {
+        return Err(Reject::new(
+            RejectCode::Contradiction,
+            "a scope has one owner, and it is not the peer",
+        ));
+    }
+    if let Some(held) = &held {
+        let (position, now) = (
+            (held.head.incarnation, held.head.epoch),
+            (snapshot.incarnation, snapshot.epoch),
+        );
+        if now < position || (now == position && snapshot.hash != held.head.hash) {
+            freeze(
+                draft,
+                &held.head,
+                "the owner went back behind an epoch that it had signed",
+            );
+            return Ok(());
+        }
+    }
+    let id = snapshot.scope;
+    let before = fanout::audience(&draft.state, id);
+    let readers = held
+        .as_ref()
+        .map(|held| local_members(draft, held))
+        .unwrap_or_default();
+    replace(draft, snapshot, held.as_deref());
+    draft.mark(Mark::Scope(id));
+    let after = fanout::audience(&draft.state, id);
+    fanout::spread(draft, &before, &after);
+    for thread in granted(draft, id) {
+        reopen(draft, thread);
+    }
+    let hash = draft
+        .state
+        .scope(id)
+        .map_or(crate::ids::Hash::ZERO, |scope| scope.head.hash);
+    after_change(draft, peer, id, &readers, hash);
+    Ok(())
+}
+
+fn replace(draft: &mut Draft<'_>, snapshot: Snapshot, held: Option<&Scope>) {
+    let id = snapshot.scope;
+    draft.put(Row::Scope(ScopeHead {
+        id,
+        owner: snapshot.owner,
+        kind: snapshot.kind,
+        starter: snapshot.starter,
+        incarnation: snapshot.incarnation,
+        epoch: snapshot.epoch,
+        hash: snapshot.hash,
+        settings: snapshot.settings,
+        groups: snapshot.groups,
+        tombstones: held.map(|held| held.head.tombstones.clone()).unwrap_or_default(),
+        ended: false,
+        frozen: None,
+    }));
+    let kept: BTreeSet<UserId> = snapshot.members.iter().map(|member| member.user).collect();
+    for user in held
+        .into_iter()
+        .flat_map(|held| held.members.keys())
+        .filter(|user| !kept.contains(user))
+    {
+        draft.delete(RowKey::Member((id, *user)));
+    }
+    for member in snapshot.members {
+        draft.put(Row::Member(MemberRow { scope: id, member }));
+    }
+}
+
+/// The link to the owner is over: our users' access ends and the copies go (P7.5).
+pub fn lose(draft: &mut Draft<'_>, id: ScopeId) {
+    let Some(scope) = draft.state.scope(id).cloned() else {
+        return;
+    };
+    let ours: Vec<UserId> = local_members(draft, &scope).into_iter().collect();
+    for user in &ours {
+        draft.delete(RowKey::Member((id, *user)));
+    }
+    draft.mark(Mark::Lost(id, ours));
+    draft.mark(Mark::Scope(id));
+    drop_unread(draft, id);
+}

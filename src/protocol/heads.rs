@@ -1,0 +1,72 @@
+//! Heads (spec 5.4): the owner's signed word on how far a thread goes, per granting scope.
+//!
+//! Duty: signing what a batch owes. Never: a head for a scope without followers.
+
+use super::{
+    Draft, State,
+    row::{Cover, PeerStatus, Row},
+    state::Scope,
+};
+use crate::{
+    ids::{ScopeId, ThreadId},
+    wire::objects::Head,
+};
+
+/// Signs the heads that the followers of a thread lack.
+pub fn sign(draft: &mut Draft<'_>, thread: ThreadId) {
+    let Some(log) = draft.state.logs.get(&thread).cloned() else {
+        return;
+    };
+    if !draft.state.owns(thread) || log.high == 0 {
+        return;
+    }
+    let due: Vec<(ScopeId, u64, u64)> = draft
+        .state
+        .granting(thread)
+        .filter(|scope| followed(&draft.state, scope))
+        .map(|scope| (scope.head.id, scope.head.incarnation, scope.head.epoch))
+        .collect();
+    let mut log = (*log).clone();
+    let before = log.covers.clone();
+    for (scope, incarnation, epoch) in due {
+        let current = |cover: &Cover| cover.seq == log.high && cover.epoch == epoch;
+        if log
+            .covers
+            .iter()
+            .any(|(of, cover)| *of == scope && current(cover))
+        {
+            continue;
+        }
+        let head = draft.sign(
+            Head {
+                thread,
+                scope,
+                incarnation,
+                epoch,
+                seq: log.high,
+                hash: log.hash,
+            },
+            None,
+        );
+        let cover = Cover {
+            seq: log.high,
+            epoch,
+            head: head.bytes().clone(),
+        };
+        log.covers.retain(|(of, _)| *of != scope);
+        log.covers.push((scope, cover));
+    }
+    if log.covers != before {
+        draft.put(Row::Log(log));
+    }
+}
+
+fn followed(state: &State, scope: &Scope) -> bool {
+    let active = |home| {
+        state
+            .peers
+            .get(home)
+            .is_some_and(|peer| peer.status == PeerStatus::Active)
+    };
+    scope.homes.keys().any(active)
+}

@@ -1,0 +1,170 @@
+//! Manifest chains (spec 2.3, 2.4): who a workspace is, and which keys speak for it.
+//!
+//! Duty: verifying chains, never going back. Never: trusting a domain or a claimed time.
+
+use super::{
+    Draft, Mark, Reject, Reply,
+    command::RejectCode,
+    row::{Home, Row},
+};
+use crate::{
+    crypto::PublicKey,
+    ids::{Hash, WorkspaceId},
+    limits,
+    wire::{Blob, Verified, envelope, objects::Manifest},
+};
+
+/// Verifies manifests, oldest first, as the whole chain or as what follows after `known` (spec 2.4).
+///
+/// # Errors
+/// The first link that does not hold.
+pub fn verify_chain(known: Option<&Home>, manifests: &[Blob]) -> Result<Home, Reject> {
+    let mut home = known.cloned();
+    for bytes in manifests {
+        home = Some(link(home, bytes)?);
+    }
+    home.ok_or_else(|| refused("the chain is empty"))
+}
+
+fn refused(why: &str) -> Reject {
+    Reject::new(RejectCode::Malformed, format!("manifest: {why}"))
+}
+
+fn link(before: Option<Home>, bytes: &Blob) -> Result<Home, Reject> {
+    let claimed: Manifest = envelope::peek(bytes).map_err(|error| refused(&error.to_string()))?;
+    let root = before.as_ref().map_or(claimed.root, |home| home.manifest.root);
+    let by_root = |hint| (root.id() == hint).then_some(root);
+    let manifest: Verified<Manifest> = envelope::open(bytes, None, by_root)
+        .map_err(|error| Reject::new(RejectCode::Signature, format!("manifest: {error}")))?;
+    let (hash, manifest) = (manifest.hash(), manifest.into_object());
+    let Some(mut home) = before else {
+        let first = manifest.revision == 0 && manifest.previous == Hash::ZERO;
+        let genesis = Home {
+            id: WorkspaceId(hash.0),
+            manifest,
+            hash,
+            chain: vec![bytes.clone()],
+        };
+        return if first {
+            Ok(genesis)
+        } else {
+            Err(refused("the chain does not begin with its genesis"))
+        };
+    };
+    let next = manifest.revision == home.manifest.revision + 1 && manifest.previous == home.hash;
+    if !next || manifest.kind != home.manifest.kind || home.chain.len() >= limits::MANIFEST_REVISIONS {
+        return Err(refused("a revision does not continue the chain"));
+    }
+    if home
+        .manifest
+        .revoked
+        .iter()
+        .any(|key| manifest.sign.contains(key))
+    {
+        return Err(refused("a revoked key comes back"));
+    }
+    home.chain.push(bytes.clone());
+    Ok(Home {
+        manifest,
+        hash,
+        ..home
+    })
+}
+
+/// Takes a chain in: what is new of it, never back (spec 2.4).
+///
+/// # Errors
+/// The chain does not hold, or contradicts what was seen before.
+pub fn adopt(draft: &mut Draft<'_>, manifests: &[Blob]) -> Result<WorkspaceId, Reject> {
+    let first = manifests.first().ok_or_else(|| refused("the chain is empty"))?;
+    let claimed: Manifest = envelope::peek(first).map_err(|error| refused(&error.to_string()))?;
+    let home = if claimed.revision == 0 {
+        verify_chain(None, manifests)?
+    } else {
+        extend(draft, &claimed, manifests)?
+    };
+    let id = home.id;
+    let held = draft.state.homes.get(&id).cloned();
+    let newer = held
+        .as_ref()
+        .is_none_or(|held| home.chain.len() > held.chain.len());
+    let agrees = held
+        .as_ref()
+        .is_none_or(|held| home.chain.iter().zip(&held.chain).all(|(new, old)| new == old));
+    if !agrees {
+        draft.audit(
+            "manifest.forked",
+            None,
+            Some(id),
+            None,
+            "two manifests of one revision".into(),
+        );
+        return Err(Reject::new(
+            RejectCode::Contradiction,
+            "two manifests of one revision: ask the peer's admin",
+        ));
+    }
+    if newer {
+        draft.put(Row::Home(home));
+        draft.mark(Mark::Peer(id));
+    }
+    Ok(id)
+}
+
+/// Later revisions of a chain that is held up to some point.
+fn extend(draft: &Draft<'_>, first: &Manifest, manifests: &[Blob]) -> Result<Home, Reject> {
+    let continues =
+        |home: &&std::sync::Arc<Home>| home.manifest.revision + 1 >= first.revision && holds(home, first);
+    let home = draft
+        .state
+        .homes
+        .values()
+        .find(continues)
+        .ok_or_else(|| refused("its predecessor is not known here"))?;
+    let known = home.chain.len();
+    let skip = usize::try_from(home.manifest.revision + 1 - first.revision).unwrap_or(usize::MAX);
+    debug_assert!(known > 0);
+    verify_chain(Some(home), manifests.get(skip..).unwrap_or_default())
+}
+
+fn holds(home: &Home, first: &Manifest) -> bool {
+    let at = usize::try_from(first.revision)
+        .ok()
+        .and_then(|revision| revision.checked_sub(1));
+    let before = at.and_then(|at| home.chain.get(at));
+    before.and_then(|bytes| envelope::unverified_hash(1, None, bytes).ok()) == Some(first.previous)
+}
+
+/// The own manifest in a new revision: in force from this commit, and on its way to every peer.
+///
+/// # Errors
+/// It does not continue the own chain.
+pub fn renew(draft: &mut Draft<'_>, manifest: &Blob) -> Result<Reply, Reject> {
+    let own = draft
+        .state
+        .homes
+        .get(&draft.me())
+        .cloned()
+        .ok_or_else(Reject::not_found)?;
+    if own.chain.last() == Some(manifest) {
+        return Ok(Reply::Already);
+    }
+    let home = verify_chain(Some(&own), std::slice::from_ref(manifest))?;
+    let revision = home.manifest.revision;
+    draft.put(Row::Home(home));
+    draft.mark(Mark::Peer(draft.me()));
+    draft.audit(
+        "manifest.renewed",
+        None,
+        None,
+        None,
+        format!("revision {revision}"),
+    );
+    Ok(Reply::Done)
+}
+
+/// Whether a TLS key is one of the workspace's (spec 9.1).
+#[must_use]
+pub fn is_tls_key(home: &Home, key: PublicKey) -> bool {
+    home.manifest.tls.contains(&key)
+}

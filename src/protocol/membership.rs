@@ -1,0 +1,268 @@
+//! Membership chains (spec 4): new links by the owner, and what a link does to the rows of a scope.
+//!
+//! Duty: `append` for owners, `apply` for everybody. Never: judging whether the actor may (`policy`).
+
+use super::{
+    Change, Draft, Mark, Reject,
+    command::RejectCode,
+    fanout::{self, Audience},
+    row::{Log, MemberRow, Row, RowKey, ScopeHead},
+};
+use crate::{
+    ids::{GroupId, Hash, ScopeId, ThreadId, UserId},
+    limits,
+    wire::{
+        Verified,
+        objects::{Event, Extensions, Member, Op, Settings, ThreadKind},
+    },
+};
+
+/// Begins a chain: the id is the hash of the first event (spec 4.1).
+pub fn create(draft: &mut Draft<'_>, actor: UserId, first: Op, members: Vec<Member>) -> ScopeId {
+    let joins = members.into_iter().map(|member| Op::Join {
+        member,
+        invite: None,
+        consent: None,
+    });
+    let event = event(
+        draft,
+        None,
+        0,
+        Hash::ZERO,
+        actor,
+        std::iter::once(first.clone()).chain(joins).collect(),
+    );
+    let (id, kind, settings) = match first {
+        Op::CreateThread { kind, settings, .. } => {
+            (ScopeId::Thread(ThreadId(event.hash().0)), Some(kind), settings)
+        }
+        Op::CreateGroup { settings, .. } => (ScopeId::Group(GroupId(event.hash().0)), None, settings),
+        _ => (ScopeId::Group(GroupId(event.hash().0)), None, empty_settings()),
+    };
+    let head = fresh_head(draft, id, kind, actor, settings, event.hash());
+    draft.put(Row::Scope(head));
+    if let Some(thread) = id.thread() {
+        draft.put(Row::Log(Log::empty(thread, true)));
+    }
+    let before = Audience::default();
+    apply(draft, id, event.object(), event.hash());
+    record(draft, id, &event);
+    fanout::announce(draft, id, &before, event.bytes());
+    id
+}
+
+/// Appends a link to a chain that is owned here, and tells everybody whom it concerns (spec 4.2, 9.5).
+///
+/// # Errors
+/// The scope is unknown or over.
+pub fn append(draft: &mut Draft<'_>, id: ScopeId, actor: UserId, ops: Vec<Op>) -> Result<u64, Reject> {
+    let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
+    if scope.head.ended {
+        return Err(Reject::new(RejectCode::Closed, "this group or thread was ended"));
+    }
+    if scope.members.len() + ops.len() > limits::MEMBERS_PER_SCOPE + limits::OPS_PER_EVENT {
+        return Err(Reject::new(
+            RejectCode::Quota,
+            "the scope has as many members as it may have",
+        ));
+    }
+    let before = fanout::audience(&draft.state, id);
+    let epoch = scope.head.epoch + 1;
+    let event = event(
+        draft,
+        Some((id, scope.head.incarnation)),
+        epoch,
+        scope.head.hash,
+        actor,
+        ops,
+    );
+    apply(draft, id, event.object(), event.hash());
+    record(draft, id, &event);
+    fanout::announce(draft, id, &before, event.bytes());
+    Ok(epoch)
+}
+
+fn event(
+    draft: &Draft<'_>,
+    scope: Option<(ScopeId, u64)>,
+    epoch: u64,
+    previous: Hash,
+    actor: UserId,
+    ops: Vec<Op>,
+) -> Verified<Event> {
+    let (time, incarnation) = (draft.ctx.now, scope.map_or(0, |(_, incarnation)| incarnation));
+    let scope = scope.map(|(id, _)| id);
+    draft.sign(
+        Event {
+            scope,
+            incarnation,
+            epoch,
+            previous,
+            time,
+            actor,
+            ops,
+            extensions: Extensions::default(),
+        },
+        None,
+    )
+}
+
+fn record(draft: &mut Draft<'_>, scope: ScopeId, event: &Verified<Event>) {
+    let (incarnation, epoch, bytes) = (
+        event.object().incarnation,
+        event.object().epoch,
+        event.bytes().clone(),
+    );
+    draft.changes.push(Change::Event {
+        scope,
+        incarnation,
+        epoch,
+        bytes,
+    });
+    draft.mark(Mark::Scope(scope));
+}
+
+fn fresh_head(
+    draft: &Draft<'_>,
+    id: ScopeId,
+    kind: Option<ThreadKind>,
+    starter: UserId,
+    settings: Settings,
+    hash: Hash,
+) -> ScopeHead {
+    let (groups, tombstones) = (Vec::new(), Vec::new());
+    ScopeHead {
+        id,
+        owner: draft.me(),
+        kind,
+        starter,
+        incarnation: 0,
+        epoch: 0,
+        hash,
+        settings,
+        groups,
+        tombstones,
+        ended: false,
+        frozen: None,
+    }
+}
+
+/// Settings before the first event named them.
+#[must_use]
+pub fn empty_settings() -> Settings {
+    Settings {
+        name: String::new(),
+        externals: false,
+        open_invites: false,
+        replies_off: false,
+        locked: false,
+        closed: false,
+    }
+}
+
+/// Writes what a verified link says into the rows: by owner and follower alike, so that replaying a
+/// chain gives the state (spec 4.9). The caller has checked that the link is the next one.
+pub fn apply(draft: &mut Draft<'_>, id: ScopeId, event: &Event, hash: Hash) {
+    let Some(scope) = draft.state.scope(id).cloned() else {
+        return;
+    };
+    let mut head = scope.head.clone();
+    (head.incarnation, head.epoch, head.hash) = (event.incarnation, event.epoch, hash);
+    for op in &event.ops {
+        apply_to_head(&mut head, op, event.epoch);
+    }
+    draft.put(Row::Scope(head));
+    for op in &event.ops {
+        apply_to_members(draft, id, op);
+    }
+    if draft.state.scope(id).is_some_and(|scope| scope.head.ended) {
+        let users: Vec<_> = draft
+            .state
+            .scope(id)
+            .into_iter()
+            .flat_map(|scope| scope.members.keys().copied())
+            .collect();
+        users
+            .into_iter()
+            .for_each(|user| draft.delete(RowKey::Member((id, user))));
+    }
+}
+
+fn apply_to_head(head: &mut ScopeHead, op: &Op, epoch: u64) {
+    match op {
+        Op::CreateGroup { settings, .. } | Op::CreateThread { settings, .. } | Op::Settings { settings } => {
+            head.settings = settings.clone();
+        }
+        Op::Remove { user } | Op::Leave { user } => {
+            head.tombstones.retain(|(of, _)| of != user);
+            head.tombstones.push((*user, epoch));
+        }
+        Op::AddGroup { recipient, .. } => {
+            head.groups.retain(|at| at.group != recipient.group);
+            head.groups.push(recipient.clone());
+        }
+        Op::RemoveGroup { group } => head.groups.retain(|at| at.group != *group),
+        Op::End {} => {
+            head.ended = true;
+            head.groups.clear();
+        }
+        Op::Join { .. } | Op::Grade { .. } | Op::Profile { .. } => {}
+    }
+}
+
+fn apply_to_members(draft: &mut Draft<'_>, scope: ScopeId, op: &Op) {
+    let present = |draft: &Draft<'_>, user: &UserId| {
+        draft
+            .state
+            .scope(scope)
+            .and_then(|scope| scope.members.get(user))
+            .map(|member| (**member).clone())
+    };
+    match op {
+        Op::Join { member, .. } => draft.put(Row::Member(MemberRow {
+            scope,
+            member: member.clone(),
+        })),
+        Op::Leave { user } | Op::Remove { user } => draft.delete(RowKey::Member((scope, *user))),
+        Op::Grade { user, grade } => {
+            if let Some(member) = present(draft, user) {
+                let member = Member {
+                    grade: *grade,
+                    ..member
+                };
+                draft.put(Row::Member(MemberRow { scope, member }));
+            }
+        }
+        Op::Profile { user, profile } => {
+            if let Some(member) = present(draft, user) {
+                let member = Member {
+                    profile: profile.clone(),
+                    ..member
+                };
+                draft.put(Row::Member(MemberRow { scope, member }));
+            }
+        }
+        _ => {}
+    }
+}
+
+impl Log {
+    /// A chain without entries. The owner holds it from entry 1; a follower has yet to ask.
+    #[must_use]
+    pub fn empty(thread: ThreadId, owned: bool) -> Self {
+        let none = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            thread,
+            low: 1,
+            high: 0,
+            hash: Hash::ZERO,
+            below: Hash::ZERO,
+            covers: none.0,
+            pending: none.1,
+            marks: none.2,
+            time: crate::time::Millis(0),
+            stale: !owned,
+            bottom: owned,
+        }
+    }
+}

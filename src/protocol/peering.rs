@@ -1,0 +1,329 @@
+//! Peerings (spec 8.1, P8.1): tickets, approval by both, pause and end.
+//!
+//! Duty: the states of a peer and what ends with them. Never: trusting a domain, or free text of strangers.
+
+use super::{
+    Draft, Mark, Reject, Reply,
+    command::RejectCode,
+    identity, removal,
+    row::{InvitePolicy, Peer, PeerStatus, Row, RowKey, Ticket},
+};
+use crate::{
+    crypto::{secrets_equal, sha256},
+    ids::{FeedId, Hash, UserId, WorkspaceId},
+    limits,
+    time::Millis,
+    wire::{
+        Blob,
+        frames::Item,
+        objects::{Statement, Word},
+    },
+};
+
+/// A ticket is opened; the secret itself stays with the admin.
+///
+/// # Errors
+/// Too many are open.
+pub fn open_ticket(draft: &mut Draft<'_>, secret: Hash, expires: Millis) -> Result<Reply, Reject> {
+    if draft.state.tickets.len() >= limits::TICKETS {
+        return Err(Reject::new(
+            RejectCode::Quota,
+            "too many tickets are open: wait until some expire",
+        ));
+    }
+    draft.put(Row::Ticket(Ticket { secret, expires }));
+    draft.audit("peer.ticket", None, None, None, format!("good until {expires}"));
+    Ok(Reply::Done)
+}
+
+/// Our admin redeems another workspace's ticket: our side has approved with that.
+///
+/// # Errors
+/// The ticket is our own, or the peering exists.
+pub fn redeem(
+    draft: &mut Draft<'_>,
+    peer: WorkspaceId,
+    endpoints: Vec<String>,
+    secret: Blob,
+) -> Result<Reply, Reject> {
+    if peer == draft.me() {
+        return Err(Reject::new(
+            RejectCode::Invalid,
+            "this is a ticket of this workspace itself: give it to the other one",
+        ));
+    }
+    if let Some(status) = draft
+        .state
+        .peers
+        .get(&peer)
+        .map(|peer| peer.status)
+        .filter(|status| *status != PeerStatus::Ended)
+    {
+        let redeemed = status != PeerStatus::Requested;
+        return if redeemed {
+            Ok(Reply::Already)
+        } else {
+            renew_request(draft, peer, endpoints, secret)
+        };
+    }
+    if draft.state.peers.len() >= limits::PEERS {
+        return Err(Reject::new(
+            RejectCode::Quota,
+            "this node has as many peers as it may have",
+        ));
+    }
+    let row = fresh(draft, peer, PeerStatus::Requested, endpoints, Some(secret));
+    draft.put(Row::Peer(row));
+    changed(draft, peer, "peer.requested");
+    Ok(Reply::Done)
+}
+
+fn renew_request(
+    draft: &mut Draft<'_>,
+    peer: WorkspaceId,
+    endpoints: Vec<String>,
+    secret: Blob,
+) -> Result<Reply, Reject> {
+    let row = known(draft, peer)?;
+    draft.put(Row::Peer(Peer {
+        endpoints,
+        ticket: Some(secret),
+        ..row
+    }));
+    Ok(Reply::Done)
+}
+
+fn fresh(
+    draft: &mut Draft<'_>,
+    id: WorkspaceId,
+    status: PeerStatus,
+    endpoints: Vec<String>,
+    ticket: Option<Blob>,
+) -> Peer {
+    Peer {
+        id,
+        status,
+        endpoints,
+        ticket,
+        invites: InvitePolicy::Ask,
+        feed: FeedId(draft.random()),
+        queued: 0,
+        queued_hash: Hash::ZERO,
+        acked: 0,
+        inbound: None,
+        content_acked: (0, 0),
+        content_in: 0,
+        since: draft.ctx.now,
+    }
+}
+
+fn known(draft: &Draft<'_>, peer: WorkspaceId) -> Result<Peer, Reject> {
+    let row = draft.state.peers.get(&peer).ok_or_else(|| {
+        Reject::new(
+            RejectCode::NotFound,
+            "no such peer: `comity peer list` shows them",
+        )
+    })?;
+    Ok((**row).clone())
+}
+
+fn changed(draft: &mut Draft<'_>, peer: WorkspaceId, act: &str) {
+    draft.audit(act, None, Some(peer), None, String::new());
+    draft.mark(Mark::Peer(peer));
+}
+
+/// Over the link: a stranger shows its manifests and a ticket's secret. Used tickets are gone.
+///
+/// # Errors
+/// The chain does not hold, or no open ticket has this secret.
+pub fn requested(draft: &mut Draft<'_>, manifests: &[Blob], secret: &Blob) -> Result<Reply, Reject> {
+    let home = identity::verify_chain(None, manifests)?;
+    let peer = home.id;
+    if draft
+        .state
+        .peers
+        .get(&peer)
+        .is_some_and(|row| !matches!(row.status, PeerStatus::Ended | PeerStatus::Requested))
+    {
+        return Ok(Reply::Already);
+    }
+    let hash = sha256(&[secret]);
+    let open = draft
+        .state
+        .tickets
+        .values()
+        .find(|ticket| secrets_equal(&ticket.secret.0, &hash.0) && ticket.expires > draft.ctx.now);
+    let ticket = open.map(|ticket| ticket.secret).ok_or_else(|| {
+        Reject::new(
+            RejectCode::Forbidden,
+            "the ticket is unknown, used or expired: ask for a new one",
+        )
+    })?;
+    let waiting = draft
+        .state
+        .peers
+        .values()
+        .filter(|row| row.status == PeerStatus::Waiting)
+        .count();
+    if waiting >= limits::PEERING_REQUESTS || peer == draft.me() {
+        return Err(Reject::new(
+            RejectCode::Quota,
+            "too many requests wait for approval",
+        ));
+    }
+    draft.delete(RowKey::Ticket(ticket));
+    let endpoints = home.manifest.endpoints.clone();
+    identity::adopt(draft, manifests)?;
+    let row = fresh(draft, peer, PeerStatus::Waiting, endpoints, None);
+    draft.put(Row::Peer(row));
+    changed(draft, peer, "peer.waiting");
+    Ok(Reply::Done)
+}
+
+/// Our admin approves, or resumes after a pause.
+///
+/// # Errors
+/// There is nothing to approve.
+pub fn approve(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> {
+    let row = known(draft, peer)?;
+    match row.status {
+        PeerStatus::Waiting | PeerStatus::Paused => {
+            activate(draft, row);
+            Ok(Reply::Done)
+        }
+        PeerStatus::Active => Ok(Reply::Already),
+        PeerStatus::Requested => Err(Reject::new(
+            RejectCode::Stale,
+            "the other side has to approve: its admin runs `comity peer approve`",
+        )),
+        PeerStatus::Ended => Err(Reject::new(
+            RejectCode::Stale,
+            "this peering has ended: exchange a new ticket",
+        )),
+    }
+}
+
+fn activate(draft: &mut Draft<'_>, row: Peer) {
+    let (id, since) = (row.id, draft.ctx.now);
+    draft.put(Row::Peer(Peer {
+        status: PeerStatus::Active,
+        ticket: None,
+        since,
+        ..row
+    }));
+    changed(draft, id, "peer.active");
+}
+
+/// Over the link: the other side has approved what we requested.
+///
+/// # Errors
+/// We do not know that peer.
+pub fn approved(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> {
+    let row = known(draft, peer)?;
+    if row.status != PeerStatus::Requested {
+        return Ok(Reply::Already);
+    }
+    activate(draft, row);
+    Ok(Reply::Done)
+}
+
+/// Our admin pauses: memberships travel on, content does not.
+///
+/// # Errors
+/// The peering is not active.
+pub fn pause(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> {
+    let row = known(draft, peer)?;
+    if row.status != PeerStatus::Active {
+        return Err(Reject::new(
+            RejectCode::Stale,
+            "only an active peering can be paused",
+        ));
+    }
+    draft.put(Row::Peer(Peer {
+        status: PeerStatus::Paused,
+        since: draft.ctx.now,
+        ..row
+    }));
+    changed(draft, peer, "peer.paused");
+    Ok(Reply::Done)
+}
+
+/// Our admin sets what happens with invitations from a peer.
+///
+/// # Errors
+/// We do not know that peer.
+pub fn set_invites(draft: &mut Draft<'_>, peer: WorkspaceId, invites: InvitePolicy) -> Result<Reply, Reject> {
+    let row = known(draft, peer)?;
+    draft.put(Row::Peer(Peer { invites, ..row }));
+    draft.audit(
+        "peer.policy",
+        None,
+        Some(peer),
+        None,
+        format!("invitations: {invites:?}"),
+    );
+    Ok(Reply::Done)
+}
+
+/// Our admin ends the peering: one decision, both directions (P7.5).
+///
+/// # Errors
+/// We do not know that peer.
+pub fn end(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> {
+    let row = known(draft, peer)?;
+    if row.status == PeerStatus::Ended {
+        return Ok(Reply::Already);
+    }
+    remove_theirs(draft, peer)?;
+    let statement = Statement {
+        word: Word::EndPeering {},
+        time: draft.ctx.now,
+    };
+    let statement = draft.sign(statement, Some(peer)).bytes().clone();
+    draft.feed(peer, &Item::Statement { statement });
+    close(draft, peer)
+}
+
+/// The peer's statement that the peering ends.
+///
+/// # Errors
+/// Never in practice.
+pub fn ended(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<(), Reject> {
+    remove_theirs(draft, peer)?;
+    close(draft, peer).map(drop)
+}
+
+/// Their users leave our scopes, by events.
+fn remove_theirs(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<(), Reject> {
+    let users: Vec<UserId> = draft
+        .state
+        .places
+        .keys()
+        .filter(|user| user.home() == peer)
+        .copied()
+        .collect();
+    users
+        .into_iter()
+        .try_for_each(|user| removal::end_all(draft, user))
+}
+
+/// Our users lose their scopes; copies go.
+fn close(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> {
+    let theirs = draft
+        .state
+        .scopes
+        .values()
+        .filter(|scope| scope.head.owner == peer && !scope.head.ended);
+    let theirs: Vec<_> = theirs.map(|scope| scope.head.id).collect();
+    for id in theirs {
+        super::follow::lose(draft, id);
+    }
+    let row = known(draft, peer)?;
+    draft.put(Row::Peer(Peer {
+        status: PeerStatus::Ended,
+        since: draft.ctx.now,
+        ..row
+    }));
+    changed(draft, peer, "peer.ended");
+    Ok(Reply::Done)
+}

@@ -1,0 +1,135 @@
+//! Who may do what: the one place (spec 4.5, 6.2, 7.3; P2.4, P5, P6.3).
+//!
+//! Duty: yes or no for a user and a scope. Never: what follows from it.
+
+use super::{
+    State,
+    command::{Reject, RejectCode},
+    gate,
+    row::Role,
+    state::Scope,
+};
+use crate::{
+    ids::{ScopeId, UserId},
+    wire::objects::{Grade, ThreadKind},
+};
+
+/// The highest grade that the user holds in the scope, through any path.
+#[must_use]
+pub fn grade(state: &State, user: UserId, scope: &Scope) -> Option<Grade> {
+    let direct = scope.members.get(&user).map(|member| member.grade);
+    let by_group = scope.head.groups.iter().filter_map(|recipient| {
+        let group = state.scope(recipient.group)?;
+        group.members.get(&user).map(|member| member.grade)
+    });
+    by_group.chain(direct).max()
+}
+
+/// Whether the user administers the scope: by grade, as the starter of a topic who still has access
+/// (P6.6), or as an admin of the owning workspace (P5.5).
+#[must_use]
+pub fn administers(state: &State, user: UserId, scope: &Scope) -> bool {
+    let held = grade(state, user, scope);
+    let starter = scope.head.kind == Some(ThreadKind::Topic) && scope.head.starter == user && held.is_some();
+    held == Some(Grade::Admin) || starter || workspace_admin(state, user, scope)
+}
+
+fn workspace_admin(state: &State, user: UserId, scope: &Scope) -> bool {
+    scope.head.kind != Some(ThreadKind::Dm)
+        && Some(scope.head.owner) == state.me()
+        && state
+            .users
+            .get(&user)
+            .is_some_and(|user| user.role == Role::Admin)
+}
+
+/// The scope, if it exists, is owned here and the user may know of it.
+///
+/// # Errors
+/// The one answer for all else (P3.1), or who owns it.
+pub fn own_scope(state: &State, user: UserId, id: ScopeId) -> Result<Scope, Reject> {
+    let scope = known_scope(state, user, id)?;
+    if Some(scope.head.owner) != state.me() {
+        return Err(Reject::new(
+            RejectCode::NotOwner,
+            "another workspace owns this: ask there",
+        ));
+    }
+    Ok(scope)
+}
+
+/// The scope, if it exists and the user may know of it.
+///
+/// # Errors
+/// The one answer for all else (P3.1).
+pub fn known_scope(state: &State, user: UserId, id: ScopeId) -> Result<Scope, Reject> {
+    let scope = state.scope(id).ok_or_else(Reject::not_found)?;
+    let may_know =
+        gate::sees_scope(state, user, id) || (workspace_admin(state, user, scope) && !scope.head.ended);
+    if may_know {
+        Ok((**scope).clone())
+    } else {
+        Err(Reject::not_found())
+    }
+}
+
+/// Whether the user may add members, or invite (P2.4).
+///
+/// # Errors
+/// Why not, for somebody who may know of the scope.
+pub fn may_invite(state: &State, user: UserId, scope: &Scope) -> Result<(), Reject> {
+    if administers(state, user, scope) {
+        return Ok(());
+    }
+    let held = grade(state, user, scope);
+    let open = match scope.head.kind {
+        None => scope.head.settings.open_invites || held >= Some(Grade::Invite),
+        Some(ThreadKind::Topic) => !scope.head.settings.locked && held >= Some(Grade::Post),
+        Some(ThreadKind::Chat | ThreadKind::Dm) => false,
+    };
+    if open {
+        Ok(())
+    } else {
+        Err(forbidden(
+            "invite here: ask an admin of the group or the starter of the thread",
+        ))
+    }
+}
+
+/// Whether the user may administer the scope.
+///
+/// # Errors
+/// Why not.
+pub fn may_administer(state: &State, user: UserId, scope: &Scope) -> Result<(), Reject> {
+    if administers(state, user, scope) {
+        Ok(())
+    } else {
+        Err(forbidden("change this: only its admins and its starter may"))
+    }
+}
+
+/// Whether people of other homes may be in the scope (P2.5, P5.1).
+///
+/// # Errors
+/// Why not.
+pub fn externals_allowed(state: &State, scope: &Scope) -> Result<(), Reject> {
+    let internal = |scope: &Scope| scope.head.id.group().is_some() && !scope.head.settings.externals;
+    let by_group = scope
+        .head
+        .groups
+        .iter()
+        .any(|at| state.scope(at.group).is_some_and(|group| internal(group)));
+    if internal(scope) || by_group {
+        return Err(Reject::new(
+            RejectCode::Forbidden,
+            "this group is internal-only: allow externals in its settings first",
+        ));
+    }
+    Ok(())
+}
+
+/// A refusal for somebody who may know of the scope.
+#[must_use]
+pub fn forbidden(what: &str) -> Reject {
+    Reject::new(RejectCode::Forbidden, format!("you may not {what}"))
+}
