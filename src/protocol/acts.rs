@@ -173,14 +173,7 @@ fn start_thread(
 
 /// A member who may write may start threads in the group (P2.7).
 fn may_start(draft: &Draft<'_>, actor: UserId, group: GroupId) -> Result<(), Reject> {
-    let scope = policy::known_scope(&draft.state, actor, group.into()).or_else(|reject| {
-        // A group of another owner of which this node does not follow the roster: its owner will say.
-        if draft.state.scope(group).is_none() {
-            Err(reject)
-        } else {
-            Err(Reject::not_found())
-        }
-    })?;
+    let scope = policy::known_scope(&draft.state, actor, group.into())?;
     let may = policy::grade(&draft.state, actor, &scope) >= Some(Grade::Post)
         || policy::administers(&draft.state, actor, &scope);
     if may && !scope.head.settings.closed {

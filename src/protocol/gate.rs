@@ -93,11 +93,7 @@ pub fn peer_floor(state: &State, peer: WorkspaceId, thread: ThreadId) -> Option<
 }
 
 /// The granting scopes through which a peer reads an own thread.
-pub fn peer_scopes<'a>(
-    state: &'a State,
-    peer: WorkspaceId,
-    thread: ThreadId,
-) -> impl Iterator<Item = &'a Scope> {
+pub fn peer_scopes(state: &State, peer: WorkspaceId, thread: ThreadId) -> impl Iterator<Item = &Scope> {
     let own = state
         .scope(thread)
         .filter(|own| !own.head.ended && peer_active(state, peer));

@@ -158,9 +158,11 @@ pub fn offboard(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
             .map(|scope| (scope.head.owner, scope.head.ended))
         {
             Some((owner, false)) if owner == draft.me() => {
-                drop(end(draft, user, id, user, Op::Leave { user })?)
+                end(draft, user, id, user, Op::Leave { user })?;
             }
-            Some((owner, _)) if owner != draft.me() => drop(owners.insert(owner)),
+            Some((owner, _)) if owner != draft.me() => {
+                owners.insert(owner);
+            }
             _ => {}
         }
     }
