@@ -64,9 +64,7 @@ impl PublicKey {
     #[must_use]
     pub fn id(&self) -> KeyId {
         let mut id = [0; 8];
-        id.iter_mut()
-            .zip(sha256(&[&self.0]).0)
-            .for_each(|(to, from)| *to = from);
+        id.iter_mut().zip(sha256(&[&self.0]).0).for_each(|(to, from)| *to = from);
         KeyId(id)
     }
 
@@ -74,8 +72,7 @@ impl PublicKey {
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         VerifyingKey::from_bytes(&self.0).is_ok_and(|key| {
-            key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature))
-                .is_ok()
+            key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
         })
     }
 
@@ -155,9 +152,7 @@ impl SecretKey {
     /// The key as PKCS #8 DER (RFC 8410), which TLS libraries read.
     #[must_use]
     pub fn pkcs8(&self) -> zeroize::Zeroizing<Vec<u8>> {
-        const HEAD: [u8; 16] = [
-            0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
-        ];
+        const HEAD: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
         let mut der = zeroize::Zeroizing::new(HEAD.to_vec());
         der.extend_from_slice(&*self.seed());
         der
@@ -184,10 +179,7 @@ mod tests {
             hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
         );
         let signature = key.sign(b"");
-        assert_eq!(
-            data_encoding::HEXLOWER.encode(&signature[..8]),
-            "e5564300c360ac72"
-        );
+        assert_eq!(data_encoding::HEXLOWER.encode(&signature[..8]), "e5564300c360ac72");
         assert!(key.public().verifies(b"", &signature));
         assert!(!key.public().verifies(b"x", &signature));
     }

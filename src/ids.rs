@@ -34,29 +34,18 @@ fn parse<const N: usize>(text: &str, prefix: &'static str) -> Result<[u8; N], Id
     let body = text
         .strip_prefix(prefix)
         .and_then(|rest| rest.strip_prefix('_'))
-        .ok_or_else(|| IdError::Prefix {
-            expected: prefix,
-            got: got(),
-        })?;
-    let wrong = || IdError::Body {
-        expected: prefix,
-        got: got(),
-    };
+        .ok_or_else(|| IdError::Prefix { expected: prefix, got: got() })?;
+    let wrong = || IdError::Body { expected: prefix, got: got() };
     if body.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err(wrong());
     }
-    let bytes = data_encoding::BASE32_NOPAD
-        .decode(body.to_ascii_uppercase().as_bytes())
-        .ok()
-        .ok_or_else(wrong)?;
+    let bytes =
+        data_encoding::BASE32_NOPAD.decode(body.to_ascii_uppercase().as_bytes()).ok().ok_or_else(wrong)?;
     bytes.try_into().ok().ok_or_else(wrong)
 }
 
 fn text(prefix: &str, bytes: &[u8]) -> String {
-    format!(
-        "{prefix}_{}",
-        data_encoding::BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
-    )
+    format!("{prefix}_{}", data_encoding::BASE32_NOPAD.encode(bytes).to_ascii_lowercase())
 }
 
 struct BytesVisitor<const N: usize>;
@@ -67,9 +56,7 @@ impl<const N: usize> de::Visitor<'_> for BytesVisitor<N> {
         write!(f, "{N} bytes")
     }
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        <[u8; N]>::try_from(bytes)
-            .ok()
-            .ok_or_else(|| E::invalid_length(bytes.len(), &self))
+        <[u8; N]>::try_from(bytes).ok().ok_or_else(|| E::invalid_length(bytes.len(), &self))
     }
 }
 
@@ -254,11 +241,7 @@ impl fmt::Debug for ScopeId {
 impl FromStr for ScopeId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        if text.starts_with("gr_") {
-            text.parse().map(Self::Group)
-        } else {
-            text.parse().map(Self::Thread)
-        }
+        if text.starts_with("gr_") { text.parse().map(Self::Group) } else { text.parse().map(Self::Thread) }
     }
 }
 
@@ -285,9 +268,9 @@ impl<'de> Deserialize<'de> for ScopeId {
         match kind {
             0 => Ok(Self::Group(GroupId(rest))),
             1 => Ok(Self::Thread(ThreadId(rest))),
-            other => Err(de::Error::custom(format!(
-                "scope kind {other} is neither group (0) nor thread (1)"
-            ))),
+            other => {
+                Err(de::Error::custom(format!("scope kind {other} is neither group (0) nor thread (1)")))
+            }
         }
     }
 }
@@ -303,17 +286,10 @@ mod tests {
         assert_eq!(user.home(), WorkspaceId([7; 32]));
         let scope = ScopeId::Group(GroupId([1; 32]));
         assert_eq!(scope.to_string().parse::<ScopeId>(), Ok(scope));
-        assert!(matches!(
-            "th_abc".parse::<GroupId>(),
-            Err(IdError::Prefix { expected: "gr", .. })
-        ));
+        assert!(matches!("th_abc".parse::<GroupId>(), Err(IdError::Prefix { expected: "gr", .. })));
         assert!(matches!("gr_abc".parse::<GroupId>(), Err(IdError::Body { .. })));
         assert!(matches!(
-            scope
-                .to_string()
-                .to_uppercase()
-                .replace("GR_", "gr_")
-                .parse::<ScopeId>(),
+            scope.to_string().to_uppercase().replace("GR_", "gr_").parse::<ScopeId>(),
             Err(IdError::Body { .. })
         ));
     }

@@ -19,28 +19,14 @@ type Places = BTreeMap<Clause, Vec<String>>;
 #[test]
 fn clauses_and_citations_agree() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    assert!(
-        root.join("src/lib.rs").is_file(),
-        "no source at {}: nothing to compare",
-        root.display()
-    );
+    assert!(root.join("src/lib.rs").is_file(), "no source at {}: nothing to compare", root.display());
     let clauses = collect(root, "proto-spec", "md", clauses);
     let mut cited = collect(root, "src", "rs", citations);
     for (clause, places) in collect(root, "tests", "rs", citations) {
         cited.entry(clause).or_default().extend(places);
     }
-    let findings = [
-        uncited(&clauses, &cited),
-        dangling(&clauses, &cited),
-        repeated(&clauses),
-    ]
-    .concat();
-    assert!(
-        findings.is_empty(),
-        "{} findings:\n{}",
-        findings.len(),
-        findings.join("\n")
-    );
+    let findings = [uncited(&clauses, &cited), dangling(&clauses, &cited), repeated(&clauses)].concat();
+    assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
 }
 
 fn uncited(clauses: &Places, cited: &Places) -> Vec<String> {
@@ -51,25 +37,14 @@ fn uncited(clauses: &Places, cited: &Places) -> Vec<String> {
             places.join(", ")
         )
     };
-    clauses
-        .iter()
-        .filter(|(clause, _)| !cited.contains_key(clause))
-        .map(report)
-        .collect()
+    clauses.iter().filter(|(clause, _)| !cited.contains_key(clause)).map(report).collect()
 }
 
 fn dangling(clauses: &Places, cited: &Places) -> Vec<String> {
     let report = |((n, m), places): (&Clause, &Vec<String>)| {
-        format!(
-            "{}: proto-spec has no clause {n}.{m}: cite the right one, or write it",
-            places.join(", ")
-        )
+        format!("{}: proto-spec has no clause {n}.{m}: cite the right one, or write it", places.join(", "))
     };
-    cited
-        .iter()
-        .filter(|(clause, _)| !clauses.contains_key(clause))
-        .map(report)
-        .collect()
+    cited.iter().filter(|(clause, _)| !clauses.contains_key(clause)).map(report).collect()
 }
 
 fn repeated(clauses: &Places) -> Vec<String> {
@@ -79,11 +54,7 @@ fn repeated(clauses: &Places) -> Vec<String> {
             places.join(", ")
         )
     };
-    clauses
-        .iter()
-        .filter(|(_, places)| places.len() > 1)
-        .map(report)
-        .collect()
+    clauses.iter().filter(|(_, places)| places.len() > 1).map(report).collect()
 }
 
 /// The clause numbers that `read` finds in the files with this extension below `folder`.
@@ -100,9 +71,7 @@ fn collect(root: &Path, folder: &str, extension: &str, read: fn(&str) -> Vec<(us
 
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries
-            .map(|entry| entry.unwrap().path())
-            .collect::<BTreeSet<_>>(),
+        Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect::<BTreeSet<_>>(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeSet::new(),
         Err(error) => panic!("cannot list {}: {error}", folder.display()),
     };
@@ -137,18 +106,12 @@ fn citations(text: &str) -> Vec<(usize, Clause)> {
         .flat_map(|(index, line)| line.split_whitespace().map(move |word| (index + 1, word)))
         .filter(|(_, word)| !["//", "///", "//!"].contains(word))
         .collect();
-    let starts = words
-        .iter()
-        .enumerate()
-        .filter(|(_, (_, word))| is_spec_word(word));
-    starts
-        .flat_map(|(at, _)| numbers(words.get(at + 1..).unwrap_or_default()))
-        .collect()
+    let starts = words.iter().enumerate().filter(|(_, (_, word))| is_spec_word(word));
+    starts.flat_map(|(at, _)| numbers(words.get(at + 1..).unwrap_or_default())).collect()
 }
 
 fn is_spec_word(word: &str) -> bool {
-    word.trim_start_matches(|c: char| !c.is_alphanumeric())
-        .eq_ignore_ascii_case("spec")
+    word.trim_start_matches(|c: char| !c.is_alphanumeric()).eq_ignore_ascii_case("spec")
 }
 
 /// The numbers of one citation, at the start of `words`.
@@ -178,11 +141,7 @@ fn numbers(words: &[(usize, &str)]) -> Vec<(usize, Clause)> {
 
 fn number(text: &str) -> Option<Clause> {
     let (n, m) = text.split_once('.')?;
-    let digits = |part: &str| {
-        part.bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then(|| part.parse().ok())?
-    };
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?;
     Some((digits(n)?, digits(m)?))
 }
 
@@ -197,18 +156,9 @@ fn citations_are_read_from_code() {
     for (text, expected) in [
         ("/// Strict § 3.5).", vec![(1, (3, 5))]),
         ("//! as § 3.1 narrows it, 4.2", vec![(1, (3, 1))]),
-        (
-            "// (§ 3.1, 3.4 and 12.10; RFC 8949, 4.2)",
-            vec![(1, (3, 1)), (1, (3, 4)), (1, (12, 10))],
-        ),
-        (
-            "//! (§ 3.3 to 3.6)",
-            vec![(1, (3, 3)), (1, (3, 4)), (1, (3, 5)), (1, (3, 6))],
-        ),
-        (
-            "/// first check of §\n    /// 3.5, 3.6 that fails",
-            vec![(2, (3, 5)), (2, (3, 6))],
-        ),
+        ("// (§ 3.1, 3.4 and 12.10; RFC 8949, 4.2)", vec![(1, (3, 1)), (1, (3, 4)), (1, (12, 10))]),
+        ("//! (§ 3.3 to 3.6)", vec![(1, (3, 3)), (1, (3, 4)), (1, (3, 5)), (1, (3, 6))]),
+        ("/// first check of §\n    /// 3.5, 3.6 that fails", vec![(2, (3, 5)), (2, (3, 6))]),
         ("//! the whole of § 3. RFC 9052, 4.4", vec![]),
         ("respect 3.1, § v1.2", vec![]),
         ("// § 3.1,3.4-3.5", vec![(1, (3, 1)), (1, (3, 4)), (1, (3, 5))]),
@@ -219,34 +169,15 @@ fn citations_are_read_from_code() {
 
 #[test]
 fn each_disagreement_is_found() {
-    let places = |numbers: &[Clause]| {
-        numbers
-            .iter()
-            .map(|clause| (*clause, vec!["a:1".to_owned()]))
-            .collect()
-    };
+    let places =
+        |numbers: &[Clause]| numbers.iter().map(|clause| (*clause, vec!["a:1".to_owned()])).collect();
     let (spec, code): (Places, Places) = (places(&[(1, 1), (1, 2)]), places(&[(1, 2), (9, 1)]));
     assert_eq!(uncited(&spec, &code).len(), 1);
-    assert!(
-        uncited(&spec, &code)
-            .concat()
-            .starts_with("a:1: nothing cites clause 1.1:")
-    );
+    assert!(uncited(&spec, &code).concat().starts_with("a:1: nothing cites clause 1.1:"));
     assert_eq!(dangling(&spec, &code).len(), 1);
-    assert!(
-        dangling(&spec, &code)
-            .concat()
-            .starts_with("a:1: proto-spec has no clause 9.1:")
-    );
+    assert!(dangling(&spec, &code).concat().starts_with("a:1: proto-spec has no clause 9.1:"));
     let twice = Places::from([((1, 1), vec!["a:1".to_owned(), "b:2".to_owned()])]);
     assert!(repeated(&spec).is_empty());
-    assert!(
-        repeated(&twice)
-            .concat()
-            .starts_with("a:1, b:2: clause 1.1 stands more than once")
-    );
-    assert_eq!(
-        dangling(&Places::new(), &Places::new()),
-        uncited(&Places::new(), &Places::new())
-    );
+    assert!(repeated(&twice).concat().starts_with("a:1, b:2: clause 1.1 stands more than once"));
+    assert_eq!(dangling(&Places::new(), &Places::new()), uncited(&Places::new(), &Places::new()));
 }

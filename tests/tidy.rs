@@ -88,21 +88,13 @@ const RULES: [(&str, Rule); 9] = [
 fn the_source_keeps_the_house_rules() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut findings = lint_floor_holds(&fs::read_to_string(root.join("Cargo.toml")).unwrap());
-    for (path, text) in ["src", "tests", "examples"]
-        .iter()
-        .flat_map(|folder| rust_files(root, folder))
-    {
+    for (path, text) in ["src", "tests", "examples"].iter().flat_map(|folder| rust_files(root, folder)) {
         match Source::parse(&path, &text) {
             Ok(source) => findings.extend(RULES.iter().flat_map(|(_, rule)| rule(&source))),
             Err(finding) => findings.push(finding),
         }
     }
-    assert!(
-        findings.is_empty(),
-        "{} findings:\n{}",
-        findings.len(),
-        findings.join("\n")
-    );
+    assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
 }
 
 fn imports_run_downwards(source: &Source) -> Vec<String> {
@@ -137,27 +129,15 @@ fn import_advice(from: &str, to: &str) -> Option<&'static str> {
 }
 
 fn core_is_pure(source: &Source) -> Vec<String> {
-    if source
-        .module()
-        .and_then(layer)
-        .is_none_or(|layer| layer > PURE_LAYER)
-    {
+    if source.module().and_then(layer).is_none_or(|layer| layer > PURE_LAYER) {
         return Vec::new();
     }
     let wrong = |path: &&CodePath| {
-        IO_PATHS
-            .iter()
-            .any(|io| path.segments.iter().take(io.len()).eq(io.iter()))
-            || path
-                .segments
-                .iter()
-                .any(|segment| CLOCKS.contains(&segment.as_str()))
+        IO_PATHS.iter().any(|io| path.segments.iter().take(io.len()).eq(io.iter()))
+            || path.segments.iter().any(|segment| CLOCKS.contains(&segment.as_str()))
     };
     let report = |path: &CodePath| {
-        let what = format!(
-            "`{}` in the pure core: take the value as an argument",
-            path.segments.join("::")
-        );
+        let what = format!("`{}` in the pure core: take the value as an argument", path.segments.join("::"));
         source.finding(path.line, &what)
     };
     source.paths().iter().filter(wrong).map(report).collect()
@@ -176,10 +156,7 @@ fn modules_are_known(source: &Source) -> Vec<String> {
         unknown.extend(declared.filter(|line| !source.is_test(*line)));
     }
     let what = "a top-level module outside the table: give it a layer in LAYERS, or a home in a module there";
-    unknown
-        .into_iter()
-        .map(|line| source.finding(line, what))
-        .collect()
+    unknown.into_iter().map(|line| source.finding(line, what)).collect()
 }
 
 fn files_are_short(source: &Source) -> Vec<String> {
@@ -207,25 +184,20 @@ fn files_open_with_their_duty(source: &Source) -> Vec<String> {
     if source.text.starts_with("//!") {
         return Vec::new();
     }
-    vec![source.finding(
-        1,
-        "the file must open with `//!`: its duty, what it must never do, its spec section",
-    )]
+    vec![
+        source.finding(1, "the file must open with `//!`: its duty, what it must never do, its spec section"),
+    ]
 }
 
 fn names_say_what_is_inside(source: &Source) -> Vec<String> {
     let parts = source.path.split('/').map(|part| part.trim_end_matches(".rs"));
     let vague = parts.filter(|part| VAGUE_NAMES.contains(part)).map(|part| {
-        source.finding(
-            1,
-            &format!("`{part}` says nothing: name the file by the one concept it owns"),
-        )
+        source.finding(1, &format!("`{part}` says nothing: name the file by the one concept it owns"))
     });
     let managers = source.tokens.windows(2).filter_map(|pair| match pair {
-        [word, name] if is_type_word(&word.text) && name.text.ends_with("Manager") => Some(source.finding(
-            name.line,
-            &format!("`{}`: name the type by what it is", name.text),
-        )),
+        [word, name] if is_type_word(&word.text) && name.text.ends_with("Manager") => {
+            Some(source.finding(name.line, &format!("`{}`: name the type by what it is", name.text)))
+        }
         _ => None,
     });
     vague.chain(managers).collect()
@@ -235,10 +207,7 @@ fn nothing_is_left_to_do(source: &Source) -> Vec<String> {
     let marked = |line: &str| MARKERS.iter().find(|marker| line.contains(**marker));
     let report = |(index, line): (usize, &str)| {
         let marker = marked(line)?;
-        Some(source.finding(
-            index + 1,
-            &format!("`{marker}`: do it, or open an issue and delete the line"),
-        ))
+        Some(source.finding(index + 1, &format!("`{marker}`: do it, or open an issue and delete the line")))
     };
     source.text.lines().enumerate().filter_map(report).collect()
 }
@@ -259,11 +228,7 @@ fn lint_floor_holds(manifest: &str) -> Vec<String> {
         Err(error) => return vec![format!("Cargo.toml: {error}")],
     };
     let level = |tool: &str, lint: &str| manifest.get("lints")?.get(tool)?.get(lint)?.as_str();
-    let strength = |level: &str| {
-        ["allow", "warn", "deny", "forbid"]
-            .iter()
-            .position(|known| *known == level)
-    };
+    let strength = |level: &str| ["allow", "warn", "deny", "forbid"].iter().position(|known| *known == level);
     let missing =
         |(tool, lint, floor): &&(&str, &str, &str)| level(tool, lint).and_then(strength) < strength(floor);
     let report = |(tool, lint, floor): &(&str, &str, &str)| {

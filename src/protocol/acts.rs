@@ -31,35 +31,14 @@ pub fn create_group(draft: &mut Draft<'_>, actor: UserId, settings: Settings) ->
     check_settings(&settings)?;
     let member = invite::local_member(draft, actor, actor, Grade::Admin, Floor::All, 0)?;
     let nonce = Hash(draft.random());
-    let first = Op::CreateGroup {
-        settings: settings.clone(),
-        nonce,
-    };
+    let first = Op::CreateGroup { settings: settings.clone(), nonce };
     let group = membership::create(draft, actor, first, vec![member]);
     let nonce = Hash(draft.random());
-    let chat = Op::CreateThread {
-        kind: ThreadKind::Chat,
-        settings,
-        nonce,
-    };
+    let chat = Op::CreateThread { kind: ThreadKind::Chat, settings, nonce };
     let chat = membership::create(draft, actor, chat, Vec::new());
     if let Some(group) = group.group() {
-        let recipient = GroupRecipient {
-            group,
-            owner: draft.me(),
-            added: 1,
-            by: actor,
-            from: 0,
-        };
-        membership::append(
-            draft,
-            chat,
-            actor,
-            vec![Op::AddGroup {
-                recipient,
-                consent: None,
-            }],
-        )?;
+        let recipient = GroupRecipient { group, owner: draft.me(), added: 1, by: actor, from: 0 };
+        membership::append(draft, chat, actor, vec![Op::AddGroup { recipient, consent: None }])?;
     }
     draft.audit("group.created", Some(actor), None, Some(group), String::new());
     Ok(Reply::Scope(group, Vec::new()))
@@ -68,10 +47,7 @@ pub fn create_group(draft: &mut Draft<'_>, actor: UserId, settings: Settings) ->
 fn check_settings(settings: &Settings) -> Result<(), Reject> {
     let name = &settings.name;
     if name.trim().is_empty() || name.len() > limits::NAME_BYTES || name.chars().any(char::is_control) {
-        let rule = format!(
-            "name: 1 to {} bytes without control characters",
-            limits::NAME_BYTES
-        );
+        let rule = format!("name: 1 to {} bytes without control characters", limits::NAME_BYTES);
         return Err(Reject::new(RejectCode::Invalid, rule));
     }
     Ok(())
@@ -92,21 +68,9 @@ pub fn create_thread(
     if groups.len() > limits::GROUPS_PER_THREAD || addresses.len() > limits::GROUPS_PER_THREAD * 8 {
         return Err(Reject::new(RejectCode::TooLarge, "too many recipients"));
     }
-    let owner = groups
-        .first()
-        .and_then(|group| draft.state.scope(*group))
-        .map(|scope| scope.head.owner);
+    let owner = groups.first().and_then(|group| draft.state.scope(*group)).map(|scope| scope.head.owner);
     if let Some(owner) = owner.filter(|owner| *owner != draft.me()) {
-        return forward(
-            draft,
-            actor,
-            owner,
-            Action::StartThread {
-                settings,
-                groups,
-                addresses,
-            },
-        );
+        return forward(draft, actor, owner, Action::StartThread { settings, groups, addresses });
     }
     start_thread(draft, actor, settings, &groups, addresses)
 }
@@ -129,14 +93,7 @@ fn start_thread(
         ));
     }
     let direct = if groups.is_empty() {
-        vec![invite::local_member(
-            draft,
-            actor,
-            actor,
-            Grade::Admin,
-            Floor::All,
-            0,
-        )?]
+        vec![invite::local_member(draft, actor, actor, Grade::Admin, Floor::All, 0)?]
     } else {
         Vec::new()
     };
@@ -144,11 +101,7 @@ fn start_thread(
     let id = membership::create(
         draft,
         actor,
-        Op::CreateThread {
-            kind: ThreadKind::Topic,
-            settings,
-            nonce,
-        },
+        Op::CreateThread { kind: ThreadKind::Topic, settings, nonce },
         direct,
     );
     for group in groups {
@@ -156,13 +109,7 @@ fn start_thread(
     }
     let mut invites = Vec::new();
     for address in addresses {
-        let offer = Offer {
-            scope: id,
-            address,
-            grade: Grade::Post,
-            floor: Floor::All,
-            until: None,
-        };
+        let offer = Offer { scope: id, address, grade: Grade::Post, floor: Floor::All, until: None };
         if let Reply::Invited(invite) = invite::invite(draft, actor, offer)? {
             invites.push(invite);
         }
@@ -188,18 +135,11 @@ fn may_start(draft: &Draft<'_>, actor: UserId, group: GroupId) -> Result<(), Rej
 /// # Errors
 /// There is no such person.
 pub fn open_dm(draft: &mut Draft<'_>, actor: UserId, address: &str) -> Result<Reply, Reject> {
-    let domain = draft
-        .state
-        .homes
-        .get(&draft.me())
-        .map(|home| home.manifest.domain.clone())
-        .unwrap_or_default();
+    let domain =
+        draft.state.homes.get(&draft.me()).map(|home| home.manifest.domain.clone()).unwrap_or_default();
     let local = address.strip_suffix(&format!("@{domain}")).map(str::to_lowercase);
     let found = local.and_then(|local| draft.state.locals.get(&local).copied());
-    let Some(other) = found
-        .or_else(|| contact(draft, actor, address))
-        .filter(|other| *other != actor)
-    else {
+    let Some(other) = found.or_else(|| contact(draft, actor, address)).filter(|other| *other != actor) else {
         return Err(Reject::not_found());
     };
     if let Some(id) = existing_dm(draft, actor, other) {
@@ -209,39 +149,15 @@ pub fn open_dm(draft: &mut Draft<'_>, actor: UserId, address: &str) -> Result<Re
     let mut members = vec![me];
     let external = other.home() != draft.me();
     if !external {
-        members.push(invite::local_member(
-            draft,
-            other,
-            actor,
-            Grade::Post,
-            Floor::All,
-            0,
-        )?);
+        members.push(invite::local_member(draft, other, actor, Grade::Post, Floor::All, 0)?);
     }
-    let settings = Settings {
-        name: "dm".into(),
-        ..membership::empty_settings()
-    };
+    let settings = Settings { name: "dm".into(), ..membership::empty_settings() };
     let nonce = Hash(draft.random());
-    let id = membership::create(
-        draft,
-        actor,
-        Op::CreateThread {
-            kind: ThreadKind::Dm,
-            settings,
-            nonce,
-        },
-        members,
-    );
+    let id =
+        membership::create(draft, actor, Op::CreateThread { kind: ThreadKind::Dm, settings, nonce }, members);
     let mut invites = Vec::new();
     if external {
-        invites.push(invite::invite_to_dm(
-            draft,
-            actor,
-            id,
-            address.to_owned(),
-            other.home(),
-        )?);
+        invites.push(invite::invite_to_dm(draft, actor, id, address.to_owned(), other.home())?);
     }
     Ok(Reply::Scope(id, invites))
 }
@@ -268,11 +184,7 @@ fn existing_dm(draft: &Draft<'_>, a: UserId, b: UserId) -> Option<ScopeId> {
 }
 
 fn asked(draft: &Draft<'_>, id: ScopeId, other: UserId) -> bool {
-    draft
-        .state
-        .sent
-        .values()
-        .any(|sent| sent.scope == id && sent.home == other.home())
+    draft.state.sent.values().any(|sent| sent.scope == id && sent.home == other.home())
 }
 
 /// A user of this home acts. On scopes of other owners the act is signed and goes there.
@@ -287,11 +199,7 @@ pub fn act(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Reply
         | Action::Settings { scope, .. }
         | Action::End { scope } => *scope,
         Action::AddGroup { thread, .. } | Action::RemoveGroup { thread, .. } => (*thread).into(),
-        Action::StartThread {
-            settings,
-            groups,
-            addresses,
-        } => {
+        Action::StartThread { settings, groups, addresses } => {
             return create_thread(draft, actor, settings.clone(), groups.clone(), addresses.clone());
         }
     };
@@ -304,27 +212,11 @@ pub fn act(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Reply
 }
 
 fn forward(draft: &mut Draft<'_>, user: UserId, owner: WorkspaceId, action: Action) -> Result<Reply, Reject> {
-    if draft
-        .state
-        .peers
-        .get(&owner)
-        .is_none_or(|peer| peer.status != PeerStatus::Active)
-    {
-        return Err(Reject::new(
-            RejectCode::PeerInactive,
-            "the owner's workspace is no active peer now",
-        ));
+    if draft.state.peers.get(&owner).is_none_or(|peer| peer.status != PeerStatus::Active) {
+        return Err(Reject::new(RejectCode::PeerInactive, "the owner's workspace is no active peer now"));
     }
-    let act = Act {
-        id: SubmissionId(draft.random()),
-        user,
-        action,
-        time: draft.ctx.now,
-    };
-    Ok(Reply::Forward(
-        owner,
-        draft.sign(act, Some(owner)).bytes().clone(),
-    ))
+    let act = Act { id: SubmissionId(draft.random()), user, action, time: draft.ctx.now };
+    Ok(Reply::Forward(owner, draft.sign(act, Some(owner)).bytes().clone()))
 }
 
 /// An act of a peer's user. The same act again gets the same answer (spec 7.6).
@@ -332,12 +224,7 @@ fn forward(draft: &mut Draft<'_>, user: UserId, owner: WorkspaceId, action: Acti
 /// # Errors
 /// The signature does not hold, or the rule that refuses.
 pub fn acted(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<Reply, Reject> {
-    if draft
-        .state
-        .peers
-        .get(&peer)
-        .is_none_or(|row| row.status != PeerStatus::Active)
-    {
+    if draft.state.peers.get(&peer).is_none_or(|row| row.status != PeerStatus::Active) {
         return Err(Reject::new(RejectCode::PeerInactive, "the peering is not active"));
     }
     let act: Verified<Act> = draft.open(bytes, Some(draft.me()), peer)?;
@@ -358,30 +245,14 @@ pub fn acted(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<R
         };
     }
     let answer = carry_out(draft, act.user, act.action)?;
-    remember(
-        draft,
-        Remembered {
-            id: act.id,
-            user: act.user,
-            number: 0,
-            asked,
-            answer: answer.clone(),
-        },
-    );
+    remember(draft, Remembered { id: act.id, user: act.user, number: 0, asked, answer: answer.clone() });
     Ok(answer)
 }
 
 fn remember(draft: &mut Draft<'_>, row: Remembered) {
     if draft.state.remembered.len() >= limits::REMEMBERED_ACTS {
-        let oldest = draft
-            .state
-            .remembered
-            .values()
-            .min_by_key(|row| row.number)
-            .map(|row| row.id);
-        oldest
-            .into_iter()
-            .for_each(|id| draft.delete(RowKey::Remembered(id)));
+        let oldest = draft.state.remembered.values().min_by_key(|row| row.number).map(|row| row.id);
+        oldest.into_iter().for_each(|id| draft.delete(RowKey::Remembered(id)));
     }
     let number = next_number(draft);
     draft.put(Row::Remembered(Remembered { number, ..row }));
@@ -389,35 +260,13 @@ fn remember(draft: &mut Draft<'_>, row: Remembered) {
 
 fn carry_out(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Reply, Reject> {
     match action {
-        Action::Invite {
-            scope,
-            address,
-            grade,
-            floor,
-            until,
-        } => invite::invite(
-            draft,
-            actor,
-            Offer {
-                scope,
-                address,
-                grade,
-                floor,
-                until,
-            },
-        ),
-        Action::Remove {
-            scope,
-            user,
-            everywhere,
-        } => removal::remove(draft, actor, scope, user, everywhere),
+        Action::Invite { scope, address, grade, floor, until } => {
+            invite::invite(draft, actor, Offer { scope, address, grade, floor, until })
+        }
+        Action::Remove { scope, user, everywhere } => removal::remove(draft, actor, scope, user, everywhere),
         Action::Grade { scope, user, grade } => set_grade(draft, actor, scope, user, grade),
         Action::Settings { scope, settings } => set_settings(draft, actor, scope, settings),
-        Action::StartThread {
-            settings,
-            groups,
-            addresses,
-        } => {
+        Action::StartThread { settings, groups, addresses } => {
             check_settings(&settings)?;
             start_thread(draft, actor, settings, &groups, addresses)
         }
@@ -449,13 +298,7 @@ fn set_grade(
         return Err(Reject::not_found());
     }
     membership::append(draft, id, actor, vec![Op::Grade { user, grade }])?;
-    draft.audit(
-        "member.grade",
-        Some(actor),
-        None,
-        Some(id),
-        format!("{user}: {}", grade.name()),
-    );
+    draft.audit("member.grade", Some(actor), None, Some(id), format!("{user}: {}", grade.name()));
     Ok(Reply::Done)
 }
 
@@ -471,10 +314,7 @@ fn set_settings(
     let me = draft.me();
     let tightened = scope.head.settings.externals && !settings.externals;
     if tightened && scope.homes.keys().any(|home| *home != me) {
-        return Err(Reject::new(
-            RejectCode::Forbidden,
-            "externals: remove the external members first",
-        ));
+        return Err(Reject::new(RejectCode::Forbidden, "externals: remove the external members first"));
     }
     membership::append(draft, id, actor, vec![Op::Settings { settings }])?;
     draft.audit("settings.changed", Some(actor), None, Some(id), String::new());
@@ -494,10 +334,7 @@ fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId) -> Result<Reply, Rejec
         .collect();
     let epoch = membership::append(draft, id, actor, vec![Op::End {}])?;
     for thread in threads {
-        let chat = draft
-            .state
-            .scope(thread)
-            .is_some_and(|scope| scope.head.kind == Some(ThreadKind::Chat));
+        let chat = draft.state.scope(thread).is_some_and(|scope| scope.head.kind == Some(ThreadKind::Chat));
         match id.group() {
             Some(_) if chat => drop(membership::append(draft, thread.into(), actor, vec![Op::End {}])?),
             Some(group) if draft.state.owns(thread) => drop(grouplink::remove(draft, actor, thread, group)?),
@@ -505,8 +342,5 @@ fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId) -> Result<Reply, Rejec
         }
     }
     draft.audit("scope.ended", Some(actor), None, Some(id), String::new());
-    Ok(Reply::Removed {
-        epoch,
-        remaining: Vec::new(),
-    })
+    Ok(Reply::Removed { epoch, remaining: Vec::new() })
 }

@@ -254,10 +254,7 @@ pub struct Reject {
 impl Reject {
     /// A refusal with its explanation.
     pub fn new(code: RejectCode, detail: impl Into<String>) -> Self {
-        Self {
-            code,
-            detail: detail.into(),
-        }
+        Self { code, detail: detail.into() }
     }
 
     /// The one answer for what does not exist and for what must not be known to (P3.1).

@@ -22,10 +22,7 @@ use crate::{
 pub fn decide(state: &State, command: Command, ctx: Ctx<'_>) -> Result<Decision, Reject> {
     let mut draft = Draft::new(state, ctx)?;
     let reply = arm(&mut draft, command)?;
-    Ok(Decision {
-        changes: draft.changes,
-        reply,
-    })
+    Ok(Decision { changes: draft.changes, reply })
 }
 
 /// The heads that a batch owes the followers of the threads that it touched (spec 5.4); before the commit.
@@ -47,46 +44,20 @@ fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
         Command::Rename(user, name) => people::rename(draft, user, name),
         Command::SetRole(user, role) => people::set_role(draft, user, role),
         Command::CreateGroup(actor, settings) => acts::create_group(draft, actor, settings),
-        Command::CreateThread {
-            actor,
-            settings,
-            groups,
-            addresses,
-        } => acts::create_thread(draft, actor, settings, groups, addresses),
+        Command::CreateThread { actor, settings, groups, addresses } => {
+            acts::create_thread(draft, actor, settings, groups, addresses)
+        }
         Command::OpenDm(actor, address) => acts::open_dm(draft, actor, &address),
-        Command::AddMembers {
-            actor,
-            scope,
-            users,
-            grade,
-            floor,
-        } => invite::add_members(draft, actor, scope, users, grade, floor),
+        Command::AddMembers { actor, scope, users, grade, floor } => {
+            invite::add_members(draft, actor, scope, users, grade, floor)
+        }
         Command::Act(actor, action) => acts::act(draft, actor, action),
         Command::Leave(user, scope) => removal::leave(draft, user, scope),
         Command::AnswerInvite(user, id, accept) => invite::answer(draft, user, id, accept),
         Command::RevokeInvite(actor, id) => invite::revoke(draft, actor, id),
-        Command::Post {
-            author,
-            thread,
-            id,
-            kind,
-            target,
-            text,
-            mentions,
-        } => posting::write(
-            draft,
-            Writing {
-                author,
-                thread,
-                id,
-                kind,
-                body: Body {
-                    target,
-                    text,
-                    mentions,
-                },
-            },
-        ),
+        Command::Post { author, thread, id, kind, target, text, mentions } => {
+            posting::write(draft, Writing { author, thread, id, kind, body: Body { target, text, mentions } })
+        }
         Command::MarkRead(user, thread, seq) => mark_read(draft, user, thread, seq),
         Command::ForgetPending(author, id) => posting::forget(draft, author, id),
         other => link_arm(draft, other),
@@ -98,11 +69,7 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
     match command {
         Command::Manifest(manifest) => identity::renew(draft, &manifest),
         Command::OpenTicket(secret, expires) => peering::open_ticket(draft, secret, expires),
-        Command::RedeemTicket {
-            peer,
-            endpoints,
-            secret,
-        } => peering::redeem(draft, peer, endpoints, secret),
+        Command::RedeemTicket { peer, endpoints, secret } => peering::redeem(draft, peer, endpoints, secret),
         Command::PeerRequest { manifests, secret } => peering::requested(draft, &manifests, &secret),
         Command::Manifests(chain) => identity::adopt(draft, &chain).map(|_| Reply::Done),
         Command::PeerApproved(peer) => peering::approved(draft, peer),
@@ -145,10 +112,7 @@ fn tick(draft: &mut Draft<'_>) -> Result<Reply, Reject> {
         .values()
         .filter(|scope| Some(scope.head.owner) == draft.state.me() && !scope.head.ended)
         .flat_map(|scope| {
-            let over = scope
-                .members
-                .values()
-                .filter(|member| member.until.is_some_and(|until| until <= now));
+            let over = scope.members.values().filter(|member| member.until.is_some_and(|until| until <= now));
             over.map(|member| (scope.head.id, member.user))
         })
         .collect();
@@ -165,25 +129,13 @@ fn tick(draft: &mut Draft<'_>) -> Result<Reply, Reject> {
     for secret in &expired {
         draft.delete(RowKey::Ticket(*secret));
     }
-    Ok(if due.is_empty() && expired.is_empty() {
-        Reply::Already
-    } else {
-        Reply::Done
-    })
+    Ok(if due.is_empty() && expired.is_empty() { Reply::Already } else { Reply::Done })
 }
 
 fn mark_read(draft: &mut Draft<'_>, user: UserId, thread: ThreadId, seq: u64) -> Result<Reply, Reject> {
-    let shown = super::gate::paths(&draft.state, user, thread)
-        .iter()
-        .map(|path| path.to)
-        .max();
+    let shown = super::gate::paths(&draft.state, user, thread).iter().map(|path| path.to).max();
     let seq = shown.ok_or_else(Reject::not_found)?.min(seq);
-    if draft
-        .state
-        .reads
-        .get(&(user, thread))
-        .is_some_and(|held| *held >= seq)
-    {
+    if draft.state.reads.get(&(user, thread)).is_some_and(|held| *held >= seq) {
         return Ok(Reply::Already);
     }
     draft.put(Row::ReadMark(ReadMark { user, thread, seq }));

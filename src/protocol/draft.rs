@@ -59,17 +59,9 @@ impl<'a> Draft<'a> {
     /// The node has no identity yet.
     pub fn new(state: &State, ctx: Ctx<'a>) -> Result<Self, Reject> {
         let me = state.me().ok_or_else(|| {
-            Reject::new(
-                RejectCode::NotFound,
-                "this node has no identity: run `comity init`",
-            )
+            Reject::new(RejectCode::NotFound, "this node has no identity: run `comity init`")
         })?;
-        Ok(Self {
-            state: state.clone(),
-            changes: Vec::new(),
-            ctx,
-            me,
-        })
+        Ok(Self { state: state.clone(), changes: Vec::new(), ctx, me })
     }
 
     /// The own workspace.
@@ -152,11 +144,7 @@ impl<'a> Draft<'a> {
         let item: Blob = cbor::encode(item).into();
         row.queued += 1;
         row.queued_hash = running_hash(row.queued_hash, &item);
-        self.changes.push(Change::Feed {
-            peer,
-            number: row.queued,
-            item,
-        });
+        self.changes.push(Change::Feed { peer, number: row.queued, item });
         self.put(Row::Peer(row));
     }
 

@@ -33,31 +33,16 @@ pub struct Audience {
 /// The audience of a scope now.
 #[must_use]
 pub fn audience(state: &State, id: ScopeId) -> Audience {
-    let threads = addressed(state, id)
-        .into_iter()
-        .map(|thread| (thread, followers(state, thread.into())))
-        .collect();
-    let members = state
-        .scope(id)
-        .into_iter()
-        .flat_map(|scope| scope.members.keys().copied())
-        .collect();
-    Audience {
-        followers: followers(state, id),
-        threads,
-        members,
-    }
+    let threads =
+        addressed(state, id).into_iter().map(|thread| (thread, followers(state, thread.into()))).collect();
+    let members = state.scope(id).into_iter().flat_map(|scope| scope.members.keys().copied()).collect();
+    Audience { followers: followers(state, id), threads, members }
 }
 
 /// Own threads that are addressed to this group.
 fn addressed(state: &State, id: ScopeId) -> Vec<ThreadId> {
     let threads = id.group().and_then(|group| state.addressed.get(&group));
-    threads
-        .into_iter()
-        .flatten()
-        .copied()
-        .filter(|thread| state.owns(*thread))
-        .collect()
+    threads.into_iter().flatten().copied().filter(|thread| state.owns(*thread)).collect()
 }
 
 /// Peers whose nodes follow the scope: homes of its members; of a thread, homes of its groups' members
@@ -71,13 +56,7 @@ pub fn followers(state: &State, id: ScopeId) -> BTreeSet<WorkspaceId> {
     };
     homes.extend(granting.iter().flat_map(|scope| scope.homes.keys().copied()));
     if let Some(group) = id.group() {
-        homes.extend(
-            state
-                .links
-                .values()
-                .filter(|link| link.group == group)
-                .map(|link| link.follower),
-        );
+        homes.extend(state.links.values().filter(|link| link.group == group).map(|link| link.follower));
     }
     let owner = state.scope(id).map(|scope| scope.head.owner);
     homes.retain(|home| Some(*home) != state.me() && Some(*home) != owner && is_linked(state, *home));
@@ -87,10 +66,7 @@ pub fn followers(state: &State, id: ScopeId) -> BTreeSet<WorkspaceId> {
 /// Whether membership news go to this peer.
 #[must_use]
 pub fn is_linked(state: &State, peer: WorkspaceId) -> bool {
-    state
-        .peers
-        .get(&peer)
-        .is_some_and(|peer| matches!(peer.status, PeerStatus::Active | PeerStatus::Paused))
+    state.peers.get(&peer).is_some_and(|peer| matches!(peer.status, PeerStatus::Active | PeerStatus::Paused))
 }
 
 /// After a change of a scope: the event to whoever followed before, snapshots to who follows only now.
@@ -135,19 +111,10 @@ pub fn introduce(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
 
 /// Manifests of third homes whose users may write there: without them no signature can be checked.
 fn introduce_homes(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
-    let mut homes: BTreeSet<WorkspaceId> = draft
-        .state
-        .scope(id)
-        .into_iter()
-        .flat_map(|scope| scope.homes.keys().copied())
-        .collect();
+    let mut homes: BTreeSet<WorkspaceId> =
+        draft.state.scope(id).into_iter().flat_map(|scope| scope.homes.keys().copied()).collect();
     if let Some(thread) = id.thread() {
-        homes.extend(
-            draft
-                .state
-                .granting(thread)
-                .flat_map(|scope| scope.homes.keys().copied()),
-        );
+        homes.extend(draft.state.granting(thread).flat_map(|scope| scope.homes.keys().copied()));
     }
     homes.retain(|home| *home != peer && *home != draft.me());
     for home in homes {

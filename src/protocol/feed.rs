@@ -38,10 +38,7 @@ pub fn rows(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &FeedFrame) -> Resu
         (number, hash) = (number + 1, running_hash(hash, item));
     }
     row = linked(draft, peer)?;
-    draft.put(Row::Peer(Peer {
-        inbound: Some((frame.feed, number, hash)),
-        ..row
-    }));
+    draft.put(Row::Peer(Peer { inbound: Some((frame.feed, number, hash)), ..row }));
     Ok(Reply::Done)
 }
 
@@ -50,11 +47,8 @@ fn gap() -> Reject {
 }
 
 fn linked(draft: &Draft<'_>, peer: WorkspaceId) -> Result<Peer, Reject> {
-    let row = draft
-        .state
-        .peers
-        .get(&peer)
-        .ok_or_else(|| Reject::new(RejectCode::PeerInactive, "no peering"))?;
+    let row =
+        draft.state.peers.get(&peer).ok_or_else(|| Reject::new(RejectCode::PeerInactive, "no peering"))?;
     Ok((**row).clone())
 }
 
@@ -66,10 +60,9 @@ fn take(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Re
         Ok(Item::Receipt { receipt }) => removal::receipt(draft, peer, &receipt),
         Ok(Item::Event { event }) => follow::event(draft, peer, &event),
         Ok(Item::Statement { statement }) => removal::stated(draft, peer, &statement),
-        Ok(_) if ended => Err(Reject::new(
-            RejectCode::PeerInactive,
-            "after the end only receipts and removals are taken",
-        )),
+        Ok(_) if ended => {
+            Err(Reject::new(RejectCode::PeerInactive, "after the end only receipts and removals are taken"))
+        }
         Ok(Item::Snapshot { snapshot }) => follow::snapshot(draft, peer, &snapshot),
         Ok(Item::Invite { invite }) => invite::received(draft, peer, &invite),
         Ok(Item::Consent { consent }) => invite::consented(draft, peer, &consent),
@@ -108,18 +101,9 @@ pub fn acked(draft: &mut Draft<'_>, peer: WorkspaceId, feed: FeedId, number: u64
 pub fn compare(draft: &mut Draft<'_>, peer: WorkspaceId, held: &[ScopeState]) -> Result<Reply, Reject> {
     let row = linked(draft, peer)?;
     let unacked = unacked(draft, &row);
-    draft.changes.push(Change::FeedTrim {
-        peer,
-        number: row.queued,
-    });
+    draft.changes.push(Change::FeedTrim { peer, number: row.queued });
     let feed = FeedId(draft.random());
-    draft.put(Row::Peer(Peer {
-        feed,
-        queued: 0,
-        queued_hash: Hash::ZERO,
-        acked: 0,
-        ..row
-    }));
+    draft.put(Row::Peer(Peer { feed, queued: 0, queued_hash: Hash::ZERO, acked: 0, ..row }));
     for item in unacked {
         draft.feed(peer, &item);
     }
@@ -140,13 +124,7 @@ pub fn compare(draft: &mut Draft<'_>, peer: WorkspaceId, held: &[ScopeState]) ->
         }
     }
     draft.mark(Mark::Peer(peer));
-    draft.audit(
-        "feed.compared",
-        None,
-        Some(peer),
-        None,
-        format!("{} scopes", held.len()),
-    );
+    draft.audit("feed.compared", None, Some(peer), None, format!("{} scopes", held.len()));
     Ok(Reply::Done)
 }
 
@@ -155,18 +133,12 @@ fn unacked(draft: &Draft<'_>, row: &Peer) -> Vec<Item> {
     let numbers = row.acked + 1..=row.queued;
     let items = numbers.filter_map(|number| draft.ctx.records.feed(row.id, number));
     let items = items.filter_map(|bytes| cbor::decode::<Item>(&bytes).ok());
-    items
-        .filter(|item| !matches!(item, Item::Event { .. } | Item::Snapshot { .. }))
-        .collect()
+    items.filter(|item| !matches!(item, Item::Event { .. } | Item::Snapshot { .. })).collect()
 }
 
 /// Brings one scope of the peer up to date: the events it lacks, up to its own removal.
 fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
-    let Some(scope) = draft
-        .state
-        .scope(held.scope)
-        .cloned()
-        .filter(|scope| scope.head.owner == draft.me())
+    let Some(scope) = draft.state.scope(held.scope).cloned().filter(|scope| scope.head.owner == draft.me())
     else {
         return;
     };
@@ -188,11 +160,7 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
         }
         return;
     }
-    let last = if follows {
-        now.1
-    } else {
-        last_concern(draft, peer, held, now.1)
-    };
+    let last = if follows { now.1 } else { last_concern(draft, peer, held, now.1) };
     for epoch in held.epoch + 1..=last {
         if let Some(event) = draft.ctx.records.event(held.scope, now.0, epoch) {
             draft.feed(peer, &Item::Event { event });
@@ -202,19 +170,9 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
 
 /// The removal of the peer's last user: nothing after it concerns the peer.
 fn last_concern(draft: &Draft<'_>, peer: WorkspaceId, held: &ScopeState, now: u64) -> u64 {
-    let tombstones = draft
-        .state
-        .scope(held.scope)
-        .map(|scope| scope.head.tombstones.clone())
-        .unwrap_or_default();
-    let ended = draft
-        .state
-        .scope(held.scope)
-        .is_some_and(|scope| scope.head.ended);
-    let last = tombstones
-        .iter()
-        .filter(|(user, _)| user.home() == peer)
-        .map(|(_, epoch)| *epoch)
-        .max();
+    let tombstones =
+        draft.state.scope(held.scope).map(|scope| scope.head.tombstones.clone()).unwrap_or_default();
+    let ended = draft.state.scope(held.scope).is_some_and(|scope| scope.head.ended);
+    let last = tombstones.iter().filter(|(user, _)| user.home() == peer).map(|(_, epoch)| *epoch).max();
     if ended { now } else { last.unwrap_or(held.epoch) }
 }

@@ -30,12 +30,7 @@ pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(
     let Some(id) = event.object().scope else {
         return Ok(());
     };
-    let Some(scope) = draft
-        .state
-        .scope(id)
-        .cloned()
-        .filter(|scope| scope.head.owner == peer)
-    else {
+    let Some(scope) = draft.state.scope(id).cloned().filter(|scope| scope.head.owner == peer) else {
         return Ok(());
     };
     let (incarnation, epoch) = (event.object().incarnation, event.object().epoch);
@@ -44,19 +39,11 @@ pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(
     }
     let follows = epoch == scope.head.epoch + 1 && event.object().previous == scope.head.hash;
     if !follows && !removes_ours(draft, event.object()) {
-        return Err(Reject::new(
-            RejectCode::FeedGap,
-            "an event does not continue the chain that is held",
-        ));
+        return Err(Reject::new(RejectCode::FeedGap, "an event does not continue the chain that is held"));
     }
     let before = fanout::audience(&draft.state, id);
     let readers = local_members(draft, &scope);
-    draft.changes.push(Change::Event {
-        scope: id,
-        incarnation,
-        epoch,
-        bytes: bytes.clone(),
-    });
+    draft.changes.push(Change::Event { scope: id, incarnation, epoch, bytes: bytes.clone() });
     if follows {
         membership::apply(draft, id, event.object(), event.hash());
     } else {
@@ -75,20 +62,13 @@ fn replayed(draft: &mut Draft<'_>, scope: &Scope, event: &Verified<Event>) -> Re
     let same_place =
         event.object().epoch == scope.head.epoch && event.object().incarnation == scope.head.incarnation;
     if same_place && event.hash() != scope.head.hash {
-        freeze(
-            draft,
-            &scope.head,
-            "the owner signed two different events for one epoch",
-        );
+        freeze(draft, &scope.head, "the owner signed two different events for one epoch");
     }
     Ok(())
 }
 
 fn freeze(draft: &mut Draft<'_>, head: &ScopeHead, why: &str) {
-    draft.put(Row::Scope(ScopeHead {
-        frozen: Some(why.into()),
-        ..head.clone()
-    }));
+    draft.put(Row::Scope(ScopeHead { frozen: Some(why.into()), ..head.clone() }));
     draft.audit("scope.frozen", None, Some(head.owner), Some(head.id), why.into());
     draft.mark(Mark::Scope(head.id));
 }
@@ -103,37 +83,24 @@ fn removes_ours(draft: &Draft<'_>, event: &Event) -> bool {
 
 /// A home applies a verified removal of its own user on receipt, whatever it missed before (spec 8.2).
 fn remove_across_gap(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
-    let ours = draft
-        .state
-        .scope(id)
-        .map(|scope| local_members(draft, scope))
-        .unwrap_or_default();
+    let ours = draft.state.scope(id).map(|scope| local_members(draft, scope)).unwrap_or_default();
     for op in &event.ops {
         match op {
             Op::Remove { user } | Op::Leave { user } => draft.delete(RowKey::Member((id, *user))),
-            Op::End {} => ours
-                .iter()
-                .for_each(|user| draft.delete(RowKey::Member((id, *user)))),
+            Op::End {} => ours.iter().for_each(|user| draft.delete(RowKey::Member((id, *user)))),
             _ => {}
         }
     }
 }
 
 fn local_members(draft: &Draft<'_>, scope: &Scope) -> BTreeSet<UserId> {
-    scope
-        .members
-        .keys()
-        .filter(|user| draft.state.is_local(**user))
-        .copied()
-        .collect()
+    scope.members.keys().filter(|user| draft.state.is_local(**user)).copied().collect()
 }
 
 /// A newcomer of ours may be entitled to older history than what is held.
 fn rejoined(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
-    let ours = event
-        .ops
-        .iter()
-        .any(|op| matches!(op, Op::Join { member, .. } if draft.state.is_local(member.user)));
+    let ours =
+        event.ops.iter().any(|op| matches!(op, Op::Join { member, .. } if draft.state.is_local(member.user)));
     if ours || event.ops.iter().any(|op| matches!(op, Op::AddGroup { .. })) {
         for thread in granted(draft, id) {
             reopen(draft, thread);
@@ -142,16 +109,12 @@ fn rejoined(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
 }
 
 fn reopen(draft: &mut Draft<'_>, thread: ThreadId) {
-    let followed = draft
-        .state
-        .scope(thread)
-        .is_some_and(|scope| scope.head.owner != draft.me() && !scope.head.ended);
+    let followed =
+        draft.state.scope(thread).is_some_and(|scope| scope.head.owner != draft.me() && !scope.head.ended);
     match draft.state.logs.get(&thread).map(|log| (**log).clone()) {
-        Some(log) if followed => draft.put(Row::Log(Log {
-            bottom: log.low <= 1 && log.high > 0,
-            stale: true,
-            ..log
-        })),
+        Some(log) if followed => {
+            draft.put(Row::Log(Log { bottom: log.low <= 1 && log.high > 0, stale: true, ..log }))
+        }
         None if followed => draft.put(Row::Log(Log::empty(thread, false))),
         _ => {}
     }
@@ -161,14 +124,7 @@ fn reopen(draft: &mut Draft<'_>, thread: ThreadId) {
 fn granted(draft: &Draft<'_>, id: ScopeId) -> Vec<ThreadId> {
     match id {
         ScopeId::Thread(thread) => vec![thread],
-        ScopeId::Group(group) => draft
-            .state
-            .addressed
-            .get(&group)
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect(),
+        ScopeId::Group(group) => draft.state.addressed.get(&group).into_iter().flatten().copied().collect(),
     }
 }
 
@@ -180,11 +136,7 @@ fn after_change(
     before: &BTreeSet<UserId>,
     event: crate::ids::Hash,
 ) {
-    let now = draft
-        .state
-        .scope(id)
-        .map(|scope| local_members(draft, scope))
-        .unwrap_or_default();
+    let now = draft.state.scope(id).map(|scope| local_members(draft, scope)).unwrap_or_default();
     let gone: Vec<UserId> = before.difference(&now).copied().collect();
     for thread in granted(draft, id) {
         replica::promote(draft, thread);
@@ -195,13 +147,7 @@ fn after_change(
     }
     draft.mark(Mark::Lost(id, gone.clone()));
     let purged = drop_unread(draft, id);
-    let receipt = Receipt {
-        scope: id,
-        event,
-        users: gone,
-        applied: draft.ctx.now,
-        purged,
-    };
+    let receipt = Receipt { scope: id, event, users: gone, applied: draft.ctx.now, purged };
     let receipt = draft.sign(receipt, Some(peer)).bytes().clone();
     draft.feed(peer, &Item::Receipt { receipt });
     draft.audit(
@@ -218,10 +164,7 @@ fn after_change(
 fn drop_unread(draft: &mut Draft<'_>, id: ScopeId) -> Option<u64> {
     let mut purged = None;
     for thread in granted(draft, id) {
-        let foreign = draft
-            .state
-            .scope(thread)
-            .is_some_and(|scope| scope.head.owner != draft.me());
+        let foreign = draft.state.scope(thread).is_some_and(|scope| scope.head.owner != draft.me());
         if foreign && !replica::has_reader(&draft.state, thread) {
             let entries = replica::purge(draft, thread);
             purged = Some(purged.unwrap_or(0) + entries);
@@ -229,15 +172,9 @@ fn drop_unread(draft: &mut Draft<'_>, id: ScopeId) -> Option<u64> {
         }
     }
     if let ScopeId::Group(group) = id {
-        let unread = draft
-            .state
-            .scope(id)
-            .is_some_and(|scope| local_members(draft, scope).is_empty());
-        let linked = draft
-            .state
-            .links
-            .values()
-            .any(|link| link.group == group && link.follower == draft.me());
+        let unread = draft.state.scope(id).is_some_and(|scope| local_members(draft, scope).is_empty());
+        let linked =
+            draft.state.links.values().any(|link| link.group == group && link.follower == draft.me());
         if unread && !linked {
             forget_scope(draft, id);
             purged = purged.or(Some(0));
@@ -272,31 +209,19 @@ pub fn snapshot(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
     let snapshot = opened.into_object();
     let held = draft.state.scope(snapshot.scope).cloned();
     if snapshot.owner != peer || held.as_ref().is_some_and(|held| held.head.owner != peer) {
-        return Err(Reject::new(
-            RejectCode::Contradiction,
-            "a scope has one owner, and it is not the peer",
-        ));
+        return Err(Reject::new(RejectCode::Contradiction, "a scope has one owner, and it is not the peer"));
     }
     if let Some(held) = &held {
-        let (position, now) = (
-            (held.head.incarnation, held.head.epoch),
-            (snapshot.incarnation, snapshot.epoch),
-        );
+        let (position, now) =
+            ((held.head.incarnation, held.head.epoch), (snapshot.incarnation, snapshot.epoch));
         if now < position || (now == position && snapshot.hash != held.head.hash) {
-            freeze(
-                draft,
-                &held.head,
-                "the owner went back behind an epoch that it had signed",
-            );
+            freeze(draft, &held.head, "the owner went back behind an epoch that it had signed");
             return Ok(());
         }
     }
     let id = snapshot.scope;
     let before = fanout::audience(&draft.state, id);
-    let readers = held
-        .as_ref()
-        .map(|held| local_members(draft, held))
-        .unwrap_or_default();
+    let readers = held.as_ref().map(|held| local_members(draft, held)).unwrap_or_default();
     replace(draft, snapshot, held.as_deref());
     draft.mark(Mark::Scope(id));
     let after = fanout::audience(&draft.state, id);
@@ -304,10 +229,7 @@ pub fn snapshot(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
     for thread in granted(draft, id) {
         reopen(draft, thread);
     }
-    let hash = draft
-        .state
-        .scope(id)
-        .map_or(crate::ids::Hash::ZERO, |scope| scope.head.hash);
+    let hash = draft.state.scope(id).map_or(crate::ids::Hash::ZERO, |scope| scope.head.hash);
     after_change(draft, peer, id, &readers, hash);
     Ok(())
 }
@@ -329,11 +251,7 @@ fn replace(draft: &mut Draft<'_>, snapshot: Snapshot, held: Option<&Scope>) {
         frozen: None,
     }));
     let kept: BTreeSet<UserId> = snapshot.members.iter().map(|member| member.user).collect();
-    for user in held
-        .into_iter()
-        .flat_map(|held| held.members.keys())
-        .filter(|user| !kept.contains(user))
-    {
+    for user in held.into_iter().flat_map(|held| held.members.keys()).filter(|user| !kept.contains(user)) {
         draft.delete(RowKey::Member((id, *user)));
     }
     for member in snapshot.members {

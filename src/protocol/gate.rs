@@ -45,12 +45,8 @@ pub fn paths(state: &State, user: UserId, thread: ThreadId) -> Vec<Path> {
     if own.head.ended || own.head.frozen.is_some() || !standing(state, user) {
         return Vec::new();
     }
-    let granting = state
-        .granting(thread)
-        .filter(|scope| serves(state, own, scope, user.home()));
-    granting
-        .filter_map(|scope| path(state, log, own, scope, user))
-        .collect()
+    let granting = state.granting(thread).filter(|scope| serves(state, own, scope, user.home()));
+    granting.filter_map(|scope| path(state, log, own, scope, user)).collect()
 }
 
 /// Whether the user reaches the thread through any path.
@@ -94,9 +90,7 @@ pub fn peer_floor(state: &State, peer: WorkspaceId, thread: ThreadId) -> Option<
 
 /// The granting scopes through which a peer reads an own thread.
 pub fn peer_scopes(state: &State, peer: WorkspaceId, thread: ThreadId) -> impl Iterator<Item = &Scope> {
-    let own = state
-        .scope(thread)
-        .filter(|own| !own.head.ended && peer_active(state, peer));
+    let own = state.scope(thread).filter(|own| !own.head.ended && peer_active(state, peer));
     own.into_iter().flat_map(move |own| {
         let granting = state.granting(thread).map(|scope| &**scope);
         granting.filter(move |scope| scope.homes.contains_key(&peer) && serves(state, own, scope, peer))
@@ -109,13 +103,10 @@ pub fn peer_marks(state: &State, peer: WorkspaceId, thread: ThreadId, scope: &Sc
     let Some(log) = state.logs.get(&thread) else {
         return Vec::new();
     };
-    let late = scope
-        .members
-        .values()
-        .filter(|member| member.user.home() == peer && member.floor == Floor::FromNow);
-    let mut marks: Vec<_> = late
-        .map(|member| (member.joined, first_at(log, scope.head.id, member.joined)))
-        .collect();
+    let late =
+        scope.members.values().filter(|member| member.user.home() == peer && member.floor == Floor::FromNow);
+    let mut marks: Vec<_> =
+        late.map(|member| (member.joined, first_at(log, scope.head.id, member.joined))).collect();
     marks.sort_unstable();
     marks.dedup();
     marks
@@ -124,11 +115,7 @@ pub fn peer_marks(state: &State, peer: WorkspaceId, thread: ThreadId, scope: &Sc
 /// The first entry at or after an epoch of a scope; the next one that will come, if there is none.
 #[must_use]
 pub fn first_at(log: &Log, scope: ScopeId, epoch: u64) -> u64 {
-    let marks = log
-        .marks
-        .iter()
-        .find(|(of, _)| *of == scope)
-        .map(|(_, marks)| marks.as_slice());
+    let marks = log.marks.iter().find(|(of, _)| *of == scope).map(|(_, marks)| marks.as_slice());
     let first = marks.and_then(|marks| marks.iter().find(|(at, _)| *at >= epoch));
     first.map_or(log.high + 1, |(_, seq)| *seq)
 }
@@ -136,17 +123,11 @@ pub fn first_at(log: &Log, scope: ScopeId, epoch: u64) -> u64 {
 /// A user at home must not be suspended; others are their homes' to judge.
 fn standing(state: &State, user: UserId) -> bool {
     !state.is_local(user)
-        || state
-            .users
-            .get(&user)
-            .is_some_and(|user| user.role != super::row::Role::Suspended)
+        || state.users.get(&user).is_some_and(|user| user.role != super::row::Role::Suspended)
 }
 
 fn peer_active(state: &State, peer: WorkspaceId) -> bool {
-    state
-        .peers
-        .get(&peer)
-        .is_some_and(|peer| peer.status == PeerStatus::Active)
+    state.peers.get(&peer).is_some_and(|peer| peer.status == PeerStatus::Active)
 }
 
 /// Whether a granting scope counts for users of a home: not over, and, seen from the thread's owner, a
@@ -161,26 +142,13 @@ fn serves(state: &State, own: &Scope, scope: &Scope, home: WorkspaceId) -> bool 
 fn path(state: &State, log: &Log, own: &Scope, scope: &Scope, user: UserId) -> Option<Path> {
     let member = scope.members.get(&user)?;
     let from = member_floor(log, own, scope, member);
-    let to = if Some(own.head.owner) == state.me() {
-        log.high
-    } else {
-        covered(log, scope.head.id)
-    };
-    Some(Path {
-        scope: scope.head.id,
-        by: member.by,
-        grade: member.grade,
-        from,
-        to,
-    })
+    let to = if Some(own.head.owner) == state.me() { log.high } else { covered(log, scope.head.id) };
+    Some(Path { scope: scope.head.id, by: member.by, grade: member.grade, from, to })
 }
 
 /// Render rule: only what a head of that scope covers (spec 5.5).
 fn covered(log: &Log, scope: ScopeId) -> u64 {
-    log.covers
-        .iter()
-        .find(|(of, _)| *of == scope)
-        .map_or(0, |(_, cover)| cover.seq)
+    log.covers.iter().find(|(of, _)| *of == scope).map_or(0, |(_, cover)| cover.seq)
 }
 
 fn member_floor(log: &Log, own: &Scope, scope: &Scope, member: &Member) -> u64 {
@@ -193,11 +161,7 @@ fn member_floor(log: &Log, own: &Scope, scope: &Scope, member: &Member) -> u64 {
 
 /// What history the members of a recipient group get at all.
 fn recipient_floor(own: &Scope, scope: &Scope) -> u64 {
-    own.head
-        .groups
-        .iter()
-        .find(|at| ScopeId::Group(at.group) == scope.head.id)
-        .map_or(0, |at| at.from)
+    own.head.groups.iter().find(|at| ScopeId::Group(at.group) == scope.head.id).map_or(0, |at| at.from)
 }
 
 fn home_floor(log: &Log, own: &Scope, scope: &Scope, home: WorkspaceId) -> Option<u64> {

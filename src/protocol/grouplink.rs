@@ -30,58 +30,24 @@ pub fn add(
     group: GroupId,
     floor: Floor,
 ) -> Result<Reply, Reject> {
-    let (thread, scope) = id
-        .thread()
-        .zip(draft.state.scope(id).cloned())
-        .ok_or_else(Reject::not_found)?;
+    let (thread, scope) = id.thread().zip(draft.state.scope(id).cloned()).ok_or_else(Reject::not_found)?;
     if scope.head.groups.iter().any(|at| at.group == group) {
         return Ok(Reply::Already);
     }
     if scope.head.groups.len() >= limits::GROUPS_PER_THREAD {
-        return Err(Reject::new(
-            RejectCode::Quota,
-            "the thread is addressed to as many groups as it may be",
-        ));
+        return Err(Reject::new(RejectCode::Quota, "the thread is addressed to as many groups as it may be"));
     }
-    let owner = draft
-        .state
-        .scope(group)
-        .map(|group| group.head.owner)
-        .ok_or_else(Reject::not_found)?;
+    let owner = draft.state.scope(group).map(|group| group.head.owner).ok_or_else(Reject::not_found)?;
     if owner == draft.me() {
         let recipient = recipient(draft, thread, group, owner, actor, floor);
-        membership::append(
-            draft,
-            id,
-            actor,
-            vec![Op::AddGroup {
-                recipient,
-                consent: None,
-            }],
-        )?;
+        membership::append(draft, id, actor, vec![Op::AddGroup { recipient, consent: None }])?;
         return Ok(Reply::Done);
     }
     if !fanout::is_linked(&draft.state, owner) {
-        return Err(Reject::new(
-            RejectCode::PeerInactive,
-            "the group's owner is no active peer",
-        ));
+        return Err(Reject::new(RejectCode::PeerInactive, "the group's owner is no active peer"));
     }
-    draft.feed(
-        owner,
-        &Item::AskGroup {
-            thread,
-            group,
-            by: actor,
-        },
-    );
-    draft.audit(
-        "group.asked",
-        Some(actor),
-        Some(owner),
-        Some(id),
-        group.to_string(),
-    );
+    draft.feed(owner, &Item::AskGroup { thread, group, by: actor });
+    draft.audit("group.asked", Some(actor), Some(owner), Some(id), group.to_string());
     Ok(Reply::Done)
 }
 
@@ -95,13 +61,7 @@ fn recipient(
 ) -> GroupRecipient {
     let added = draft.state.scope(thread).map_or(0, |scope| scope.head.epoch + 1);
     let next = draft.state.logs.get(&thread).map_or(0, |log| log.high + 1);
-    GroupRecipient {
-        group,
-        owner,
-        added,
-        by,
-        from: if floor == Floor::All { 0 } else { next },
-    }
+    GroupRecipient { group, owner, added, by, from: if floor == Floor::All { 0 } else { next } }
 }
 
 /// A thread's owner asks for a group of ours, in the name of one of its members (spec 6.6).
@@ -115,55 +75,24 @@ pub fn asked(
     group: GroupId,
     by: UserId,
 ) -> Result<(), Reject> {
-    let Some(scope) = draft
-        .state
-        .scope(group)
-        .cloned()
-        .filter(|scope| scope.head.owner == draft.me())
-    else {
+    let Some(scope) = draft.state.scope(group).cloned().filter(|scope| scope.head.owner == draft.me()) else {
         return Ok(());
     };
     let starts = policy::grade(&draft.state, by, &scope) >= Some(Grade::Post);
     let open = scope.head.settings.externals && !scope.head.ended && !scope.head.settings.closed;
     if !starts || !open {
-        draft.audit(
-            "group.refused",
-            Some(by),
-            Some(peer),
-            Some(group.into()),
-            thread.to_string(),
-        );
+        draft.audit("group.refused", Some(by), Some(peer), Some(group.into()), thread.to_string());
         return Ok(());
     }
     let before = fanout::followers(&draft.state, group.into());
-    let consent = draft.sign(
-        GroupConsent {
-            group,
-            thread,
-            by,
-            time: draft.ctx.now,
-        },
-        Some(peer),
-    );
+    let consent = draft.sign(GroupConsent { group, thread, by, time: draft.ctx.now }, Some(peer));
     let (hash, bytes) = (consent.hash(), consent.bytes().clone());
-    draft.put(Row::GroupLink(GroupLink {
-        group,
-        thread,
-        follower: peer,
-        consent: bytes.clone(),
-        hash,
-    }));
+    draft.put(Row::GroupLink(GroupLink { group, thread, follower: peer, consent: bytes.clone(), hash }));
     if !before.contains(&peer) {
         fanout::introduce(draft, peer, group.into());
     }
     draft.feed(peer, &Item::GroupConsent { consent: bytes });
-    draft.audit(
-        "group.consented",
-        Some(by),
-        Some(peer),
-        Some(group.into()),
-        thread.to_string(),
-    );
+    draft.audit("group.consented", Some(by), Some(peer), Some(group.into()), thread.to_string());
     Ok(())
 }
 
@@ -173,24 +102,13 @@ pub fn asked(
 /// The signature does not hold.
 pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let consent: Verified<GroupConsent> = draft.open(bytes, Some(draft.me()), peer)?;
-    let (
-        hash,
-        GroupConsent {
-            group,
-            thread,
-            by,
-            time: _,
-        },
-    ) = (consent.hash(), consent.into_object());
+    let (hash, GroupConsent { group, thread, by, time: _ }) = (consent.hash(), consent.into_object());
     let ours = draft
         .state
         .scope(thread)
         .cloned()
         .filter(|scope| scope.head.owner == draft.me() && !scope.head.ended);
-    let theirs = draft
-        .state
-        .scope(group)
-        .is_some_and(|scope| scope.head.owner == peer && !scope.head.ended);
+    let theirs = draft.state.scope(group).is_some_and(|scope| scope.head.owner == peer && !scope.head.ended);
     let Some(scope) = ours.filter(|_| theirs) else {
         return Ok(());
     };
@@ -200,23 +118,9 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
         return Ok(());
     }
     let me = draft.me();
-    draft.put(Row::GroupLink(GroupLink {
-        group,
-        thread,
-        follower: me,
-        consent: bytes.clone(),
-        hash,
-    }));
+    draft.put(Row::GroupLink(GroupLink { group, thread, follower: me, consent: bytes.clone(), hash }));
     let recipient = recipient(draft, thread, group, peer, by, Floor::All);
-    membership::append(
-        draft,
-        thread.into(),
-        by,
-        vec![Op::AddGroup {
-            recipient,
-            consent: Some(hash),
-        }],
-    )?;
+    membership::append(draft, thread.into(), by, vec![Op::AddGroup { recipient, consent: Some(hash) }])?;
     Ok(())
 }
 
@@ -236,15 +140,6 @@ pub fn remove(
     }
     let epoch = membership::append(draft, thread.into(), actor, vec![Op::RemoveGroup { group }])?;
     draft.delete(RowKey::GroupLink((group, thread)));
-    draft.audit(
-        "group.removed",
-        Some(actor),
-        None,
-        Some(thread.into()),
-        group.to_string(),
-    );
-    Ok(Reply::Removed {
-        epoch,
-        remaining: Vec::new(),
-    })
+    draft.audit("group.removed", Some(actor), None, Some(thread.into()), group.to_string());
+    Ok(Reply::Removed { epoch, remaining: Vec::new() })
 }

@@ -30,29 +30,12 @@ pub fn sign(draft: &mut Draft<'_>, thread: ThreadId) {
     let before = log.covers.clone();
     for (scope, incarnation, epoch) in due {
         let current = |cover: &Cover| cover.seq == log.high && cover.epoch == epoch;
-        if log
-            .covers
-            .iter()
-            .any(|(of, cover)| *of == scope && current(cover))
-        {
+        if log.covers.iter().any(|(of, cover)| *of == scope && current(cover)) {
             continue;
         }
-        let head = draft.sign(
-            Head {
-                thread,
-                scope,
-                incarnation,
-                epoch,
-                seq: log.high,
-                hash: log.hash,
-            },
-            None,
-        );
-        let cover = Cover {
-            seq: log.high,
-            epoch,
-            head: head.bytes().clone(),
-        };
+        let head =
+            draft.sign(Head { thread, scope, incarnation, epoch, seq: log.high, hash: log.hash }, None);
+        let cover = Cover { seq: log.high, epoch, head: head.bytes().clone() };
         log.covers.retain(|(of, _)| *of != scope);
         log.covers.push((scope, cover));
     }
@@ -62,11 +45,6 @@ pub fn sign(draft: &mut Draft<'_>, thread: ThreadId) {
 }
 
 fn followed(state: &State, scope: &Scope) -> bool {
-    let active = |home| {
-        state
-            .peers
-            .get(home)
-            .is_some_and(|peer| peer.status == PeerStatus::Active)
-    };
+    let active = |home| state.peers.get(home).is_some_and(|peer| peer.status == PeerStatus::Active);
     scope.homes.keys().any(active)
 }

@@ -39,36 +39,18 @@ fn link(before: Option<Home>, bytes: &Blob) -> Result<Home, Reject> {
     let (hash, manifest) = (manifest.hash(), manifest.into_object());
     let Some(mut home) = before else {
         let first = manifest.revision == 0 && manifest.previous == Hash::ZERO;
-        let genesis = Home {
-            id: WorkspaceId(hash.0),
-            manifest,
-            hash,
-            chain: vec![bytes.clone()],
-        };
-        return if first {
-            Ok(genesis)
-        } else {
-            Err(refused("the chain does not begin with its genesis"))
-        };
+        let genesis = Home { id: WorkspaceId(hash.0), manifest, hash, chain: vec![bytes.clone()] };
+        return if first { Ok(genesis) } else { Err(refused("the chain does not begin with its genesis")) };
     };
     let next = manifest.revision == home.manifest.revision + 1 && manifest.previous == home.hash;
     if !next || manifest.kind != home.manifest.kind || home.chain.len() >= limits::MANIFEST_REVISIONS {
         return Err(refused("a revision does not continue the chain"));
     }
-    if home
-        .manifest
-        .revoked
-        .iter()
-        .any(|key| manifest.sign.contains(key))
-    {
+    if home.manifest.revoked.iter().any(|key| manifest.sign.contains(key)) {
         return Err(refused("a revoked key comes back"));
     }
     home.chain.push(bytes.clone());
-    Ok(Home {
-        manifest,
-        hash,
-        ..home
-    })
+    Ok(Home { manifest, hash, ..home })
 }
 
 /// Takes a chain in: what is new of it, never back (spec 2.4).
@@ -85,20 +67,11 @@ pub fn adopt(draft: &mut Draft<'_>, manifests: &[Blob]) -> Result<WorkspaceId, R
     };
     let id = home.id;
     let held = draft.state.homes.get(&id).cloned();
-    let newer = held
-        .as_ref()
-        .is_none_or(|held| home.chain.len() > held.chain.len());
-    let agrees = held
-        .as_ref()
-        .is_none_or(|held| home.chain.iter().zip(&held.chain).all(|(new, old)| new == old));
+    let newer = held.as_ref().is_none_or(|held| home.chain.len() > held.chain.len());
+    let agrees =
+        held.as_ref().is_none_or(|held| home.chain.iter().zip(&held.chain).all(|(new, old)| new == old));
     if !agrees {
-        draft.audit(
-            "manifest.forked",
-            None,
-            Some(id),
-            None,
-            "two manifests of one revision".into(),
-        );
+        draft.audit("manifest.forked", None, Some(id), None, "two manifests of one revision".into());
         return Err(Reject::new(
             RejectCode::Contradiction,
             "two manifests of one revision: ask the peer's admin",
@@ -128,9 +101,7 @@ fn extend(draft: &Draft<'_>, first: &Manifest, manifests: &[Blob]) -> Result<Hom
 }
 
 fn holds(home: &Home, first: &Manifest) -> bool {
-    let at = usize::try_from(first.revision)
-        .ok()
-        .and_then(|revision| revision.checked_sub(1));
+    let at = usize::try_from(first.revision).ok().and_then(|revision| revision.checked_sub(1));
     let before = at.and_then(|at| home.chain.get(at));
     before.and_then(|bytes| envelope::unverified_hash(1, None, bytes).ok()) == Some(first.previous)
 }
@@ -140,12 +111,7 @@ fn holds(home: &Home, first: &Manifest) -> bool {
 /// # Errors
 /// It does not continue the own chain.
 pub fn renew(draft: &mut Draft<'_>, manifest: &Blob) -> Result<Reply, Reject> {
-    let own = draft
-        .state
-        .homes
-        .get(&draft.me())
-        .cloned()
-        .ok_or_else(Reject::not_found)?;
+    let own = draft.state.homes.get(&draft.me()).cloned().ok_or_else(Reject::not_found)?;
     if own.chain.last() == Some(manifest) {
         return Ok(Reply::Already);
     }
@@ -153,13 +119,7 @@ pub fn renew(draft: &mut Draft<'_>, manifest: &Blob) -> Result<Reply, Reject> {
     let revision = home.manifest.revision;
     draft.put(Row::Home(home));
     draft.mark(Mark::Peer(draft.me()));
-    draft.audit(
-        "manifest.renewed",
-        None,
-        None,
-        None,
-        format!("revision {revision}"),
-    );
+    draft.audit("manifest.renewed", None, None, None, format!("revision {revision}"));
     Ok(Reply::Done)
 }
 

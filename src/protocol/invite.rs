@@ -51,18 +51,11 @@ pub fn invite(draft: &mut Draft<'_>, actor: UserId, offer: Offer) -> Result<Repl
         ));
     }
     if offer.grade > Grade::Post && !policy::administers(&draft.state, actor, &scope) {
-        return Err(policy::forbidden(
-            "give more rights than to write: only admins may",
-        ));
+        return Err(policy::forbidden("give more rights than to write: only admins may"));
     }
     let (local, home) = resolve(draft, &offer.address)?;
     if home == draft.me() {
-        let user = draft
-            .state
-            .locals
-            .get(&local)
-            .copied()
-            .ok_or_else(Reject::not_found)?;
+        let user = draft.state.locals.get(&local).copied().ok_or_else(Reject::not_found)?;
         return add_local(draft, actor, &scope, user, offer.grade, offer.floor, offer.until);
     }
     policy::externals_allowed(&draft.state, &scope)?;
@@ -76,31 +69,22 @@ fn resolve(draft: &Draft<'_>, address: &str) -> Result<(String, WorkspaceId), Re
         .filter(|(local, domain)| !local.is_empty() && !domain.is_empty())
         .ok_or_else(|| Reject::new(RejectCode::Invalid, "an address looks like name@domain"))?;
     let me = draft.me();
-    let of_domain = |id: &WorkspaceId| {
-        draft
-            .state
-            .homes
-            .get(id)
-            .is_some_and(|home| home.manifest.domain == domain)
-    };
+    let of_domain =
+        |id: &WorkspaceId| draft.state.homes.get(id).is_some_and(|home| home.manifest.domain == domain);
     if of_domain(&me) {
         return Ok((local.to_lowercase(), me));
     }
-    let mut active = draft
-        .state
-        .peers
-        .values()
-        .filter(|peer| peer.status == PeerStatus::Active && of_domain(&peer.id));
+    let mut active =
+        draft.state.peers.values().filter(|peer| peer.status == PeerStatus::Active && of_domain(&peer.id));
     match (active.next(), active.next()) {
         (Some(peer), None) => Ok((local.to_lowercase(), peer.id)),
         (None, _) => Err(Reject::new(
             RejectCode::Invalid,
             "no active peer has this domain: peer with its workspace first",
         )),
-        (Some(_), Some(_)) => Err(Reject::new(
-            RejectCode::Invalid,
-            "two peers claim this domain: pause one of them",
-        )),
+        (Some(_), Some(_)) => {
+            Err(Reject::new(RejectCode::Invalid, "two peers claim this domain: pause one of them"))
+        }
     }
 }
 
@@ -122,10 +106,7 @@ fn send(
         return Ok(Reply::Invited(open.id));
     }
     if mine().count() >= limits::INVITES_PER_SCOPE {
-        return Err(Reject::new(
-            RejectCode::Quota,
-            "too many open invitations: take some back first",
-        ));
+        return Err(Reject::new(RejectCode::Quota, "too many open invitations: take some back first"));
     }
     let id = InviteId(draft.random());
     let (time, epoch) = (draft.ctx.now, scope.head.epoch);
@@ -147,13 +128,7 @@ fn send(
         },
         Some(home),
     );
-    let Offer {
-        scope,
-        address,
-        grade,
-        floor,
-        until,
-    } = offer;
+    let Offer { scope, address, grade, floor, until } = offer;
     let (hash, status) = (signed.hash(), InviteStatus::Sent);
     draft.put(Row::Sent(SentInvite {
         id,
@@ -169,12 +144,7 @@ fn send(
         hash,
         status,
     }));
-    draft.feed(
-        home,
-        &Item::Invite {
-            invite: signed.bytes().clone(),
-        },
-    );
+    draft.feed(home, &Item::Invite { invite: signed.bytes().clone() });
     draft.audit("invite.sent", Some(actor), Some(home), Some(scope), String::new());
     Ok(Reply::Invited(id))
 }
@@ -184,23 +154,13 @@ fn send(
 pub fn profile_of(draft: &Draft<'_>, user: UserId, scope: &Scope) -> Profile {
     let known = scope.members.get(&user).map(|member| member.profile.clone());
     let by_group = || {
-        let groups = scope
-            .head
-            .groups
-            .iter()
-            .filter_map(|at| draft.state.scope(at.group));
-        groups
-            .into_iter()
-            .find_map(|group| group.members.get(&user))
-            .map(|member| member.profile.clone())
+        let groups = scope.head.groups.iter().filter_map(|at| draft.state.scope(at.group));
+        groups.into_iter().find_map(|group| group.members.get(&user)).map(|member| member.profile.clone())
     };
     local_profile(draft, user)
         .or(known)
         .or_else(by_group)
-        .unwrap_or_else(|| Profile {
-            address: "unknown".into(),
-            name: "unknown".into(),
-        })
+        .unwrap_or_else(|| Profile { address: "unknown".into(), name: "unknown".into() })
 }
 
 /// The profile of a user of this home.
@@ -208,10 +168,7 @@ pub fn profile_of(draft: &Draft<'_>, user: UserId, scope: &Scope) -> Profile {
 pub fn local_profile(draft: &Draft<'_>, user: UserId) -> Option<Profile> {
     let row = draft.state.users.get(&user)?;
     let domain = &draft.state.homes.get(&draft.me())?.manifest.domain;
-    Some(Profile {
-        address: format!("{}@{domain}", row.local),
-        name: row.name.clone(),
-    })
+    Some(Profile { address: format!("{}@{domain}", row.local), name: row.name.clone() })
 }
 
 /// A place for a user of this home; the epoch is that of the event that will carry it.
@@ -231,16 +188,7 @@ pub fn local_member(
         return Err(Reject::new(RejectCode::Forbidden, "this account is suspended"));
     }
     let profile = local_profile(draft, user).ok_or_else(Reject::not_found)?;
-    Ok(Member {
-        user,
-        grade,
-        floor,
-        joined,
-        by,
-        time: draft.ctx.now,
-        until: None,
-        profile,
-    })
+    Ok(Member { user, grade, floor, joined, by, time: draft.ctx.now, until: None, profile })
 }
 
 fn add_local(
@@ -258,23 +206,8 @@ fn add_local(
     check_tombstone(draft, actor, scope, user)?;
     let mut member = local_member(draft, user, actor, grade, floor, scope.head.epoch + 1)?;
     member.until = until;
-    membership::append(
-        draft,
-        scope.head.id,
-        actor,
-        vec![Op::Join {
-            member,
-            invite: None,
-            consent: None,
-        }],
-    )?;
-    draft.audit(
-        "member.added",
-        Some(actor),
-        None,
-        Some(scope.head.id),
-        String::new(),
-    );
+    membership::append(draft, scope.head.id, actor, vec![Op::Join { member, invite: None, consent: None }])?;
+    draft.audit("member.added", Some(actor), None, Some(scope.head.id), String::new());
     Ok(Reply::Done)
 }
 
@@ -296,45 +229,27 @@ pub fn add_members(
         return Err(Reject::new(RejectCode::Invalid, "add people to the group itself"));
     }
     let mut seen = std::collections::BTreeSet::new();
-    let new: Vec<_> = users
-        .into_iter()
-        .filter(|user| !scope.members.contains_key(user) && seen.insert(*user))
-        .collect();
+    let new: Vec<_> =
+        users.into_iter().filter(|user| !scope.members.contains_key(user) && seen.insert(*user)).collect();
     for chunk in new.chunks(limits::OPS_PER_EVENT) {
         let epoch = draft.state.scope(id).map_or(0, |scope| scope.head.epoch) + 1;
         let mut ops = Vec::with_capacity(chunk.len());
         for user in chunk {
             check_tombstone(draft, actor, &scope, *user)?;
             let member = local_member(draft, *user, actor, grade, floor, epoch)?;
-            ops.push(Op::Join {
-                member,
-                invite: None,
-                consent: None,
-            });
+            ops.push(Op::Join { member, invite: None, consent: None });
         }
         membership::append(draft, id, actor, ops)?;
     }
-    draft.audit(
-        "member.added",
-        Some(actor),
-        None,
-        Some(id),
-        format!("{} people", new.len()),
-    );
-    Ok(if new.is_empty() {
-        Reply::Already
-    } else {
-        Reply::Done
-    })
+    draft.audit("member.added", Some(actor), None, Some(id), format!("{} people", new.len()));
+    Ok(if new.is_empty() { Reply::Already } else { Reply::Done })
 }
 
 /// Who was removed comes back only by somebody who could have removed him (spec 6.5, P2.4).
 fn check_tombstone(draft: &Draft<'_>, actor: UserId, scope: &Scope, user: UserId) -> Result<(), Reject> {
     let removed = scope.head.tombstones.iter().any(|(of, _)| *of == user);
     if removed && actor != user && !policy::administers(&draft.state, actor, scope) {
-        return Err(policy::forbidden(
-            "bring back somebody who was removed: only an admin may",
-        ));
+        return Err(policy::forbidden("bring back somebody who was removed: only an admin may"));
     }
     Ok(())
 }
@@ -346,28 +261,15 @@ fn check_tombstone(draft: &Draft<'_>, actor: UserId, scope: &Scope, user: UserId
 pub fn received(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let opened: Verified<Invite> = draft.open(bytes, Some(draft.me()), peer)?;
     let (hash, invite) = (opened.hash(), opened.into_object());
-    let policy = draft
-        .state
-        .peers
-        .get(&peer)
-        .map_or(InvitePolicy::Refuse, |peer| peer.invites);
-    let local = invite
-        .address
-        .split_once('@')
-        .map(|(local, _)| local.to_lowercase());
+    let policy = draft.state.peers.get(&peer).map_or(InvitePolicy::Refuse, |peer| peer.invites);
+    let local = invite.address.split_once('@').map(|(local, _)| local.to_lowercase());
     let user = local.and_then(|local| draft.state.locals.get(&local).copied());
     let Some(user) = user.filter(|user| policy != InvitePolicy::Refuse && welcome(draft, *user, &invite))
     else {
         return Ok(());
     };
     let id = invite.id;
-    draft.put(Row::Received(ReceivedInvite {
-        user,
-        owner: peer,
-        invite,
-        hash,
-        status: InviteStatus::Sent,
-    }));
+    draft.put(Row::Received(ReceivedInvite { user, owner: peer, invite, hash, status: InviteStatus::Sent }));
     draft.mark(Mark::Invited(user, id));
     if policy == InvitePolicy::Accept {
         answer(draft, user, id, true)?;
@@ -392,12 +294,8 @@ fn welcome(draft: &Draft<'_>, user: UserId, invite: &Invite) -> bool {
 /// # Errors
 /// There is no such open invitation of this user.
 pub fn answer(draft: &mut Draft<'_>, user: UserId, id: InviteId, accept: bool) -> Result<Reply, Reject> {
-    let held = draft
-        .state
-        .received
-        .get(&(id, user))
-        .map(|held| (**held).clone())
-        .ok_or_else(Reject::not_found)?;
+    let held =
+        draft.state.received.get(&(id, user)).map(|held| (**held).clone()).ok_or_else(Reject::not_found)?;
     if held.status != InviteStatus::Sent {
         return Ok(Reply::Already);
     }
@@ -405,54 +303,23 @@ pub fn answer(draft: &mut Draft<'_>, user: UserId, id: InviteId, accept: bool) -
     let item = if accept {
         let profile = local_profile(draft, user).ok_or_else(Reject::not_found)?;
         let (scope, hash, time) = (held.invite.scope, held.hash, draft.ctx.now);
-        let consent = draft
-            .sign(
-                Consent {
-                    invite: id,
-                    hash,
-                    scope,
-                    user,
-                    profile,
-                    time,
-                },
-                Some(owner),
-            )
-            .bytes()
-            .clone();
+        let consent =
+            draft.sign(Consent { invite: id, hash, scope, user, profile, time }, Some(owner)).bytes().clone();
         Item::Consent { consent }
     } else {
-        let statement = Statement {
-            word: Word::Decline { invite: id },
-            time: draft.ctx.now,
-        };
-        Item::Statement {
-            statement: draft.sign(statement, Some(owner)).bytes().clone(),
-        }
+        let statement = Statement { word: Word::Decline { invite: id }, time: draft.ctx.now };
+        Item::Statement { statement: draft.sign(statement, Some(owner)).bytes().clone() }
     };
-    let status = if accept {
-        InviteStatus::Accepted
-    } else {
-        InviteStatus::Declined
-    };
+    let status = if accept { InviteStatus::Accepted } else { InviteStatus::Declined };
     draft.put(Row::Received(ReceivedInvite { status, ..held }));
     draft.feed(owner, &item);
     draft.mark(Mark::Invited(user, id));
-    draft.audit(
-        "invite.answered",
-        Some(user),
-        Some(owner),
-        None,
-        status_name(status).into(),
-    );
+    draft.audit("invite.answered", Some(user), Some(owner), None, status_name(status).into());
     Ok(Reply::Done)
 }
 
 fn status_name(status: InviteStatus) -> &'static str {
-    if status == InviteStatus::Accepted {
-        "accepted"
-    } else {
-        "declined"
-    }
+    if status == InviteStatus::Accepted { "accepted" } else { "declined" }
 }
 
 /// A home's consent arrives at the owner: the join, if the invitation still stands (spec 6.3, 6.5).
@@ -478,11 +345,8 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
     let Some(scope) = draft.state.scope(sent.scope).cloned() else {
         return Ok(());
     };
-    let removed_since = scope
-        .head
-        .tombstones
-        .iter()
-        .any(|(user, epoch)| *user == consent.user && *epoch > sent.epoch);
+    let removed_since =
+        scope.head.tombstones.iter().any(|(user, epoch)| *user == consent.user && *epoch > sent.epoch);
     let open = sent.status == InviteStatus::Sent && !removed_since && !scope.head.ended;
     if !open || policy::externals_allowed(&draft.state, &scope).is_err() {
         return Ok(());
@@ -507,26 +371,13 @@ fn join(
         until: sent.until,
         profile: consent.profile,
     };
-    draft.put(Row::Sent(SentInvite {
-        status: InviteStatus::Accepted,
-        ..sent.clone()
-    }));
+    draft.put(Row::Sent(SentInvite { status: InviteStatus::Accepted, ..sent.clone() }));
     if scope.members.contains_key(&member.user) {
         return Ok(());
     }
-    let op = Op::Join {
-        member,
-        invite: Some(sent.id),
-        consent: Some(hash),
-    };
+    let op = Op::Join { member, invite: Some(sent.id), consent: Some(hash) };
     membership::append(draft, sent.scope, sent.by, vec![op])?;
-    draft.audit(
-        "member.joined",
-        Some(consent.user),
-        Some(sent.home),
-        Some(sent.scope),
-        String::new(),
-    );
+    draft.audit("member.joined", Some(consent.user), Some(sent.home), Some(sent.scope), String::new());
     Ok(())
 }
 
@@ -535,12 +386,7 @@ fn join(
 /// # Errors
 /// There is no such invitation that this user may take back.
 pub fn revoke(draft: &mut Draft<'_>, actor: UserId, id: InviteId) -> Result<Reply, Reject> {
-    let sent = draft
-        .state
-        .sent
-        .get(&id)
-        .map(|sent| (**sent).clone())
-        .ok_or_else(Reject::not_found)?;
+    let sent = draft.state.sent.get(&id).map(|sent| (**sent).clone()).ok_or_else(Reject::not_found)?;
     let scope = policy::own_scope(&draft.state, actor, sent.scope)?;
     if sent.by != actor && !policy::administers(&draft.state, actor, &scope) {
         return Err(policy::forbidden("take back an invitation of somebody else"));
@@ -555,14 +401,8 @@ pub fn revoke(draft: &mut Draft<'_>, actor: UserId, id: InviteId) -> Result<Repl
 /// An invitation stops counting, and its home hears of it.
 pub fn void(draft: &mut Draft<'_>, sent: SentInvite) {
     let (home, invite) = (sent.home, sent.id);
-    draft.put(Row::Sent(SentInvite {
-        status: InviteStatus::Void,
-        ..sent
-    }));
-    let statement = Statement {
-        word: Word::Revoke { invite },
-        time: draft.ctx.now,
-    };
+    draft.put(Row::Sent(SentInvite { status: InviteStatus::Void, ..sent }));
+    let statement = Statement { word: Word::Revoke { invite }, time: draft.ctx.now };
     let statement = draft.sign(statement, Some(home)).bytes().clone();
     if fanout::is_linked(&draft.state, home) {
         draft.feed(home, &Item::Statement { statement });
@@ -578,26 +418,16 @@ pub fn declined(draft: &mut Draft<'_>, peer: WorkspaceId, invite: InviteId) {
         .filter(|sent| sent.home == peer && sent.status == InviteStatus::Sent)
         .cloned()
     {
-        draft.put(Row::Sent(SentInvite {
-            status: InviteStatus::Declined,
-            ..(*sent).clone()
-        }));
+        draft.put(Row::Sent(SentInvite { status: InviteStatus::Declined, ..(*sent).clone() }));
     }
 }
 
 /// The owner took an invitation to our user back.
 pub fn revoked(draft: &mut Draft<'_>, peer: WorkspaceId, invite: InviteId) {
-    let held = draft
-        .state
-        .received
-        .values()
-        .find(|held| held.invite.id == invite && held.owner == peer)
-        .cloned();
+    let held =
+        draft.state.received.values().find(|held| held.invite.id == invite && held.owner == peer).cloned();
     if let Some(held) = held.filter(|held| held.status == InviteStatus::Sent) {
-        draft.put(Row::Received(ReceivedInvite {
-            status: InviteStatus::Void,
-            ..(*held).clone()
-        }));
+        draft.put(Row::Received(ReceivedInvite { status: InviteStatus::Void, ..(*held).clone() }));
         draft.mark(Mark::Invited(held.user, invite));
     }
 }
@@ -614,13 +444,7 @@ pub fn invite_to_dm(
     home: WorkspaceId,
 ) -> Result<InviteId, Reject> {
     let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
-    let offer = Offer {
-        scope: id,
-        address,
-        grade: Grade::Post,
-        floor: Floor::All,
-        until: None,
-    };
+    let offer = Offer { scope: id, address, grade: Grade::Post, floor: Floor::All, until: None };
     match send(draft, actor, &scope, offer, home)? {
         Reply::Invited(id) => Ok(id),
         _ => Err(Reject::not_found()),

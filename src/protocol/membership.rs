@@ -19,19 +19,9 @@ use crate::{
 
 /// Begins a chain: the id is the hash of the first event (spec 4.1).
 pub fn create(draft: &mut Draft<'_>, actor: UserId, first: Op, members: Vec<Member>) -> ScopeId {
-    let joins = members.into_iter().map(|member| Op::Join {
-        member,
-        invite: None,
-        consent: None,
-    });
-    let event = event(
-        draft,
-        None,
-        0,
-        Hash::ZERO,
-        actor,
-        std::iter::once(first.clone()).chain(joins).collect(),
-    );
+    let joins = members.into_iter().map(|member| Op::Join { member, invite: None, consent: None });
+    let event =
+        event(draft, None, 0, Hash::ZERO, actor, std::iter::once(first.clone()).chain(joins).collect());
     let (id, kind, settings) = match first {
         Op::CreateThread { kind, settings, .. } => {
             (ScopeId::Thread(ThreadId(event.hash().0)), Some(kind), settings)
@@ -61,21 +51,11 @@ pub fn append(draft: &mut Draft<'_>, id: ScopeId, actor: UserId, ops: Vec<Op>) -
         return Err(Reject::new(RejectCode::Closed, "this group or thread was ended"));
     }
     if scope.members.len() + ops.len() > limits::MEMBERS_PER_SCOPE + limits::OPS_PER_EVENT {
-        return Err(Reject::new(
-            RejectCode::Quota,
-            "the scope has as many members as it may have",
-        ));
+        return Err(Reject::new(RejectCode::Quota, "the scope has as many members as it may have"));
     }
     let before = fanout::audience(&draft.state, id);
     let epoch = scope.head.epoch + 1;
-    let event = event(
-        draft,
-        Some((id, scope.head.incarnation)),
-        epoch,
-        scope.head.hash,
-        actor,
-        ops,
-    );
+    let event = event(draft, Some((id, scope.head.incarnation)), epoch, scope.head.hash, actor, ops);
     apply(draft, id, event.object(), event.hash());
     record(draft, id, &event);
     fanout::announce(draft, id, &before, event.bytes());
@@ -93,32 +73,15 @@ fn event(
     let (time, incarnation) = (draft.ctx.now, scope.map_or(0, |(_, incarnation)| incarnation));
     let scope = scope.map(|(id, _)| id);
     draft.sign(
-        Event {
-            scope,
-            incarnation,
-            epoch,
-            previous,
-            time,
-            actor,
-            ops,
-            extensions: Extensions::default(),
-        },
+        Event { scope, incarnation, epoch, previous, time, actor, ops, extensions: Extensions::default() },
         None,
     )
 }
 
 fn record(draft: &mut Draft<'_>, scope: ScopeId, event: &Verified<Event>) {
-    let (incarnation, epoch, bytes) = (
-        event.object().incarnation,
-        event.object().epoch,
-        event.bytes().clone(),
-    );
-    draft.changes.push(Change::Event {
-        scope,
-        incarnation,
-        epoch,
-        bytes,
-    });
+    let (incarnation, epoch, bytes) =
+        (event.object().incarnation, event.object().epoch, event.bytes().clone());
+    draft.changes.push(Change::Event { scope, incarnation, epoch, bytes });
     draft.mark(Mark::Scope(scope));
 }
 
@@ -176,15 +139,9 @@ pub fn apply(draft: &mut Draft<'_>, id: ScopeId, event: &Event, hash: Hash) {
         apply_to_members(draft, id, op);
     }
     if draft.state.scope(id).is_some_and(|scope| scope.head.ended) {
-        let users: Vec<_> = draft
-            .state
-            .scope(id)
-            .into_iter()
-            .flat_map(|scope| scope.members.keys().copied())
-            .collect();
-        users
-            .into_iter()
-            .for_each(|user| draft.delete(RowKey::Member((id, user))));
+        let users: Vec<_> =
+            draft.state.scope(id).into_iter().flat_map(|scope| scope.members.keys().copied()).collect();
+        users.into_iter().for_each(|user| draft.delete(RowKey::Member((id, user))));
     }
 }
 
@@ -212,33 +169,20 @@ fn apply_to_head(head: &mut ScopeHead, op: &Op, epoch: u64) {
 
 fn apply_to_members(draft: &mut Draft<'_>, scope: ScopeId, op: &Op) {
     let present = |draft: &Draft<'_>, user: &UserId| {
-        draft
-            .state
-            .scope(scope)
-            .and_then(|scope| scope.members.get(user))
-            .map(|member| (**member).clone())
+        draft.state.scope(scope).and_then(|scope| scope.members.get(user)).map(|member| (**member).clone())
     };
     match op {
-        Op::Join { member, .. } => draft.put(Row::Member(MemberRow {
-            scope,
-            member: member.clone(),
-        })),
+        Op::Join { member, .. } => draft.put(Row::Member(MemberRow { scope, member: member.clone() })),
         Op::Leave { user } | Op::Remove { user } => draft.delete(RowKey::Member((scope, *user))),
         Op::Grade { user, grade } => {
             if let Some(member) = present(draft, user) {
-                let member = Member {
-                    grade: *grade,
-                    ..member
-                };
+                let member = Member { grade: *grade, ..member };
                 draft.put(Row::Member(MemberRow { scope, member }));
             }
         }
         Op::Profile { user, profile } => {
             if let Some(member) = present(draft, user) {
-                let member = Member {
-                    profile: profile.clone(),
-                    ..member
-                };
+                let member = Member { profile: profile.clone(), ..member };
                 draft.put(Row::Member(MemberRow { scope, member }));
             }
         }

@@ -26,10 +26,7 @@ use crate::{
 /// Too many are open.
 pub fn open_ticket(draft: &mut Draft<'_>, secret: Hash, expires: Millis) -> Result<Reply, Reject> {
     if draft.state.tickets.len() >= limits::TICKETS {
-        return Err(Reject::new(
-            RejectCode::Quota,
-            "too many tickets are open: wait until some expire",
-        ));
+        return Err(Reject::new(RejectCode::Quota, "too many tickets are open: wait until some expire"));
     }
     draft.put(Row::Ticket(Ticket { secret, expires }));
     draft.audit("peer.ticket", None, None, None, format!("good until {expires}"));
@@ -52,25 +49,14 @@ pub fn redeem(
             "this is a ticket of this workspace itself: give it to the other one",
         ));
     }
-    if let Some(status) = draft
-        .state
-        .peers
-        .get(&peer)
-        .map(|peer| peer.status)
-        .filter(|status| *status != PeerStatus::Ended)
+    if let Some(status) =
+        draft.state.peers.get(&peer).map(|peer| peer.status).filter(|status| *status != PeerStatus::Ended)
     {
         let redeemed = status != PeerStatus::Requested;
-        return if redeemed {
-            Ok(Reply::Already)
-        } else {
-            renew_request(draft, peer, endpoints, secret)
-        };
+        return if redeemed { Ok(Reply::Already) } else { renew_request(draft, peer, endpoints, secret) };
     }
     if draft.state.peers.len() >= limits::PEERS {
-        return Err(Reject::new(
-            RejectCode::Quota,
-            "this node has as many peers as it may have",
-        ));
+        return Err(Reject::new(RejectCode::Quota, "this node has as many peers as it may have"));
     }
     let row = fresh(draft, peer, PeerStatus::Requested, endpoints, Some(secret));
     draft.put(Row::Peer(row));
@@ -85,11 +71,7 @@ fn renew_request(
     secret: Blob,
 ) -> Result<Reply, Reject> {
     let row = known(draft, peer)?;
-    draft.put(Row::Peer(Peer {
-        endpoints,
-        ticket: Some(secret),
-        ..row
-    }));
+    draft.put(Row::Peer(Peer { endpoints, ticket: Some(secret), ..row }));
     Ok(Reply::Done)
 }
 
@@ -118,12 +100,10 @@ fn fresh(
 }
 
 fn known(draft: &Draft<'_>, peer: WorkspaceId) -> Result<Peer, Reject> {
-    let row = draft.state.peers.get(&peer).ok_or_else(|| {
-        Reject::new(
-            RejectCode::NotFound,
-            "no such peer: `comity peer list` shows them",
-        )
-    })?;
+    let row =
+        draft.state.peers.get(&peer).ok_or_else(|| {
+            Reject::new(RejectCode::NotFound, "no such peer: `comity peer list` shows them")
+        })?;
     Ok((**row).clone())
 }
 
@@ -154,22 +134,11 @@ pub fn requested(draft: &mut Draft<'_>, manifests: &[Blob], secret: &Blob) -> Re
         .values()
         .find(|ticket| secrets_equal(&ticket.secret.0, &hash.0) && ticket.expires > draft.ctx.now);
     let ticket = open.map(|ticket| ticket.secret).ok_or_else(|| {
-        Reject::new(
-            RejectCode::Forbidden,
-            "the ticket is unknown, used or expired: ask for a new one",
-        )
+        Reject::new(RejectCode::Forbidden, "the ticket is unknown, used or expired: ask for a new one")
     })?;
-    let waiting = draft
-        .state
-        .peers
-        .values()
-        .filter(|row| row.status == PeerStatus::Waiting)
-        .count();
+    let waiting = draft.state.peers.values().filter(|row| row.status == PeerStatus::Waiting).count();
     if waiting >= limits::PEERING_REQUESTS || peer == draft.me() {
-        return Err(Reject::new(
-            RejectCode::Quota,
-            "too many requests wait for approval",
-        ));
+        return Err(Reject::new(RejectCode::Quota, "too many requests wait for approval"));
     }
     draft.delete(RowKey::Ticket(ticket));
     let endpoints = home.manifest.endpoints.clone();
@@ -196,21 +165,15 @@ pub fn approve(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject
             RejectCode::Stale,
             "the other side has to approve: its admin runs `comity peer approve`",
         )),
-        PeerStatus::Ended => Err(Reject::new(
-            RejectCode::Stale,
-            "this peering has ended: exchange a new ticket",
-        )),
+        PeerStatus::Ended => {
+            Err(Reject::new(RejectCode::Stale, "this peering has ended: exchange a new ticket"))
+        }
     }
 }
 
 fn activate(draft: &mut Draft<'_>, row: Peer) {
     let (id, since) = (row.id, draft.ctx.now);
-    draft.put(Row::Peer(Peer {
-        status: PeerStatus::Active,
-        ticket: None,
-        since,
-        ..row
-    }));
+    draft.put(Row::Peer(Peer { status: PeerStatus::Active, ticket: None, since, ..row }));
     changed(draft, id, "peer.active");
 }
 
@@ -234,16 +197,9 @@ pub fn approved(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Rejec
 pub fn pause(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> {
     let row = known(draft, peer)?;
     if row.status != PeerStatus::Active {
-        return Err(Reject::new(
-            RejectCode::Stale,
-            "only an active peering can be paused",
-        ));
+        return Err(Reject::new(RejectCode::Stale, "only an active peering can be paused"));
     }
-    draft.put(Row::Peer(Peer {
-        status: PeerStatus::Paused,
-        since: draft.ctx.now,
-        ..row
-    }));
+    draft.put(Row::Peer(Peer { status: PeerStatus::Paused, since: draft.ctx.now, ..row }));
     changed(draft, peer, "peer.paused");
     Ok(Reply::Done)
 }
@@ -255,13 +211,7 @@ pub fn pause(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> 
 pub fn set_invites(draft: &mut Draft<'_>, peer: WorkspaceId, invites: InvitePolicy) -> Result<Reply, Reject> {
     let row = known(draft, peer)?;
     draft.put(Row::Peer(Peer { invites, ..row }));
-    draft.audit(
-        "peer.policy",
-        None,
-        Some(peer),
-        None,
-        format!("invitations: {invites:?}"),
-    );
+    draft.audit("peer.policy", None, Some(peer), None, format!("invitations: {invites:?}"));
     Ok(Reply::Done)
 }
 
@@ -275,10 +225,7 @@ pub fn end(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> {
         return Ok(Reply::Already);
     }
     remove_theirs(draft, peer)?;
-    let statement = Statement {
-        word: Word::EndPeering {},
-        time: draft.ctx.now,
-    };
+    let statement = Statement { word: Word::EndPeering {}, time: draft.ctx.now };
     let statement = draft.sign(statement, Some(peer)).bytes().clone();
     draft.feed(peer, &Item::Statement { statement });
     close(draft, peer)
@@ -295,35 +242,19 @@ pub fn ended(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<(), Reject> {
 
 /// Their users leave our scopes, by events.
 fn remove_theirs(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<(), Reject> {
-    let users: Vec<UserId> = draft
-        .state
-        .places
-        .keys()
-        .filter(|user| user.home() == peer)
-        .copied()
-        .collect();
-    users
-        .into_iter()
-        .try_for_each(|user| removal::end_all(draft, user))
+    let users: Vec<UserId> = draft.state.places.keys().filter(|user| user.home() == peer).copied().collect();
+    users.into_iter().try_for_each(|user| removal::end_all(draft, user))
 }
 
 /// Our users lose their scopes; copies go.
 fn close(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> {
-    let theirs = draft
-        .state
-        .scopes
-        .values()
-        .filter(|scope| scope.head.owner == peer && !scope.head.ended);
+    let theirs = draft.state.scopes.values().filter(|scope| scope.head.owner == peer && !scope.head.ended);
     let theirs: Vec<_> = theirs.map(|scope| scope.head.id).collect();
     for id in theirs {
         super::follow::lose(draft, id);
     }
     let row = known(draft, peer)?;
-    draft.put(Row::Peer(Peer {
-        status: PeerStatus::Ended,
-        since: draft.ctx.now,
-        ..row
-    }));
+    draft.put(Row::Peer(Peer { status: PeerStatus::Ended, since: draft.ctx.now, ..row }));
     changed(draft, peer, "peer.ended");
     Ok(Reply::Done)
 }

@@ -32,20 +32,10 @@ pub fn add(draft: &mut Draft<'_>, local: &str, name: String, role: Role) -> Resu
     }
     check_name(&name)?;
     if let Some(user) = draft.state.locals.get(&local) {
-        return Err(Reject::new(
-            RejectCode::Conflict,
-            format!("local: `{local}` is taken by {user}"),
-        ));
+        return Err(Reject::new(RejectCode::Conflict, format!("local: `{local}` is taken by {user}")));
     }
     let id = UserId::new(draft.me(), draft.random());
-    draft.put(Row::User(User {
-        id,
-        local,
-        name,
-        role,
-        tokens: Vec::new(),
-        blocked: Vec::new(),
-    }));
+    draft.put(Row::User(User { id, local, name, role, tokens: Vec::new(), blocked: Vec::new() }));
     draft.audit("user.added", Some(id), None, None, String::new());
     Ok(Reply::User(id))
 }
@@ -54,22 +44,14 @@ fn check_name(name: &str) -> Result<(), Reject> {
     if name.trim().is_empty() || name.len() > limits::NAME_BYTES || name.chars().any(char::is_control) {
         return Err(Reject::new(
             RejectCode::Invalid,
-            format!(
-                "name: 1 to {} bytes without control characters",
-                limits::NAME_BYTES
-            ),
+            format!("name: 1 to {} bytes without control characters", limits::NAME_BYTES),
         ));
     }
     Ok(())
 }
 
 fn user(draft: &Draft<'_>, id: UserId) -> Result<User, Reject> {
-    draft
-        .state
-        .users
-        .get(&id)
-        .map(|user| (**user).clone())
-        .ok_or_else(Reject::not_found)
+    draft.state.users.get(&id).map(|user| (**user).clone()).ok_or_else(Reject::not_found)
 }
 
 /// A token for a user.
@@ -79,10 +61,7 @@ fn user(draft: &Draft<'_>, id: UserId) -> Result<User, Reject> {
 pub fn add_token(draft: &mut Draft<'_>, id: UserId, token: Hash) -> Result<Reply, Reject> {
     let mut row = user(draft, id)?;
     if row.tokens.len() >= limits::TOKENS_PER_USER {
-        return Err(Reject::new(
-            RejectCode::Quota,
-            "too many tokens: revoke them first",
-        ));
+        return Err(Reject::new(RejectCode::Quota, "too many tokens: revoke them first"));
     }
     row.tokens.push(token);
     draft.put(Row::User(row));
@@ -96,10 +75,7 @@ pub fn add_token(draft: &mut Draft<'_>, id: UserId, token: Hash) -> Result<Reply
 /// There is no such user.
 pub fn revoke_tokens(draft: &mut Draft<'_>, id: UserId) -> Result<Reply, Reject> {
     let row = user(draft, id)?;
-    draft.put(Row::User(User {
-        tokens: Vec::new(),
-        ..row
-    }));
+    draft.put(Row::User(User { tokens: Vec::new(), ..row }));
     draft.audit("user.tokens-revoked", Some(id), None, None, String::new());
     Ok(Reply::Done)
 }
@@ -122,34 +98,15 @@ pub fn rename(draft: &mut Draft<'_>, id: UserId, name: String) -> Result<Reply, 
         .filter(|owner| *owner != draft.me() && fanout::is_linked(&draft.state, *owner))
         .collect();
     for owner in owners {
-        let word = Word::Profile {
-            user: id,
-            profile: profile.clone(),
-        };
-        let statement = draft
-            .sign(
-                Statement {
-                    word,
-                    time: draft.ctx.now,
-                },
-                Some(owner),
-            )
-            .bytes()
-            .clone();
+        let word = Word::Profile { user: id, profile: profile.clone() };
+        let statement = draft.sign(Statement { word, time: draft.ctx.now }, Some(owner)).bytes().clone();
         draft.feed(owner, &Item::Statement { statement });
     }
     Ok(Reply::Done)
 }
 
 fn places(draft: &Draft<'_>, user: UserId) -> Vec<ScopeId> {
-    draft
-        .state
-        .places
-        .get(&user)
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect()
+    draft.state.places.get(&user).into_iter().flatten().copied().collect()
 }
 
 /// A member is shown differently in every scope owned here.
@@ -160,15 +117,7 @@ pub fn shown(draft: &mut Draft<'_>, user: UserId, profile: &Profile) -> Result<(
     for id in places(draft, user) {
         let alive = draft.state.scope(id).is_some_and(|scope| !scope.head.ended);
         if alive && draft.state.owns(id) {
-            membership::append(
-                draft,
-                id,
-                user,
-                vec![Op::Profile {
-                    user,
-                    profile: profile.clone(),
-                }],
-            )?;
+            membership::append(draft, id, user, vec![Op::Profile { user, profile: profile.clone() }])?;
         }
     }
     Ok(())
@@ -180,23 +129,14 @@ pub fn shown(draft: &mut Draft<'_>, user: UserId, profile: &Profile) -> Result<(
 /// There is no such user, or he is the last admin.
 pub fn set_role(draft: &mut Draft<'_>, id: UserId, role: Role) -> Result<Reply, Reject> {
     let row = user(draft, id)?;
-    let others = draft
-        .state
-        .users
-        .values()
-        .filter(|user| user.role == Role::Admin && user.id != id)
-        .count();
+    let others = draft.state.users.values().filter(|user| user.role == Role::Admin && user.id != id).count();
     if row.role == Role::Admin && role != Role::Admin && others == 0 {
         return Err(Reject::new(
             RejectCode::Forbidden,
             "role: this is the last admin; make another one first",
         ));
     }
-    let tokens = if role == Role::Suspended {
-        Vec::new()
-    } else {
-        row.tokens.clone()
-    };
+    let tokens = if role == Role::Suspended { Vec::new() } else { row.tokens.clone() };
     draft.put(Row::User(User { role, tokens, ..row }));
     if role == Role::Suspended {
         removal::offboard(draft, id)?;

@@ -37,10 +37,7 @@ pub fn administers(state: &State, user: UserId, scope: &Scope) -> bool {
 fn workspace_admin(state: &State, user: UserId, scope: &Scope) -> bool {
     scope.head.kind != Some(ThreadKind::Dm)
         && Some(scope.head.owner) == state.me()
-        && state
-            .users
-            .get(&user)
-            .is_some_and(|user| user.role == Role::Admin)
+        && state.users.get(&user).is_some_and(|user| user.role == Role::Admin)
 }
 
 /// The scope, if it exists, is owned here and the user may know of it.
@@ -50,10 +47,7 @@ fn workspace_admin(state: &State, user: UserId, scope: &Scope) -> bool {
 pub fn own_scope(state: &State, user: UserId, id: ScopeId) -> Result<Scope, Reject> {
     let scope = known_scope(state, user, id)?;
     if Some(scope.head.owner) != state.me() {
-        return Err(Reject::new(
-            RejectCode::NotOwner,
-            "another workspace owns this: ask there",
-        ));
+        return Err(Reject::new(RejectCode::NotOwner, "another workspace owns this: ask there"));
     }
     Ok(scope)
 }
@@ -66,11 +60,7 @@ pub fn known_scope(state: &State, user: UserId, id: ScopeId) -> Result<Scope, Re
     let scope = state.scope(id).ok_or_else(Reject::not_found)?;
     let may_know =
         gate::sees_scope(state, user, id) || (workspace_admin(state, user, scope) && !scope.head.ended);
-    if may_know {
-        Ok((**scope).clone())
-    } else {
-        Err(Reject::not_found())
-    }
+    if may_know { Ok((**scope).clone()) } else { Err(Reject::not_found()) }
 }
 
 /// Whether the user may add members, or invite (P2.4).
@@ -90,9 +80,7 @@ pub fn may_invite(state: &State, user: UserId, scope: &Scope) -> Result<(), Reje
     if open {
         Ok(())
     } else {
-        Err(forbidden(
-            "invite here: ask an admin of the group or the starter of the thread",
-        ))
+        Err(forbidden("invite here: ask an admin of the group or the starter of the thread"))
     }
 }
 
@@ -114,11 +102,8 @@ pub fn may_administer(state: &State, user: UserId, scope: &Scope) -> Result<(), 
 /// Why not.
 pub fn externals_allowed(state: &State, scope: &Scope) -> Result<(), Reject> {
     let internal = |scope: &Scope| scope.head.id.group().is_some() && !scope.head.settings.externals;
-    let by_group = scope
-        .head
-        .groups
-        .iter()
-        .any(|at| state.scope(at.group).is_some_and(|group| internal(group)));
+    let by_group =
+        scope.head.groups.iter().any(|at| state.scope(at.group).is_some_and(|group| internal(group)));
     if internal(scope) || by_group {
         return Err(Reject::new(
             RejectCode::Forbidden,

@@ -38,28 +38,12 @@ pub struct Writing {
 /// # Errors
 /// The first check of spec 7.3 that fails.
 pub fn write(draft: &mut Draft<'_>, writing: Writing) -> Result<Reply, Reject> {
-    let Writing {
-        author,
-        thread,
-        id,
-        kind,
-        body,
-    } = writing;
+    let Writing { author, thread, id, kind, body } = writing;
     let body_blob = body.to_blob();
     parse_body(&body_blob)?;
-    let sealed = Sealed {
-        salt: Salt(draft.random()),
-        body: body_blob,
-    };
+    let sealed = Sealed { salt: Salt(draft.random()), body: body_blob };
     let time = draft.ctx.now;
-    let submission = Submission {
-        id,
-        thread,
-        author,
-        kind,
-        commitment: sealed.commitment(),
-        time,
-    };
+    let submission = Submission { id, thread, author, kind, commitment: sealed.commitment(), time };
     let scope = policy::known_scope(&draft.state, author, thread.into())?;
     if scope.head.owner == draft.me() {
         if let Some(seq) = repeated_at_home(draft, &submission, &body)? {
@@ -84,10 +68,7 @@ fn repeated_at_home(draft: &Draft<'_>, submission: &Submission, body: &Body) -> 
 }
 
 fn conflict() -> Reject {
-    Reject::new(
-        RejectCode::Conflict,
-        "this idempotency key was used for something else: take a new one",
-    )
+    Reject::new(RejectCode::Conflict, "this idempotency key was used for something else: take a new one")
 }
 
 fn parse_body(bytes: &Blob) -> Result<Body, Reject> {
@@ -110,11 +91,7 @@ fn queue(
         waiting += usize::from(pending.author == submission.author);
     }
     if let Some((thread, seq)) = draft.ctx.records.submitted(draft.me(), submission.id) {
-        return if thread == submission.thread {
-            Ok(Reply::Posted(seq))
-        } else {
-            Err(conflict())
-        };
+        return if thread == submission.thread { Ok(Reply::Posted(seq)) } else { Err(conflict()) };
     }
     if waiting >= limits::OUTBOX_PER_OWNER {
         return Err(Reject::new(
@@ -125,14 +102,7 @@ fn queue(
     check_locally(&draft.state, &submission, body)?;
     let number = next_number(draft);
     let signed = draft.sign(submission.clone(), Some(owner)).bytes().clone();
-    let Submission {
-        id,
-        thread,
-        author,
-        kind,
-        time,
-        ..
-    } = submission;
+    let Submission { id, thread, author, kind, time, .. } = submission;
     draft.put(Row::Pending(Pending {
         owner,
         number,
@@ -177,12 +147,7 @@ pub fn submitted(
     sealed: Sealed,
 ) -> Result<Reply, Reject> {
     let body = parse_body(&sealed.body)?;
-    if draft
-        .state
-        .peers
-        .get(&peer)
-        .is_none_or(|peer| peer.status != PeerStatus::Active)
-    {
+    if draft.state.peers.get(&peer).is_none_or(|peer| peer.status != PeerStatus::Active) {
         return Err(Reject::new(RejectCode::PeerInactive, "the peering is not active"));
     }
     let claimed: Submission =
@@ -199,17 +164,10 @@ pub fn submitted(
     if let Some((thread, seq)) = draft.ctx.records.submitted(peer, claimed.id) {
         let stored = draft.ctx.records.stored(thread, seq);
         let same = stored.is_some_and(|stored| stored.entry.commitment == claimed.commitment);
-        return if same {
-            Ok(Reply::Posted(seq))
-        } else {
-            Err(conflict())
-        };
+        return if same { Ok(Reply::Posted(seq)) } else { Err(conflict()) };
     }
     if sealed.commitment() != claimed.commitment {
-        return Err(Reject::new(
-            RejectCode::Malformed,
-            "the body is not the one that was committed to",
-        ));
+        return Err(Reject::new(RejectCode::Malformed, "the body is not the one that was committed to"));
     }
     sequence(draft, claimed, sealed, body, Some((peer, signed))).map(Reply::Posted)
 }
@@ -222,18 +180,8 @@ fn sequence(
     body: Body,
     signed: Option<(WorkspaceId, &Blob)>,
 ) -> Result<u64, Reject> {
-    let own = draft
-        .state
-        .scope(submission.thread)
-        .cloned()
-        .ok_or_else(Reject::not_found)?;
-    let path = writing_path(
-        &draft.state,
-        submission.author,
-        &own,
-        submission.kind,
-        body.target,
-    )?;
+    let own = draft.state.scope(submission.thread).cloned().ok_or_else(Reject::not_found)?;
+    let path = writing_path(&draft.state, submission.author, &own, submission.kind, body.target)?;
     check_target(draft, &own, &submission, &body, &path)?;
     if let Some((peer, bytes)) = signed {
         let verified: Verified<Submission> = draft.open(bytes, Some(draft.me()), peer)?;
@@ -242,14 +190,7 @@ fn sequence(
         }
     }
     let epoch = draft.state.scope(path.scope).map_or(0, |scope| scope.head.epoch);
-    Ok(append(
-        draft,
-        &submission,
-        sealed,
-        &body,
-        (path.scope, epoch),
-        signed.map(|(_, bytes)| bytes.clone()),
-    ))
+    Ok(append(draft, &submission, sealed, &body, (path.scope, epoch), signed.map(|(_, bytes)| bytes.clone())))
 }
 
 /// The path by which the author may write this (spec 7.3).
@@ -274,9 +215,7 @@ fn writing_path(
     }
     let groups = own.head.groups.iter().filter_map(|at| state.scope(at.group));
     if own.head.settings.closed
-        || groups
-            .clone()
-            .any(|group| group.head.settings.closed && own.head.kind == Some(ThreadKind::Chat))
+        || groups.clone().any(|group| group.head.settings.closed && own.head.kind == Some(ThreadKind::Chat))
     {
         return Err(Reject::new(
             RejectCode::Closed,
@@ -287,13 +226,9 @@ fn writing_path(
         || groups
             .clone()
             .any(|group| group.head.settings.replies_off && own.head.kind == Some(ThreadKind::Chat));
-    let writes = paths
-        .into_iter()
-        .filter(|path| target.is_none_or(|target| path.shows(target)));
+    let writes = paths.into_iter().filter(|path| target.is_none_or(|target| path.shows(target)));
     let mut allowed = writes.filter(|path| path.grade >= Grade::Post);
-    let path = allowed
-        .next()
-        .ok_or_else(|| policy::forbidden("write here: you may only read"))?;
+    let path = allowed.next().ok_or_else(|| policy::forbidden("write here: you may only read"))?;
     let reaction = matches!(kind, EntryKind::React | EntryKind::Unreact | EntryKind::Delete);
     if quiet && !reaction && !policy::administers(state, author, own) {
         return Err(policy::forbidden("write here: replies are for admins only"));
@@ -325,10 +260,7 @@ fn check_target(
         .filter(|_| path.shows(target))
         .ok_or_else(Reject::not_found)?;
     if stored.entry.kind != EntryKind::Message {
-        return Err(Reject::new(
-            RejectCode::Invalid,
-            "only messages are edited, deleted or reacted to",
-        ));
+        return Err(Reject::new(RejectCode::Invalid, "only messages are edited, deleted or reacted to"));
     }
     let author = stored.entry.author == submission.author;
     let allowed = match submission.kind {
@@ -375,18 +307,11 @@ fn append(
     (log.high, log.hash, log.time) = (seq, entry.hash(), time);
     note_marks(&draft.state, &mut log);
     draft.put(Row::Log(log));
-    draft.changes.push(Change::Content(Stored {
-        entry,
-        body: Some(sealed),
-    }));
+    draft.changes.push(Change::Content(Stored { entry, body: Some(sealed) }));
     if let (EntryKind::Delete, Some(target)) = (submission.kind, body.target) {
         draft.changes.push(Change::Redact(thread, target));
     }
-    draft.mark(Mark::Content {
-        thread,
-        from: seq,
-        to: seq,
-    });
+    draft.mark(Mark::Content { thread, from: seq, to: seq });
     seq
 }
 
@@ -438,9 +363,7 @@ pub fn answered(
 pub fn forget(draft: &mut Draft<'_>, author: UserId, id: SubmissionId) -> Result<Reply, Reject> {
     let mut rows = draft.state.outbox.values();
     let found = rows.find(|pending| pending.author == author && pending.submission == id);
-    let key = found
-        .map(|pending| (pending.owner, pending.number))
-        .ok_or_else(Reject::not_found)?;
+    let key = found.map(|pending| (pending.owner, pending.number)).ok_or_else(Reject::not_found)?;
     draft.delete(RowKey::Pending(key));
     Ok(Reply::Done)
 }

@@ -31,37 +31,23 @@ pub fn remove(
     let scope = policy::own_scope(&draft.state, actor, id)?;
     policy::may_administer(&draft.state, actor, &scope)?;
     if scope.head.kind == Some(ThreadKind::Dm) {
-        return Err(Reject::new(
-            RejectCode::Invalid,
-            "a DM has no removal: block the person or leave",
-        ));
+        return Err(Reject::new(RejectCode::Invalid, "a DM has no removal: block the person or leave"));
     }
     if !scope.members.contains_key(&user) {
         return Err(Reject::not_found());
     }
     let threads = related(&draft.state, id);
     let epoch = end(draft, actor, id, user, Op::Remove { user })?;
-    draft.audit(
-        "member.removed",
-        Some(actor),
-        Some(user.home()),
-        Some(id),
-        user.to_string(),
-    );
+    draft.audit("member.removed", Some(actor), Some(user.home()), Some(id), user.to_string());
     if everywhere {
         for thread in threads.iter().filter(|thread| ScopeId::Thread(**thread) != id) {
-            let direct = draft
-                .state
-                .scope(*thread)
-                .is_some_and(|scope| scope.members.contains_key(&user));
+            let direct = draft.state.scope(*thread).is_some_and(|scope| scope.members.contains_key(&user));
             if direct && draft.state.owns(*thread) {
                 end(draft, actor, (*thread).into(), user, Op::Remove { user })?;
             }
         }
     }
-    let paths = threads
-        .into_iter()
-        .flat_map(|thread| gate::paths(&draft.state, user, thread));
+    let paths = threads.into_iter().flat_map(|thread| gate::paths(&draft.state, user, thread));
     let mut remaining: Vec<ScopeId> = paths.map(|path| path.scope).collect();
     remaining.sort_unstable();
     remaining.dedup();
@@ -72,13 +58,7 @@ pub fn remove(
 fn related(state: &State, id: ScopeId) -> Vec<ThreadId> {
     match id {
         ScopeId::Thread(thread) => vec![thread],
-        ScopeId::Group(group) => state
-            .addressed
-            .get(&group)
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect(),
+        ScopeId::Group(group) => state.addressed.get(&group).into_iter().flatten().copied().collect(),
     }
 }
 
@@ -96,9 +76,7 @@ fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, user: UserId, op: Op) 
             && (Some(&sent.address) == address.as_ref() || sent.by == user)
     };
     let stale: Vec<_> = draft.state.sent.values().filter(open).cloned().collect();
-    stale
-        .into_iter()
-        .for_each(|sent| invite::void(draft, (*sent).clone()));
+    stale.into_iter().for_each(|sent| invite::void(draft, (*sent).clone()));
     Ok(epoch)
 }
 
@@ -109,17 +87,11 @@ fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, user: UserId, op: Op) 
 pub fn leave(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<Reply, Reject> {
     let scope = policy::known_scope(&draft.state, user, id)?;
     if !scope.members.contains_key(&user) {
-        return Err(Reject::new(
-            RejectCode::Invalid,
-            "you are here through a group: leave the group",
-        ));
+        return Err(Reject::new(RejectCode::Invalid, "you are here through a group: leave the group"));
     }
     if scope.head.owner == draft.me() {
         let epoch = end(draft, user, id, user, Op::Leave { user })?;
-        return Ok(Reply::Removed {
-            epoch,
-            remaining: Vec::new(),
-        });
+        return Ok(Reply::Removed { epoch, remaining: Vec::new() });
     }
     let owner = scope.head.owner;
     draft.delete(RowKey::Member((id, user)));
@@ -129,10 +101,7 @@ pub fn leave(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<Reply, 
 }
 
 fn state(draft: &mut Draft<'_>, peer: WorkspaceId, word: Word) {
-    let statement = Statement {
-        word,
-        time: draft.ctx.now,
-    };
+    let statement = Statement { word, time: draft.ctx.now };
     let statement = draft.sign(statement, Some(peer)).bytes().clone();
     draft.feed(peer, &Item::Statement { statement });
 }
@@ -142,21 +111,10 @@ fn state(draft: &mut Draft<'_>, peer: WorkspaceId, word: Word) {
 /// # Errors
 /// Never in practice; a scope that is over is skipped.
 pub fn offboard(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
-    let places: Vec<ScopeId> = draft
-        .state
-        .places
-        .get(&user)
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect();
+    let places: Vec<ScopeId> = draft.state.places.get(&user).into_iter().flatten().copied().collect();
     let mut owners = std::collections::BTreeSet::new();
     for id in places {
-        match draft
-            .state
-            .scope(id)
-            .map(|scope| (scope.head.owner, scope.head.ended))
-        {
+        match draft.state.scope(id).map(|scope| (scope.head.owner, scope.head.ended)) {
             Some((owner, false)) if owner == draft.me() => {
                 end(draft, user, id, user, Op::Leave { user })?;
             }
@@ -166,9 +124,7 @@ pub fn offboard(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
             _ => {}
         }
     }
-    owners
-        .into_iter()
-        .for_each(|owner| state(draft, owner, Word::Offboard { user }));
+    owners.into_iter().for_each(|owner| state(draft, owner, Word::Offboard { user }));
     Ok(())
 }
 
@@ -181,17 +137,8 @@ pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
     match statement.into_object().word {
         Word::Leave { user, scope } if user.home() == peer => withdraw(draft, user, scope),
         Word::Offboard { user } if user.home() == peer => {
-            let places: Vec<ScopeId> = draft
-                .state
-                .places
-                .get(&user)
-                .into_iter()
-                .flatten()
-                .copied()
-                .collect();
-            places
-                .into_iter()
-                .try_for_each(|scope| withdraw(draft, user, scope))
+            let places: Vec<ScopeId> = draft.state.places.get(&user).into_iter().flatten().copied().collect();
+            places.into_iter().try_for_each(|scope| withdraw(draft, user, scope))
         }
         Word::Decline { invite } => {
             invite::declined(draft, peer, invite);
@@ -204,32 +151,18 @@ pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
         Word::EndPeering {} => super::peering::ended(draft, peer),
         Word::Profile { user, profile } if user.home() == peer => super::people::shown(draft, user, &profile),
         _ => {
-            draft.audit(
-                "statement.refused",
-                None,
-                Some(peer),
-                None,
-                "about a user of another home".into(),
-            );
+            draft.audit("statement.refused", None, Some(peer), None, "about a user of another home".into());
             Ok(())
         }
     }
 }
 
 fn withdraw(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<(), Reject> {
-    let member = draft
-        .state
-        .scope(id)
-        .is_some_and(|scope| scope.members.contains_key(&user) && !scope.head.ended);
+    let member =
+        draft.state.scope(id).is_some_and(|scope| scope.members.contains_key(&user) && !scope.head.ended);
     if member && draft.state.owns(id) {
         end(draft, user, id, user, Op::Leave { user })?;
-        draft.audit(
-            "member.left",
-            Some(user),
-            Some(user.home()),
-            Some(id),
-            String::new(),
-        );
+        draft.audit("member.left", Some(user), Some(user.home()), Some(id), String::new());
     }
     Ok(())
 }
@@ -241,21 +174,11 @@ fn withdraw(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<(), Reje
 pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let receipt: Verified<Receipt> = draft.open(bytes, Some(draft.me()), peer)?;
     let receipt = receipt.into_object();
-    let found = draft
-        .state
-        .removals
-        .values()
-        .filter(|removal| removal.scope == receipt.scope);
-    let answered: Vec<Removal> = found
-        .filter(|removal| answers(removal, peer, &receipt))
-        .map(|removal| (**removal).clone())
-        .collect();
+    let found = draft.state.removals.values().filter(|removal| removal.scope == receipt.scope);
+    let answered: Vec<Removal> =
+        found.filter(|removal| answers(removal, peer, &receipt)).map(|removal| (**removal).clone()).collect();
     for mut removal in answered {
-        for (home, at) in removal
-            .homes
-            .iter_mut()
-            .filter(|(home, at)| *home == peer && at.is_none())
-        {
+        for (home, at) in removal.homes.iter_mut().filter(|(home, at)| *home == peer && at.is_none()) {
             *at = Some((draft.ctx.now, bytes.clone()));
             debug_assert_eq!(*home, peer);
         }
@@ -275,10 +198,7 @@ pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result
 
 /// By the event's hash; a later position that includes the removal answers it as well (spec 8.3).
 fn answers(removal: &Removal, peer: WorkspaceId, receipt: &Receipt) -> bool {
-    let open = removal
-        .homes
-        .iter()
-        .any(|(home, at)| *home == peer && at.is_none());
+    let open = removal.homes.iter().any(|(home, at)| *home == peer && at.is_none());
     let theirs = removal.users.iter().filter(|user| user.home() == peer);
     open && (removal.event == receipt.event || theirs.into_iter().all(|user| receipt.users.contains(user)))
 }
@@ -288,17 +208,8 @@ fn answers(removal: &Removal, peer: WorkspaceId, receipt: &Receipt) -> bool {
 /// # Errors
 /// Never in practice: scopes that are over are skipped.
 pub fn end_all(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
-    let places: Vec<ScopeId> = draft
-        .state
-        .places
-        .get(&user)
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect();
-    places
-        .into_iter()
-        .try_for_each(|scope| withdraw(draft, user, scope))
+    let places: Vec<ScopeId> = draft.state.places.get(&user).into_iter().flatten().copied().collect();
+    places.into_iter().try_for_each(|scope| withdraw(draft, user, scope))
 }
 
 /// A membership reached its end date (P2.8).
@@ -306,18 +217,9 @@ pub fn end_all(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
 /// # Errors
 /// The scope is over.
 pub fn expire(draft: &mut Draft<'_>, id: ScopeId, user: UserId) -> Result<(), Reject> {
-    let by = draft
-        .state
-        .scope(id)
-        .and_then(|scope| scope.members.get(&user))
-        .map_or(user, |member| member.by);
+    let by =
+        draft.state.scope(id).and_then(|scope| scope.members.get(&user)).map_or(user, |member| member.by);
     end(draft, by, id, user, Op::Remove { user })?;
-    draft.audit(
-        "member.expired",
-        None,
-        Some(user.home()),
-        Some(id),
-        user.to_string(),
-    );
+    draft.audit("member.expired", None, Some(user.home()), Some(id), user.to_string());
     Ok(())
 }

@@ -22,11 +22,7 @@ use crate::{
 /// What to ask an owner for: gaps first, then older history down to the floor of our readers.
 #[must_use]
 pub fn wanted(state: &State, owner: WorkspaceId) -> Vec<HistoryRequest> {
-    if state
-        .peers
-        .get(&owner)
-        .is_none_or(|peer| peer.status != PeerStatus::Active)
-    {
+    if state.peers.get(&owner).is_none_or(|peer| peer.status != PeerStatus::Active) {
         return Vec::new();
     }
     let limit = u64::try_from(limits::PAGE_ENTRIES).unwrap_or(u64::MAX);
@@ -34,18 +30,12 @@ pub fn wanted(state: &State, owner: WorkspaceId) -> Vec<HistoryRequest> {
     let mut older = Vec::new();
     for log in state.logs.values().filter(|log| log.stale || !log.bottom) {
         let thread = log.thread;
-        let followed = state
-            .scope(thread)
-            .is_some_and(|scope| scope.head.owner == owner && !scope.head.ended);
+        let followed =
+            state.scope(thread).is_some_and(|scope| scope.head.owner == owner && !scope.head.ended);
         if !followed || !has_reader(state, thread) {
             continue;
         }
-        let request = |before, after| HistoryRequest {
-            thread,
-            before,
-            after,
-            limit,
-        };
+        let request = |before, after| HistoryRequest { thread, before, after, limit };
         match (log.high, log.stale) {
             (0, _) => gaps.push(request(None, None)),
             (high, true) => gaps.push(request(None, Some(high))),
@@ -85,19 +75,9 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, frame: ContentFrame) ->
 
 /// The owner's content feed begins anew: every copy may lack entries.
 pub fn reset(draft: &mut Draft<'_>, peer: WorkspaceId, number: u64) -> Reply {
-    let mine = |thread: &ThreadId| {
-        draft
-            .state
-            .scope(*thread)
-            .is_some_and(|scope| scope.head.owner == peer)
-    };
-    let logs: Vec<Log> = draft
-        .state
-        .logs
-        .values()
-        .filter(|log| mine(&log.thread))
-        .map(|log| (**log).clone())
-        .collect();
+    let mine = |thread: &ThreadId| draft.state.scope(*thread).is_some_and(|scope| scope.head.owner == peer);
+    let logs: Vec<Log> =
+        draft.state.logs.values().filter(|log| mine(&log.thread)).map(|log| (**log).clone()).collect();
     for log in logs {
         draft.put(Row::Log(Log { stale: true, ..log }));
     }
@@ -133,35 +113,19 @@ fn settle(draft: &mut Draft<'_>, page: &HistoryPage, below: bool) {
     let Some(mut log) = draft.state.logs.get(&page.thread).map(|log| (**log).clone()) else {
         return;
     };
-    let known = log
-        .covers
-        .iter()
-        .chain(&log.pending)
-        .map(|(_, cover)| cover.seq)
-        .max();
+    let known = log.covers.iter().chain(&log.pending).map(|(_, cover)| cover.seq).max();
     if !below {
         log.stale = known.is_some_and(|seq| seq > log.high) && !page.entries.is_empty();
     }
-    let at_floor = page
-        .entries
-        .first()
-        .is_none_or(|first| first.entry.seq <= log.low);
+    let at_floor = page.entries.first().is_none_or(|first| first.entry.seq <= log.low);
     log.bottom |= (page.bottom && at_floor) || log.low <= 1;
     draft.put(Row::Log(log));
 }
 
 fn followed_log(draft: &Draft<'_>, peer: WorkspaceId, thread: ThreadId) -> Option<Log> {
-    let scope = draft
-        .state
-        .scope(thread)
-        .filter(|scope| scope.head.owner == peer && !scope.head.ended)?;
+    let scope = draft.state.scope(thread).filter(|scope| scope.head.owner == peer && !scope.head.ended)?;
     let readable = scope.head.frozen.is_none() && has_reader(&draft.state, thread);
-    draft
-        .state
-        .logs
-        .get(&thread)
-        .filter(|_| readable)
-        .map(|log| (**log).clone())
+    draft.state.logs.get(&thread).filter(|_| readable).map(|log| (**log).clone())
 }
 
 /// Entries at the upper end of the copy; an empty copy begins wherever they begin.
@@ -222,11 +186,7 @@ fn contradiction(what: &str) -> Reject {
 fn keep(draft: &mut Draft<'_>, stored: &Stored) {
     draft.changes.push(Change::Content(stored.clone()));
     let deletes = stored.entry.kind == EntryKind::Delete;
-    let body = stored
-        .body
-        .as_ref()
-        .filter(|_| deletes)
-        .and_then(|sealed| Body::parse(&sealed.body).ok());
+    let body = stored.body.as_ref().filter(|_| deletes).and_then(|sealed| Body::parse(&sealed.body).ok());
     if let Some(target) = body.and_then(|body| body.target) {
         draft.changes.push(Change::Redact(stored.entry.thread, target));
     }
@@ -257,42 +217,18 @@ fn check_author(state: &State, owner: WorkspaceId, entry: &Entry, signed: &Blob)
     let opened: Verified<Submission> =
         envelope::open(signed, Some(owner), |hint| ever_valid_key(state, home, hint))
             .map_err(|error| Reject::new(RejectCode::Signature, error.to_string()))?;
-    let Submission {
-        id,
-        thread,
-        author,
-        kind,
-        commitment,
-        time: _,
-    } = opened.object().clone();
+    let Submission { id, thread, author, kind, commitment, time: _ } = opened.object().clone();
     let same = (id, thread, author, kind, commitment)
-        == (
-            entry.submission,
-            entry.thread,
-            entry.author,
-            entry.kind,
-            entry.commitment,
-        );
-    if same {
-        Ok(())
-    } else {
-        Err(contradiction(
-            "an entry says otherwise than its author's signature",
-        ))
-    }
+        == (entry.submission, entry.thread, entry.author, entry.kind, entry.commitment);
+    if same { Ok(()) } else { Err(contradiction("an entry says otherwise than its author's signature")) }
 }
 
 /// A signing key that the workspace has or had: content is covered by a head of the owner (spec 2.4).
 fn ever_valid_key(state: &State, home: WorkspaceId, hint: KeyId) -> Option<PublicKey> {
     state.signing_key(home, hint).or_else(|| {
         let chain = &state.homes.get(&home)?.chain;
-        let manifests = chain
-            .iter()
-            .rev()
-            .filter_map(|bytes| envelope::peek::<Manifest>(bytes).ok());
-        manifests
-            .flat_map(|manifest| manifest.sign)
-            .find(|key| key.id() == hint)
+        let manifests = chain.iter().rev().filter_map(|bytes| envelope::peek::<Manifest>(bytes).ok());
+        manifests.flat_map(|manifest| manifest.sign).find(|key| key.id() == hint)
     })
 }
 
@@ -310,16 +246,11 @@ fn take_head(draft: &mut Draft<'_>, peer: WorkspaceId, covering: &Covering) -> R
         return Err(Reject::new(RejectCode::TooLarge, "too many marks beside a head"));
     }
     add_marks(&mut log, head.scope, &covering.marks);
-    let cover = Cover {
-        seq: head.seq,
-        epoch: head.epoch,
-        head: covering.head.clone(),
-    };
+    let cover = Cover { seq: head.seq, epoch: head.epoch, head: covering.head.clone() };
     let applied = head.incarnation == scope.head.incarnation && head.epoch <= scope.head.epoch;
     if head.seq > log.high || !applied {
         log.stale |= head.seq > log.high;
-        log.pending
-            .retain(|(of, waiting)| *of != head.scope || waiting.seq > head.seq);
+        log.pending.retain(|(of, waiting)| *of != head.scope || waiting.seq > head.seq);
         if log.pending.iter().all(|(of, _)| *of != head.scope) {
             log.pending.push((head.scope, cover));
         }
@@ -336,11 +267,7 @@ fn check_head(draft: &Draft<'_>, log: &Log, head: &Head) -> Result<(), Reject> {
     if head.seq < log.low {
         return Ok(());
     }
-    let held = if head.seq == log.high {
-        Some(log.hash)
-    } else {
-        entry_hash(draft, head.thread, head.seq)
-    };
+    let held = if head.seq == log.high { Some(log.hash) } else { entry_hash(draft, head.thread, head.seq) };
     if held == Some(head.hash) {
         Ok(())
     } else {
@@ -355,13 +282,7 @@ fn entry_hash(draft: &Draft<'_>, thread: ThreadId, seq: u64) -> Option<Hash> {
         }
         _ => None,
     });
-    added.or_else(|| {
-        draft
-            .ctx
-            .records
-            .stored(thread, seq)
-            .map(|stored| stored.entry.hash())
-    })
+    added.or_else(|| draft.ctx.records.stored(thread, seq).map(|stored| stored.entry.hash()))
 }
 
 fn cover_by(log: &mut Log, scope: ScopeId, cover: Cover) {

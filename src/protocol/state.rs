@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 
+use super::change::Change;
 use super::row::{
     GroupLink, Home, Log, MemberRow, Node, Peer, Pending, ReadMark, ReceivedInvite, Remembered, Removal, Row,
     RowKey, ScopeHead, SentInvite, Ticket, User,
@@ -92,8 +93,7 @@ impl State {
     /// Whether the scope exists and is owned here.
     #[must_use]
     pub fn owns(&self, id: impl Into<ScopeId>) -> bool {
-        self.scope(id)
-            .is_some_and(|scope| Some(scope.head.owner) == self.me())
+        self.scope(id).is_some_and(|scope| Some(scope.head.owner) == self.me())
     }
 
     /// The valid signing key of a workspace with this hint, as its newest manifest says.
@@ -108,8 +108,16 @@ impl State {
     pub fn granting(&self, thread: ThreadId) -> impl Iterator<Item = &Arc<Scope>> {
         let own = self.scope(thread);
         let groups = own.into_iter().flat_map(|scope| &scope.head.groups);
-        own.into_iter()
-            .chain(groups.filter_map(|recipient| self.scope(recipient.group)))
+        own.into_iter().chain(groups.filter_map(|recipient| self.scope(recipient.group)))
+    }
+
+    /// What a committed change means for the state; content and chains mean nothing to it. Never fails.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Put(row) => self.put(row.clone()),
+            Change::Delete(key) => self.delete(key),
+            _ => {}
+        }
     }
 
     /// Takes a row in, with the indexes that follow from it.
@@ -198,11 +206,7 @@ impl State {
         match self.scopes.get_mut(&id) {
             Some(scope) => Arc::make_mut(scope).head = head,
             None => {
-                let scope = Scope {
-                    head,
-                    members: OrdMap::new(),
-                    homes: OrdMap::new(),
-                };
+                let scope = Scope { head, members: OrdMap::new(), homes: OrdMap::new() };
                 self.scopes.insert(id, scope.into());
             }
         }

@@ -77,10 +77,7 @@ impl CborError {
 #[must_use]
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
-    #[expect(
-        clippy::expect_used,
-        reason = "a Vec takes every byte, and no type of ours fails to serialise"
-    )]
+    #[expect(clippy::expect_used, reason = "a Vec takes every byte, and no type of ours fails to serialise")]
     ciborium::into_writer(value, &mut bytes).expect("serialising into memory");
     bytes
 }
@@ -104,17 +101,9 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CborEr
 /// # Errors
 /// The first rule that is broken, with its place.
 pub fn check(bytes: &[u8]) -> Result<(), CborError> {
-    let mut walker = Walker {
-        bytes,
-        at: 0,
-        items: 0,
-    };
+    let mut walker = Walker { bytes, at: 0, items: 0 };
     walker.item(0)?;
-    if walker.at == bytes.len() {
-        Ok(())
-    } else {
-        Err(CborError::Trailing(walker.at))
-    }
+    if walker.at == bytes.len() { Ok(()) } else { Err(CborError::Trailing(walker.at)) }
 }
 
 struct Walker<'a> {
@@ -185,35 +174,22 @@ impl Walker<'_> {
             31 => return Err(CborError::Indefinite(start)),
             _ => return Err(CborError::Reserved(start)),
         };
-        if value < least {
-            Err(CborError::NotShortest(start))
-        } else {
-            Ok((major, value))
-        }
+        if value < least { Err(CborError::NotShortest(start)) } else { Ok((major, value)) }
     }
 
     fn big_endian(&mut self, len: u64) -> Result<u64, CborError> {
-        Ok(self
-            .take(len)?
-            .iter()
-            .fold(0, |value, byte| value << 8 | u64::from(*byte)))
+        Ok(self.take(len)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
     fn byte(&mut self) -> Result<u8, CborError> {
-        let byte = self
-            .bytes
-            .get(self.at)
-            .copied()
-            .ok_or(CborError::Truncated(self.at))?;
+        let byte = self.bytes.get(self.at).copied().ok_or(CborError::Truncated(self.at))?;
         self.at += 1;
         Ok(byte)
     }
 
     fn take(&mut self, len: u64) -> Result<&[u8], CborError> {
         let end = usize::try_from(len).ok().and_then(|len| self.at.checked_add(len));
-        let part = end
-            .and_then(|end| self.bytes.get(self.at..end))
-            .ok_or(CborError::Truncated(self.at))?;
+        let part = end.and_then(|end| self.bytes.get(self.at..end)).ok_or(CborError::Truncated(self.at))?;
         self.at += part.len();
         Ok(part)
     }

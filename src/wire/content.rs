@@ -77,16 +77,11 @@ impl Body {
     /// What is wrong with the bytes, or which bound they break.
     pub fn parse(bytes: &[u8]) -> Result<Self, CborError> {
         if bytes.len() > limits::BODY_BYTES {
-            return Err(CborError::Shape(format!(
-                "a body has at most {} bytes",
-                limits::BODY_BYTES
-            )));
+            return Err(CborError::Shape(format!("a body has at most {} bytes", limits::BODY_BYTES)));
         }
         let body: Self = cbor::decode(bytes)?;
         if body.text.len() > limits::TEXT_BYTES || body.mentions.len() > limits::MENTIONS {
-            return Err(CborError::Shape(
-                "the text is too long, or there are too many mentions".into(),
-            ));
+            return Err(CborError::Shape("the text is too long, or there are too many mentions".into()));
         }
         Ok(body)
     }

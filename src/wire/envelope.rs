@@ -138,11 +138,7 @@ impl<'de> serde::Deserialize<'de> for EmptyMap {
 /// {1: -19, 4: kid}: the only protected header of the profile.
 fn protected(kid: KeyId) -> [u8; 13] {
     let mut header = [0xa2, 0x01, 0x32, 0x04, 0x48, 0, 0, 0, 0, 0, 0, 0, 0];
-    header
-        .iter_mut()
-        .skip(5)
-        .zip(kid.0)
-        .for_each(|(to, from)| *to = from);
+    header.iter_mut().skip(5).zip(kid.0).for_each(|(to, from)| *to = from);
     header
 }
 
@@ -171,12 +167,7 @@ pub fn sign<T: Object>(object: T, audience: Option<WorkspaceId>, key: &SecretKey
         payload: payload.into(),
         signature: signature.as_slice().into(),
     });
-    Verified {
-        object,
-        bytes: bytes.into(),
-        hash: sha256(&[&message]),
-        signer,
-    }
+    Verified { object, bytes: bytes.into(), hash: sha256(&[&message]), signer }
 }
 
 /// Checks received bytes as an object of type `T` for `audience`, by the keys that `key_of` admits.
@@ -191,19 +182,12 @@ pub fn open<T: Object>(
     let (sign1, kid) = parse(bytes)?;
     let signer = key_of(kid).ok_or(EnvelopeError::UnknownKey(kid))?;
     let message = sig_structure(T::TYPE, audience, &sign1.protected, &sign1.payload);
-    let signature = <&[u8; 64]>::try_from(&*sign1.signature)
-        .ok()
-        .ok_or(EnvelopeError::Signature)?;
+    let signature = <&[u8; 64]>::try_from(&*sign1.signature).ok().ok_or(EnvelopeError::Signature)?;
     if !signer.verifies(&message, signature) {
         return Err(EnvelopeError::Signature);
     }
     let object = read_payload(&sign1)?;
-    Ok(Verified {
-        object,
-        bytes: bytes.clone(),
-        hash: sha256(&[&message]),
-        signer,
-    })
+    Ok(Verified { object, bytes: bytes.clone(), hash: sha256(&[&message]), signer })
 }
 
 /// The object hash of an envelope whose signature is not checked: only for comparing with a known hash.
@@ -216,12 +200,7 @@ pub fn unverified_hash(
     bytes: &Blob,
 ) -> Result<Hash, EnvelopeError> {
     let (sign1, _) = parse(bytes)?;
-    Ok(sha256(&[&sig_structure(
-        kind,
-        audience,
-        &sign1.protected,
-        &sign1.payload,
-    )]))
+    Ok(sha256(&[&sig_structure(kind, audience, &sign1.protected, &sign1.payload)]))
 }
 
 /// The claimed content, to find out whose key to ask for; nothing may be believed before [`open`].

@@ -9,9 +9,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// The Rust files below `folder`, sorted, as paths relative to `root` with their text.
 pub(crate) fn rust_files(root: &Path, folder: &str) -> Vec<(String, String)> {
     let mut names: Vec<String> = match fs::read_dir(root.join(folder)) {
-        Ok(entries) => entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect(),
+        Ok(entries) => entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => panic!("cannot list {folder}: {error}"),
     };
@@ -41,18 +39,11 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn parse(path: &str, text: &str) -> Result<Self, String> {
-        let stream: TokenStream = text
-            .parse()
-            .map_err(|error| format!("{path}: cannot be read: {error}"))?;
+        let stream: TokenStream = text.parse().map_err(|error| format!("{path}: cannot be read: {error}"))?;
         let mut tokens = Vec::new();
         flatten(stream, 0, 0, &mut tokens);
         let tests = test_items(&tokens);
-        Ok(Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            tokens,
-            tests,
-        })
+        Ok(Self { path: path.to_owned(), text: text.to_owned(), tokens, tests })
     }
 
     pub(crate) fn finding(&self, line: usize, what: &str) -> String {
@@ -80,10 +71,7 @@ impl Source {
         self.path.starts_with("tests/")
             || self.path.contains("/tests/")
             || self.path.ends_with("/tests.rs")
-            || self
-                .tests
-                .iter()
-                .any(|(first, last)| (*first..=*last).contains(&line))
+            || self.tests.iter().any(|(first, last)| (*first..=*last).contains(&line))
     }
 
     /// The top-level module of this crate that the path leads to, if it starts at the crate's root.
@@ -98,18 +86,12 @@ impl Source {
                 depth.and_then(|_| rest.get(supers..))?
             }
         };
-        rest.first()
-            .map(String::as_str)
-            .filter(|module| *module != "self")
+        rest.first().map(String::as_str).filter(|module| *module != "self")
     }
 
     /// How many modules deep the file lies below the crate's root; none for the roots.
     fn depth(&self) -> Option<usize> {
-        let inner = self
-            .path
-            .strip_prefix("src/")?
-            .trim_end_matches(".rs")
-            .trim_end_matches("/mod");
+        let inner = self.path.strip_prefix("src/")?.trim_end_matches(".rs").trim_end_matches("/mod");
         (!["lib", "main"].contains(&inner)).then(|| inner.split('/').count())
     }
 }
@@ -134,26 +116,11 @@ fn flatten(stream: TokenStream, depth: usize, modules: usize, tokens: &mut Vec<T
             TokenTree::Group(group) => brackets(group.delimiter()).0.to_owned(),
         };
         let in_module = matches!(tokens.as_slice(), [.., word, _] if word.text == "mod" && text == "{");
-        tokens.push(Token {
-            text,
-            line,
-            depth,
-            modules,
-        });
+        tokens.push(Token { text, line, depth, modules });
         if let TokenTree::Group(group) = tree {
-            flatten(
-                group.stream(),
-                depth + 1,
-                modules + usize::from(in_module),
-                tokens,
-            );
+            flatten(group.stream(), depth + 1, modules + usize::from(in_module), tokens);
             let text = brackets(group.delimiter()).1.to_owned();
-            tokens.push(Token {
-                text,
-                line: group.span_close().end().line,
-                depth,
-                modules,
-            });
+            tokens.push(Token { text, line: group.span_close().end().line, depth, modules });
         }
     }
 }
@@ -173,10 +140,7 @@ fn test_items(tokens: &[Token]) -> Vec<(usize, usize)> {
     let item = |start: usize| {
         let rest = tokens.get(start..)?;
         let opens = |words: &[&str]| {
-            rest.iter()
-                .map(|token| token.text.as_str())
-                .take(words.len())
-                .eq(words.iter().copied())
+            rest.iter().map(|token| token.text.as_str()).take(words.len()).eq(words.iter().copied())
         };
         if !opens(&["#", "[", "cfg", "(", "test", ")"])
             && !opens(&["#", "[", "cfg", "(", "all", "(", "test", ","])
@@ -220,13 +184,7 @@ pub(crate) struct CodePath {
 
 impl CodePath {
     pub(crate) fn ends_with(&self, tail: &[&str]) -> bool {
-        self.segments
-            .iter()
-            .rev()
-            .zip(tail.iter().rev())
-            .filter(|(a, b)| a == b)
-            .count()
-            == tail.len()
+        self.segments.iter().rev().zip(tail.iter().rev()).filter(|(a, b)| a == b).count() == tail.len()
     }
 }
 
@@ -234,11 +192,8 @@ fn paths(tokens: &[Token]) -> Vec<CodePath> {
     let mut found = Vec::new();
     let mut rest = tokens;
     while let Some(first) = rest.first() {
-        rest = if is_word(first) {
-            read_path(rest, &[], &mut found)
-        } else {
-            rest.get(1..).unwrap_or_default()
-        };
+        rest =
+            if is_word(first) { read_path(rest, &[], &mut found) } else { rest.get(1..).unwrap_or_default() };
     }
     found
 }
@@ -261,11 +216,7 @@ fn read_path<'a>(mut tokens: &'a [Token], prefix: &[String], found: &mut Vec<Cod
             _ => break,
         }
     }
-    found.extend(place.map(|(line, modules)| CodePath {
-        segments,
-        line,
-        modules,
-    }));
+    found.extend(place.map(|(line, modules)| CodePath { segments, line, modules }));
     tokens
 }
 

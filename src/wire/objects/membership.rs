@@ -1,0 +1,228 @@
+//! Membership: events, their operations, and snapshots (spec 4).
+//!
+//! Duty: shapes and bounds. Never: what an operation brings about.
+
+use super::super::{
+    array::{choice, code, record},
+    envelope::Object,
+};
+use super::{Extensions, short};
+use crate::{
+    ids::{GroupId, Hash, InviteId, ScopeId, UserId, WorkspaceId},
+    limits,
+    time::Millis,
+};
+
+code! {
+    /// What a member may do (spec 4.5, P2.7); each includes those before it.
+    pub enum Grade {
+        /// Reads.
+        0 => Read = "read",
+        /// Writes, and starts threads in the group.
+        1 => Post = "post",
+        /// Also invites people of the own home.
+        2 => Invite = "invite",
+        /// Also administers the scope.
+        3 => Admin = "admin",
+    }
+}
+
+code! {
+    /// What history a join brings (spec 4.6, P2.6).
+    pub enum Floor {
+        /// Everything.
+        0 => All = "all",
+        /// What is committed after the join.
+        1 => FromNow = "from-now",
+    }
+}
+
+code! {
+    /// What kind of conversation a thread is (spec 4.3).
+    pub enum ThreadKind {
+        /// The chat of exactly one group.
+        0 => Chat = "chat",
+        /// A subject, addressed to groups and users.
+        1 => Topic = "topic",
+        /// Between exactly two users.
+        2 => Dm = "dm",
+    }
+}
+
+record! {
+    /// How a user is shown; the home vouches for it (spec 4.7).
+    pub struct Profile {
+        /// `local@domain`.
+        pub address: String,
+        /// The display name.
+        pub name: String,
+    }
+}
+
+impl Profile {
+    pub(super) fn bounds(&self) -> Result<(), String> {
+        short("address", &self.address, limits::ADDRESS_BYTES)?;
+        short("name", &self.name, limits::NAME_BYTES)
+    }
+}
+
+record! {
+    /// Settings of a group or thread, whole (spec 4.4). Fields that a kind does not use are false.
+    pub struct Settings {
+        /// Name of a group, subject of a topic.
+        pub name: String,
+        /// Group: externals may be members.
+        pub externals: bool,
+        /// Group: every member may add members.
+        pub open_invites: bool,
+        /// Only admins (of a thread: and the starter) may write.
+        pub replies_off: bool,
+        /// Thread: only starter and admins change recipients.
+        pub locked: bool,
+        /// Thread: no entries until it is opened again. Group: archived.
+        pub closed: bool,
+    }
+}
+
+record! {
+    /// A user's place in a scope (spec 4.5).
+    pub struct Member {
+        /// Who.
+        pub user: UserId,
+        /// What he may do.
+        pub grade: Grade,
+        /// What he may read.
+        pub floor: Floor,
+        /// The epoch of the join: where `from-now` begins.
+        pub joined: u64,
+        /// Who added him.
+        pub by: UserId,
+        /// When, for display.
+        pub time: Millis,
+        /// When it ends by itself (P2.8).
+        pub until: Option<Millis>,
+        /// How he is shown.
+        pub profile: Profile,
+    }
+}
+
+record! {
+    /// A group to which a thread is addressed (spec 4.8).
+    pub struct GroupRecipient {
+        /// The group.
+        pub group: GroupId,
+        /// Its owner.
+        pub owner: WorkspaceId,
+        /// The epoch of the thread at which it was added.
+        pub added: u64,
+        /// Who added it.
+        pub by: UserId,
+        /// First entry that its members get.
+        pub from: u64,
+    }
+}
+
+choice! {
+    /// One change of a scope (spec 4.9). Codes below 64 are critical.
+    pub enum Op {
+        /// First operation of a group's first event.
+        0 => CreateGroup { /** As created. */ settings: Settings, /** Random. */ nonce: Hash, },
+        /// First operation of a thread's first event.
+        1 => CreateThread {
+            /** Chat, topic or DM. */ kind: ThreadKind, /** As created. */ settings: Settings, /** Random. */ nonce: Hash,
+        },
+        /// A user becomes a member; a user of another home by an invitation and a consent.
+        2 => Join {
+            /** The place, `joined` being this event's epoch. */ member: Member,
+            /** The invitation that was accepted; null for the owner's own users. */ invite: Option<InviteId>,
+            /** The object hash of the home's consent; null for the owner's own users. */ consent: Option<Hash>,
+        },
+        /// A user leaves by himself or by his home's word.
+        3 => Leave { /** Who. */ user: UserId, },
+        /// A user is removed.
+        4 => Remove { /** Who. */ user: UserId, },
+        /// A user's grade changes.
+        5 => Grade { /** Who. */ user: UserId, /** From now on. */ grade: Grade, },
+        /// The settings change, whole.
+        6 => Settings { /** From now on. */ settings: Settings, },
+        /// A group becomes a recipient of the thread.
+        7 => AddGroup { /** Which. */ recipient: GroupRecipient, /** Its owner's consent; null for an own group. */ consent: Option<Hash>, },
+        /// A group is no longer a recipient.
+        8 => RemoveGroup { /** Which. */ group: GroupId, },
+        /// The scope ends for everybody.
+        9 => End {},
+        /// A member is shown differently.
+        10 => Profile { /** Who. */ user: UserId, /** From now on. */ profile: Profile, },
+    }
+}
+
+record! {
+    /// A link of a membership chain, signed by the owner (spec 4.2).
+    pub struct Event {
+        /// The scope; null in the first event, whose hash becomes its id.
+        pub scope: Option<ScopeId>,
+        /// Ordinal of the incarnation, from 0.
+        pub incarnation: u64,
+        /// Gapless, from 0.
+        pub epoch: u64,
+        /// The object hash of the event before; zero in the first.
+        pub previous: Hash,
+        /// When, for display.
+        pub time: Millis,
+        /// Who did it.
+        pub actor: UserId,
+        /// What changes, in order; all or nothing.
+        pub ops: Vec<Op>,
+        /// Later versions.
+        pub extensions: Extensions,
+    }
+}
+
+impl Object for Event {
+    const TYPE: u64 = 2;
+    fn bounds(&self) -> Result<(), String> {
+        if self.ops.is_empty() || self.ops.len() > limits::OPS_PER_EVENT {
+            return Err(format!("an event has 1 to {} operations", limits::OPS_PER_EVENT));
+        }
+        self.ops.iter().try_for_each(|op| match op {
+            Op::CreateGroup { settings, .. }
+            | Op::CreateThread { settings, .. }
+            | Op::Settings { settings } => short("name", &settings.name, limits::NAME_BYTES),
+            Op::Join { member, .. } => member.profile.bounds(),
+            Op::Profile { profile, .. } => profile.bounds(),
+            _ => Ok(()),
+        })
+    }
+}
+
+record! {
+    /// A scope as it stands at an epoch, without its past (spec 4.10).
+    pub struct Snapshot {
+        /// Which.
+        pub scope: ScopeId,
+        /// Its owner.
+        pub owner: WorkspaceId,
+        /// The kind of a thread; null for a group.
+        pub kind: Option<ThreadKind>,
+        /// Who created it.
+        pub starter: UserId,
+        /// The incarnation.
+        pub incarnation: u64,
+        /// The epoch of the last event that is included.
+        pub epoch: u64,
+        /// That event's object hash.
+        pub hash: Hash,
+        /// The settings.
+        pub settings: Settings,
+        /// The members, ascending by user id.
+        pub members: Vec<Member>,
+        /// The group recipients, ascending by group id.
+        pub groups: Vec<GroupRecipient>,
+        /// Later versions.
+        pub extensions: Extensions,
+    }
+}
+
+impl Object for Snapshot {
+    const TYPE: u64 = 3;
+}

@@ -1,0 +1,45 @@
+//! The signed objects of spec 2 to 8, one type per clause.
+//!
+//! Duty: field order, codes and bounds. Never: what an object may bring about, which is `protocol`'s.
+
+mod act;
+mod manifest;
+mod membership;
+mod sequencing;
+mod word;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, de};
+
+use super::blob::Blob;
+
+pub use act::{Act, Action};
+pub use manifest::{Manifest, WorkspaceKind};
+pub use membership::{
+    Event, Floor, Grade, GroupRecipient, Member, Op, Profile, Settings, Snapshot, ThreadKind,
+};
+pub use sequencing::{EntryKind, Head, Submission};
+pub use word::{Consent, GroupConsent, Invite, Receipt, Statement, Word};
+
+/// Fields of later versions: keys from 1024 on, kept and ignored (spec 3.7).
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
+pub struct Extensions(BTreeMap<u64, Blob>);
+
+impl<'de> Deserialize<'de> for Extensions {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let map = BTreeMap::<u64, Blob>::deserialize(d)?;
+        match map.first_key_value() {
+            Some((key, _)) if *key < 1024 => {
+                Err(de::Error::custom(format!("extension key {key} is below 1024")))
+            }
+            _ => Ok(Self(map)),
+        }
+    }
+}
+
+fn short(what: &str, text: &str, limit: usize) -> Result<(), String> {
+    let fits = !text.is_empty() && text.len() <= limit && !text.chars().any(char::is_control);
+    if fits { Ok(()) } else { Err(format!("{what} must have 1 to {limit} bytes and no control characters")) }
+}

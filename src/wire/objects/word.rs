@@ -1,0 +1,150 @@
+//! What one workspace says to another: invitations, consents, receipts, statements (spec 6, 8).
+//!
+//! Duty: shapes and bounds. Never: free text from strangers.
+
+use super::super::{
+    array::{choice, record},
+    envelope::Object,
+};
+use super::{Extensions, Floor, Grade, Profile, ThreadKind, short};
+use crate::{
+    ids::{GroupId, Hash, InviteId, ScopeId, ThreadId, UserId},
+    limits,
+    time::Millis,
+};
+
+record! {
+    /// The owner invites somebody at another home (spec 6.1).
+    pub struct Invite {
+        /// Random.
+        pub id: InviteId,
+        /// The group or thread.
+        pub scope: ScopeId,
+        /// Null for a group.
+        pub kind: Option<ThreadKind>,
+        /// Its name, for display.
+        pub name: String,
+        /// The invited address.
+        pub address: String,
+        /// Who invites.
+        pub inviter: Profile,
+        /// The inviter's id.
+        pub by: UserId,
+        /// What the invited may do.
+        pub grade: Grade,
+        /// What he may read.
+        pub floor: Floor,
+        /// When the membership would end.
+        pub until: Option<Millis>,
+        /// The scope's epoch at the time.
+        pub epoch: u64,
+        /// When.
+        pub time: Millis,
+        /// Later versions.
+        pub extensions: Extensions,
+    }
+}
+
+impl Object for Invite {
+    const TYPE: u64 = 6;
+    fn bounds(&self) -> Result<(), String> {
+        short("name", &self.name, limits::NAME_BYTES)?;
+        short("address", &self.address, limits::ADDRESS_BYTES)?;
+        self.inviter.bounds()
+    }
+}
+
+record! {
+    /// The home's word that its user accepts (spec 6.3).
+    pub struct Consent {
+        /// The invitation.
+        pub invite: InviteId,
+        /// The object hash of the invitation.
+        pub hash: Hash,
+        /// Its scope.
+        pub scope: ScopeId,
+        /// Who joins.
+        pub user: UserId,
+        /// How he is shown.
+        pub profile: Profile,
+        /// When.
+        pub time: Millis,
+    }
+}
+
+impl Object for Consent {
+    const TYPE: u64 = 7;
+    fn bounds(&self) -> Result<(), String> {
+        self.profile.bounds()
+    }
+}
+
+record! {
+    /// The home's word that a removal of its users is in force (spec 8.3).
+    pub struct Receipt {
+        /// The scope.
+        pub scope: ScopeId,
+        /// The object hash of the event that removed.
+        pub event: Hash,
+        /// Whose access ended.
+        pub users: Vec<UserId>,
+        /// When the home applied it.
+        pub applied: Millis,
+        /// Entries deleted, when no reader was left; null when readers remain.
+        pub purged: Option<u64>,
+    }
+}
+
+impl Object for Receipt {
+    const TYPE: u64 = 8;
+}
+
+choice! {
+    /// What a home tells an owner about its own users or about the link (spec 8.5).
+    pub enum Word {
+        /// A user leaves a scope by himself, or is withdrawn by his home's admin.
+        0 => Leave { /** Who. */ user: UserId, /** From where. */ scope: ScopeId, },
+        /// A user's account ended or is suspended: every membership ends.
+        1 => Offboard { /** Who. */ user: UserId, },
+        /// An invitation is declined.
+        2 => Decline { /** Which. */ invite: InviteId, },
+        /// The peering ends.
+        3 => EndPeering {},
+        /// A user is shown differently.
+        4 => Profile { /** Who. */ user: UserId, /** From now on. */ profile: Profile, },
+        /// An invitation is void: revoked by the owner.
+        5 => Revoke { /** Which. */ invite: InviteId, },
+    }
+}
+
+record! {
+    /// A signed word from one workspace to another (spec 8.5).
+    pub struct Statement {
+        /// What it says.
+        pub word: Word,
+        /// When.
+        pub time: Millis,
+    }
+}
+
+impl Object for Statement {
+    const TYPE: u64 = 10;
+}
+
+record! {
+    /// The owner of a group lets a thread of another owner be addressed to it (spec 6.6).
+    pub struct GroupConsent {
+        /// The group.
+        pub group: GroupId,
+        /// The thread.
+        pub thread: ThreadId,
+        /// The user of the group who asked for it.
+        pub by: UserId,
+        /// When.
+        pub time: Millis,
+    }
+}
+
+impl Object for GroupConsent {
+    const TYPE: u64 = 13;
+}
