@@ -3,9 +3,9 @@
 //! Duty: verifying chains, never going back. Never: trusting a domain or a claimed time.
 
 use super::{
-    Draft, Mark, Reject, Reply,
+    Change, Draft, Mark, Reject, Reply,
     command::RejectCode,
-    row::{Home, Row},
+    row::{Home, Node, Row},
 };
 use crate::{
     crypto::PublicKey,
@@ -127,4 +127,11 @@ pub fn renew(draft: &mut Draft<'_>, manifest: &Blob) -> Result<Reply, Reject> {
 #[must_use]
 pub fn is_tls_key(home: &Home, key: PublicKey) -> bool {
     home.manifest.tls.contains(&key)
+}
+
+/// The first rows of a node: its own workspace and itself.
+#[must_use]
+pub fn found(home: Home, tls: PublicKey) -> Vec<Change> {
+    let node = Node { id: home.id, tls, boots: 0, numbers: 0 };
+    vec![Change::Put(Row::Home(home)), Change::Put(Row::Node(node))]
 }

@@ -25,6 +25,7 @@ pub mod posting;
 pub mod removal;
 pub mod replica;
 pub mod row;
+pub mod serve;
 pub mod state;
 
 pub use change::{Change, Mark};

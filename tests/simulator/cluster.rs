@@ -1,0 +1,292 @@
+//! Workspaces without IO: cores, disks in memory, and links that lose what the seed says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use comity::{
+    crypto::{Random, SecretKey, sha256},
+    ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    protocol::{
+        Change, Command, Ctx, Mark, Records, Reject, Reply, State, command::RejectCode, decide, identity,
+        replica, row::Role, seal, serve,
+    },
+    time::Millis,
+    wire::{
+        Blob, Stored, envelope,
+        frames::{ContentFrame, FeedFrame, ScopeState},
+        objects::{Extensions, Manifest, WorkspaceKind},
+    },
+};
+
+/// What a node has on disk.
+#[derive(Clone, Default)]
+pub struct Disk {
+    pub content: BTreeMap<(ThreadId, u64), Stored>,
+    events: BTreeMap<(ScopeId, u64, u64), Blob>,
+    feeds: BTreeMap<(WorkspaceId, u64), Blob>,
+    submitted: BTreeMap<(WorkspaceId, SubmissionId), (ThreadId, u64)>,
+}
+
+impl Records for Disk {
+    fn stored(&self, thread: ThreadId, seq: u64) -> Option<Stored> {
+        self.content.get(&(thread, seq)).cloned()
+    }
+    fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)> {
+        self.submitted.get(&(home, id)).copied()
+    }
+    fn feed(&self, peer: WorkspaceId, number: u64) -> Option<Blob> {
+        self.feeds.get(&(peer, number)).cloned()
+    }
+    fn event(&self, scope: ScopeId, incarnation: u64, epoch: u64) -> Option<Blob> {
+        self.events.get(&(scope, incarnation, epoch)).cloned()
+    }
+}
+
+/// A workspace.
+pub struct Node {
+    pub id: WorkspaceId,
+    pub state: State,
+    pub disk: Disk,
+    key: SecretKey,
+    journal: Vec<Mark>,
+    steps: u64,
+    /// Per peer: journal position of the content pump, frames sent.
+    cursors: BTreeMap<WorkspaceId, (usize, u64)>,
+}
+
+impl Node {
+    pub fn new(name: &str) -> Self {
+        let seed = |kind: &str| SecretKey::from_seed(&sha256(&[name.as_bytes(), kind.as_bytes()]).0);
+        let (root, key, tls) = (seed("root"), seed("sign"), seed("tls"));
+        let manifest = Manifest {
+            revision: 0,
+            previous: Hash::ZERO,
+            kind: WorkspaceKind::Workspace,
+            name: name.into(),
+            domain: format!("{name}.example"),
+            endpoints: vec!["127.0.0.1:1".into()],
+            root: root.public(),
+            sign: vec![key.public()],
+            tls: vec![tls.public()],
+            revoked: vec![],
+            time: Millis(0),
+            extensions: Extensions::default(),
+        };
+        let signed = envelope::sign(manifest, None, &root);
+        let home = identity::verify_chain(None, std::slice::from_ref(signed.bytes())).unwrap();
+        let mut state = State::default();
+        let id = home.id;
+        identity::found(home, tls.public()).iter().for_each(|change| state.apply(change));
+        let (disk, journal, cursors) = (Disk::default(), Vec::new(), BTreeMap::new());
+        Self { id, state, disk, key, journal, steps: 0, cursors }
+    }
+
+    /// One command, one commit.
+    pub fn run(&mut self, command: Command) -> Result<Reply, Reject> {
+        self.steps += 1;
+        let now = Millis(self.steps);
+        let random =
+            |step: u64, part: u8| Random::from_seed(sha256(&[&self.id.0, &step.to_be_bytes(), &[part]]).0);
+        let ctx = Ctx { now, random: random(self.steps, 0), key: &self.key, records: &self.disk };
+        let decision = decide(&self.state, command, ctx)?;
+        let mut state = self.state.clone();
+        decision.changes.iter().for_each(|change| state.apply(change));
+        let touched: BTreeSet<ThreadId> = decision.changes.iter().filter_map(content_of).collect();
+        let touched: Vec<_> = touched.into_iter().collect();
+        let ctx = Ctx { now, random: random(self.steps, 1), key: &self.key, records: &self.disk };
+        let heads = seal(&state, &touched, ctx);
+        heads.iter().for_each(|change| state.apply(change));
+        self.state = state;
+        decision.changes.into_iter().chain(heads).for_each(|change| self.keep(change));
+        Ok(decision.reply)
+    }
+
+    fn keep(&mut self, change: Change) {
+        match change {
+            Change::Content(stored) => {
+                let at = (stored.entry.thread, stored.entry.seq);
+                let old =
+                    self.disk.submitted.insert((stored.entry.author.home(), stored.entry.submission), at);
+                assert!(old.is_none_or(|old| old == at), "invariant 8: one entry per submission");
+                self.disk.content.insert(at, stored);
+            }
+            Change::Redact(thread, seq) => {
+                if let Some(stored) = self.disk.content.get_mut(&(thread, seq)) {
+                    stored.body = None;
+                }
+            }
+            Change::Purge(thread) => {
+                self.disk.content.retain(|(of, _), _| *of != thread);
+                self.disk.submitted.retain(|_, (of, _)| *of != thread);
+            }
+            Change::Event { scope, incarnation, epoch, bytes } => {
+                let old = self.disk.events.insert((scope, incarnation, epoch), bytes.clone());
+                assert!(old.is_none_or(|old| old == bytes), "invariant 4: one event per epoch");
+            }
+            Change::Feed { peer, number, item } => drop(self.disk.feeds.insert((peer, number), item)),
+            Change::FeedTrim { peer, number } => {
+                self.disk.feeds.retain(|(of, n), _| *of != peer || *n > number)
+            }
+            Change::Mark(mark) => self.journal.push(mark),
+            Change::Put(_) | Change::Delete(_) | Change::Audit(_) => {}
+        }
+    }
+
+    pub fn user(&mut self, local: &str) -> UserId {
+        let add = Command::AddUser { local: local.into(), name: local.into(), role: Role::Member };
+        match self.run(add).unwrap() {
+            Reply::User(id) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn chain(&self) -> Vec<Blob> {
+        self.state.homes.get(&self.id).unwrap().chain.clone()
+    }
+}
+
+fn content_of(change: &Change) -> Option<ThreadId> {
+    match change {
+        Change::Content(stored) => Some(stored.entry.thread),
+        _ => None,
+    }
+}
+
+/// Several workspaces, all peers of each other.
+pub struct Cluster {
+    pub nodes: Vec<Node>,
+}
+
+impl Cluster {
+    pub fn new(names: &[&str]) -> Self {
+        let mut cluster = Self { nodes: names.iter().map(|name| Node::new(name)).collect() };
+        for a in 0..names.len() {
+            for b in a + 1..names.len() {
+                cluster.peer(a, b);
+            }
+        }
+        cluster
+    }
+
+    fn peer(&mut self, a: usize, b: usize) {
+        let (ticket, chain_a, chain_b) =
+            (Blob::from(vec![7; 32]), self.nodes[a].chain(), self.nodes[b].chain());
+        let (id_a, id_b) = (self.nodes[a].id, self.nodes[b].id);
+        self.nodes[a].run(Command::OpenTicket(sha256(&[&ticket]), Millis(u64::MAX))).unwrap();
+        let redeem = Command::RedeemTicket { peer: id_a, endpoints: vec![], secret: ticket.clone() };
+        self.nodes[b].run(redeem).unwrap();
+        self.nodes[a].run(Command::PeerRequest { manifests: chain_b, secret: ticket }).unwrap();
+        self.nodes[b].run(Command::Manifests(chain_a)).unwrap();
+        self.nodes[a].run(Command::Approve(id_b)).unwrap();
+        self.nodes[b].run(Command::PeerApproved(id_a)).unwrap();
+    }
+
+    /// Control rows a -> b; `lossy`: the acknowledgement gets lost.
+    pub fn feed(&mut self, a: usize, b: usize, lossy: bool) -> bool {
+        let (from, to) = (self.nodes[a].id, self.nodes[b].id);
+        let row = self.nodes[a].state.peers.get(&to).unwrap().clone();
+        let numbers = row.acked + 1..=row.queued.min(row.acked + 5);
+        let items: Vec<Blob> = numbers.filter_map(|n| self.nodes[a].disk.feed(to, n)).collect();
+        if items.is_empty() {
+            return false;
+        }
+        let last = row.acked + u64::try_from(items.len()).unwrap();
+        let frame = FeedFrame { feed: row.feed, first: row.acked + 1, items };
+        match self.nodes[b].run(Command::Feed(from, frame)) {
+            Ok(_) if lossy => {}
+            Ok(_) => drop(self.nodes[a].run(Command::FeedAcked(to, row.feed, last)).unwrap()),
+            Err(reject) if reject.code == RejectCode::FeedGap => self.compare(a, b),
+            Err(reject) => panic!("a feed must not stall: {reject}"),
+        }
+        true
+    }
+
+    /// b says what it holds of a's scopes, and gets a new feed.
+    pub fn compare(&mut self, a: usize, b: usize) {
+        let (from, to) = (self.nodes[a].id, self.nodes[b].id);
+        let scopes = self.nodes[b].state.scopes.values().filter(|scope| scope.head.owner == from);
+        let held = scopes.map(|scope| {
+            let head = &scope.head;
+            ScopeState { scope: head.id, incarnation: head.incarnation, epoch: head.epoch, hash: head.hash }
+        });
+        let held = held.collect();
+        self.nodes[a].run(Command::Compare(to, held)).unwrap();
+    }
+
+    /// Live content a -> b; `lossy`: the frame gets lost with the connection.
+    pub fn content(&mut self, a: usize, b: usize, lossy: bool) -> bool {
+        let (from, to) = (self.nodes[a].id, self.nodes[b].id);
+        let node = &self.nodes[a];
+        let (position, number) = node.cursors.get(&to).copied().unwrap_or((0, 0));
+        let Some(mark) = node.journal.get(position) else { return false };
+        let mut frame = ContentFrame { number: number + 1, entries: vec![], heads: vec![] };
+        if let Mark::Content { thread, from, to: last } = mark {
+            frame.entries = serve::entries(&node.state, &node.disk, to, *thread, *from, *last);
+            if !frame.entries.is_empty() {
+                frame.heads = serve::heads(&node.state, to, *thread);
+            }
+        }
+        if lossy {
+            let end = node.journal.len();
+            self.nodes[a].cursors.insert(to, (end, number + 1));
+            self.nodes[b].run(Command::ContentReset(from, number + 1)).unwrap();
+            return true;
+        }
+        self.nodes[a].cursors.insert(to, (position + 1, number + 1));
+        if !frame.heads.is_empty() {
+            self.nodes[b].run(Command::Content(from, frame)).unwrap();
+        }
+        true
+    }
+
+    /// b fetches history from a.
+    pub fn history(&mut self, a: usize, b: usize) -> bool {
+        let (from, to) = (self.nodes[a].id, self.nodes[b].id);
+        let mut moved = false;
+        for request in replica::wanted(&self.nodes[b].state, from) {
+            self.nodes[a].run(Command::SignHeads(request.thread)).unwrap();
+            let node = &self.nodes[a];
+            let Some(page) = serve::page(&node.state, &node.disk, to, &request) else { continue };
+            let before = self.nodes[b].state.logs.clone();
+            self.nodes[b].run(Command::History(from, page)).unwrap();
+            moved |= before != self.nodes[b].state.logs;
+        }
+        moved
+    }
+
+    /// The first message of b's outbox goes to a; `lossy`: the answer gets lost.
+    pub fn submit(&mut self, a: usize, b: usize, lossy: bool) -> bool {
+        let (owner, home) = (self.nodes[a].id, self.nodes[b].id);
+        let waiting = self.nodes[b].state.outbox.range((owner, 0)..=(owner, u64::MAX));
+        let Some(pending) = waiting.map(|(_, row)| row.clone()).find(|row| row.refused.is_none()) else {
+            return false;
+        };
+        let submitted =
+            Command::Submitted { peer: home, signed: pending.signed.clone(), sealed: pending.sealed.clone() };
+        let answer = self.nodes[a].run(submitted).map(|reply| match reply {
+            Reply::Posted(seq) => seq,
+            other => panic!("{other:?}"),
+        });
+        if !lossy {
+            self.nodes[b].run(Command::Answered(owner, pending.submission, answer)).unwrap();
+        }
+        true
+    }
+
+    /// Everything arrives.
+    pub fn settle(&mut self) {
+        let count = self.nodes.len();
+        for _ in 0..2000 {
+            let mut moved = false;
+            for (a, b) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).filter(|(a, b)| a != b) {
+                moved |= self.feed(a, b, false)
+                    | self.submit(a, b, false)
+                    | self.content(a, b, false)
+                    | self.history(a, b);
+            }
+            if !moved {
+                return;
+            }
+        }
+        panic!("invariant 15: the cluster does not come to rest");
+    }
+}
