@@ -123,6 +123,7 @@ pub fn compare(draft: &mut Draft<'_>, peer: WorkspaceId, held: &[ScopeState]) ->
             fanout::introduce(draft, peer, id);
         }
     }
+    unconfirmed(draft, peer);
     draft.mark(Mark::Peer(peer));
     draft.audit("feed.compared", None, Some(peer), None, format!("{} scopes", held.len()));
     Ok(Reply::Done)
@@ -175,4 +176,17 @@ fn last_concern(draft: &Draft<'_>, peer: WorkspaceId, held: &ScopeState, now: u6
     let ended = draft.state.scope(held.scope).is_some_and(|scope| scope.head.ended);
     let last = tombstones.iter().filter(|(user, _)| user.home() == peer).map(|(_, epoch)| *epoch).max();
     if ended { now } else { last.unwrap_or(held.epoch) }
+}
+
+/// Removals that the peer has not answered go out again: their receipts are a promise (spec 8.3).
+fn unconfirmed(draft: &mut Draft<'_>, peer: WorkspaceId) {
+    let open =
+        |removal: &super::row::Removal| removal.homes.iter().any(|(home, at)| *home == peer && at.is_none());
+    let due: Vec<_> = draft.state.removals.values().filter(|removal| open(removal)).cloned().collect();
+    for removal in due {
+        let incarnation = draft.state.scope(removal.scope).map_or(0, |scope| scope.head.incarnation);
+        if let Some(event) = draft.ctx.records.event(removal.scope, incarnation, removal.epoch) {
+            draft.feed(peer, &Item::Event { event });
+        }
+    }
 }

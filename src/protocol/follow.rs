@@ -31,10 +31,12 @@ pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(
         return Ok(());
     };
     let Some(scope) = draft.state.scope(id).cloned().filter(|scope| scope.head.owner == peer) else {
+        confirm(draft, peer, id, &event, Vec::new(), None);
         return Ok(());
     };
     let (incarnation, epoch) = (event.object().incarnation, event.object().epoch);
     if (incarnation, epoch) <= (scope.head.incarnation, scope.head.epoch) {
+        confirm(draft, peer, id, &event, Vec::new(), None);
         return replayed(draft, &scope, &event);
     }
     let follows = epoch == scope.head.epoch + 1 && event.object().previous == scope.head.hash;
@@ -53,8 +55,38 @@ pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(
     let after = fanout::audience(&draft.state, id);
     fanout::spread(draft, &before, &after);
     rejoined(draft, id, event.object());
-    after_change(draft, peer, id, &readers, event.hash());
+    let (gone, purged) = after_change(draft, id, &readers);
+    confirm(draft, peer, id, &event, gone, purged);
     Ok(())
+}
+
+/// The receipt for an event that names users of ours as gone, or that cost them their access (spec 8.3).
+fn confirm(
+    draft: &mut Draft<'_>,
+    peer: WorkspaceId,
+    id: ScopeId,
+    event: &Verified<Event>,
+    mut users: Vec<UserId>,
+    purged: Option<u64>,
+) {
+    users.extend(event.object().ops.iter().filter_map(|op| match op {
+        Op::Remove { user } | Op::Leave { user } if draft.state.is_local(*user) => Some(*user),
+        _ => None,
+    }));
+    users.sort_unstable();
+    users.dedup();
+    let applied = draft.ctx.now;
+    send_receipt(draft, peer, Receipt { scope: id, event: event.hash(), users, applied, purged });
+}
+
+fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
+    if receipt.users.is_empty() {
+        return;
+    }
+    let (scope, purged) = (receipt.scope, receipt.purged.unwrap_or(0));
+    let receipt = draft.sign(receipt, Some(peer)).bytes().clone();
+    draft.feed(peer, &Item::Receipt { receipt });
+    draft.audit("removal.applied", None, Some(peer), Some(scope), format!("entries deleted: {purged}"));
 }
 
 /// An event at or below the epoch held: the same one, or evidence against the owner (spec 4.2).
@@ -128,35 +160,17 @@ fn granted(draft: &Draft<'_>, id: ScopeId) -> Vec<ThreadId> {
     }
 }
 
-/// Access that ended with a change: live views, copies, and the receipt (spec 8.2, 8.3).
-fn after_change(
-    draft: &mut Draft<'_>,
-    peer: WorkspaceId,
-    id: ScopeId,
-    before: &BTreeSet<UserId>,
-    event: crate::ids::Hash,
-) {
+/// Access that ended with a change: live views and copies (spec 8.2). Who lost it, and what was deleted.
+fn after_change(draft: &mut Draft<'_>, id: ScopeId, before: &BTreeSet<UserId>) -> (Vec<UserId>, Option<u64>) {
     let now = draft.state.scope(id).map(|scope| local_members(draft, scope)).unwrap_or_default();
     let gone: Vec<UserId> = before.difference(&now).copied().collect();
     for thread in granted(draft, id) {
         replica::promote(draft, thread);
     }
-    if gone.is_empty() {
-        drop_unread(draft, id);
-        return;
+    if !gone.is_empty() {
+        draft.mark(Mark::Lost(id, gone.clone()));
     }
-    draft.mark(Mark::Lost(id, gone.clone()));
-    let purged = drop_unread(draft, id);
-    let receipt = Receipt { scope: id, event, users: gone, applied: draft.ctx.now, purged };
-    let receipt = draft.sign(receipt, Some(peer)).bytes().clone();
-    draft.feed(peer, &Item::Receipt { receipt });
-    draft.audit(
-        "removal.applied",
-        None,
-        Some(peer),
-        Some(id),
-        format!("entries deleted: {}", purged.unwrap_or(0)),
-    );
+    (gone, drop_unread(draft, id))
 }
 
 /// Copies without a reader are deleted; of the scope only what a comparison needs stays (spec 8.2).
@@ -230,7 +244,9 @@ pub fn snapshot(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
         reopen(draft, thread);
     }
     let hash = draft.state.scope(id).map_or(crate::ids::Hash::ZERO, |scope| scope.head.hash);
-    after_change(draft, peer, id, &readers, hash);
+    let (users, purged) = after_change(draft, id, &readers);
+    let applied = draft.ctx.now;
+    send_receipt(draft, peer, Receipt { scope: id, event: hash, users, applied, purged });
     Ok(())
 }
 

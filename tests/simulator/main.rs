@@ -1,6 +1,6 @@
 //! The seeded simulator over the core: virtual links and disks, random acts and faults, and the
 //! invariants of the protocol checked on the way and at rest.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, unreachable_pub, reason = "a test")]
 
 mod cluster;
 mod story;
