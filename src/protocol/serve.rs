@@ -69,7 +69,8 @@ pub fn page(
             newest_first
         }
     };
-    let bottom = entries.first().is_none_or(|first| first.entry.seq <= floor);
+    let nothing_older = request.after.is_none() && entries.is_empty();
+    let bottom = nothing_older || entries.first().is_some_and(|first| first.entry.seq <= floor);
     Some(HistoryPage { thread, entries, heads: heads(state, peer, thread), bottom })
 }
 
