@@ -210,7 +210,7 @@ impl World {
             if held.is_some_and(|held| held.joined == member.joined) {
                 let floor = gate::first_at(owner.state.logs.get(&thread).unwrap(), path.scope, member.joined);
                 assert!(
-                    path.from >= floor,
+                    path.from > path.to || path.from >= floor,
                     "invariant 18: shown from {} but the floor is {floor}",
                     path.from
                 );
