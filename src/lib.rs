@@ -1,4 +1,17 @@
 //! A self-hosted workspace node that federates groups and threads with the nodes of other workspaces.
+//!
+//! Every change, from any door, goes one way and never turns back: decode and verify (`wire`, `crypto`), decide
+//! (`protocol`, pure), commit, dispatch. Invariants:
+//! - Layers 0 to 2 (`ids`, `limits`, `time`; `crypto`, `wire`; `protocol`) know nothing of sockets, files, clocks or
+//!   random sources: time, seeds and keys are arguments, so a run is a pure function of its inputs.
+//! - A decision is all or nothing: [`protocol::decide`] works on a private copy and gives a list of
+//!   [`protocol::Change`]s; `State::apply` never fails.
+//! - Rows of state are written whole (`protocol::row`); only content, chains and feeds grow. Event sourcing of all
+//!   state was weighed and left: rows keep the start fast and a schema change local to one row.
+//! - A group or thread has one writer, its owner's chain; replicas only follow.
+//! - Who may read is asked in one place, [`protocol::gate`]; what a peer gets is built in [`protocol::serve`], so that
+//!   the simulator and the link serve the same bytes.
+//! - Every bound is in [`limits`].
 
 pub mod crypto;
 pub mod ids;
