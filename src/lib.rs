@@ -17,5 +17,6 @@ pub mod crypto;
 pub mod ids;
 pub mod limits;
 pub mod protocol;
+pub mod store;
 pub mod time;
 pub mod wire;

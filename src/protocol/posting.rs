@@ -172,7 +172,7 @@ pub fn submitted(
     sequence(draft, claimed, sealed, body, Some((peer, signed))).map(Reply::Posted)
 }
 
-/// Membership, settings, signature; then the entry (spec 7.3, 7.4).
+/// Membership, settings, signature; then the entry (spec 7.3).
 fn sequence(
     draft: &mut Draft<'_>,
     submission: Submission,

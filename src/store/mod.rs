@@ -1,0 +1,262 @@
+//! The durable store: one redb file, one writer, everything of a commit in one transaction.
+//!
+//! Duty: `commit` a list of changes, and the reads that the core asks for (spec 5.3, 9.4). Never: deciding, or a
+//! change that is visible before it is on disk.
+
+mod reader;
+mod tables;
+
+use std::{collections::BTreeMap, path::Path};
+
+use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
+
+pub use reader::Reader;
+use tables::{
+    AUDIT, CONTENT, EVENTS, FEEDS, JOURNAL, META, SCHEMA, STATE, SUBMITTED, content_key, event_key, feed_key,
+};
+
+use crate::{
+    ids::ThreadId,
+    protocol::{Change, Mark, State, row::Row},
+    wire::{Stored, cbor},
+};
+
+/// The version of the stored form. A newer file is refused; an older one is migrated, table by table, at opening.
+const VERSION: u64 = 1;
+/// Pages that redb keeps in memory, in bytes.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Our own failure: the disk, the file, or a bug. Goes to the log, never to a peer.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The database failed.
+    #[error("the store failed: {0}")]
+    Database(#[from] redb::Error),
+    /// The file was written by a later version.
+    #[error(
+        "the store has schema version {found}, this program knows {VERSION}: install the newer version again"
+    )]
+    Newer {
+        /// The version in the file.
+        found: u64,
+    },
+    /// Stored bytes are not what this version wrote.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}
+
+macro_rules! from_redb {
+    ($($error:ident),+) => { $(impl From<redb::$error> for Fault {
+        fn from(error: redb::$error) -> Self {
+            Self::Database(error.into())
+        }
+    })+ };
+}
+from_redb!(DatabaseError, TransactionError, TableError, StorageError, CommitError, SetDurabilityError);
+
+/// Proof that a list of changes is on disk; made by [`Store::commit`] alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    position: u64,
+}
+
+impl Committed {
+    /// The number of the commit, from 1.
+    #[must_use]
+    pub fn position(self) -> u64 {
+        self.position
+    }
+}
+
+/// The one writer.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+    position: u64,
+    audited: u64,
+}
+
+impl Store {
+    /// Opens or creates the file, and loads the state.
+    ///
+    /// # Errors
+    /// The file is of a later version, in use, unreadable or damaged.
+    pub fn open(path: &Path) -> Result<(Self, State), Fault> {
+        Self::with(Database::builder().set_cache_size(CACHE_BYTES).create(path)?)
+    }
+
+    /// On a database that is open already: crash tests bring a backend of their own.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn with(database: Database) -> Result<(Self, State), Fault> {
+        let write = begin(&database)?;
+        check_version(&write)?;
+        tables::create(&write)?;
+        write.commit()?;
+        let read = database.begin_read()?;
+        let mut state = State::default();
+        for row in read.open_table(STATE)?.iter()? {
+            let (_, value) = row?;
+            let (kind, bytes) =
+                value.value().split_first().ok_or_else(|| Fault::Damaged("an empty row".into()))?;
+            state.put(Row::from_bytes(*kind, bytes).map_err(Fault::Damaged)?);
+        }
+        let last = |key: Option<u64>| key.unwrap_or(0);
+        let position = last(read.open_table(JOURNAL)?.last()?.map(|(key, _)| key.value()));
+        let audited = last(read.open_table(AUDIT)?.last()?.map(|(key, _)| key.value()));
+        drop(read);
+        Ok((Self { database, position, audited }, state))
+    }
+
+    /// A consistent view of everything committed so far.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn reader(&self) -> Result<Reader, Fault> {
+        Reader::new(&self.database.begin_read()?)
+    }
+
+    /// Writes all of it or nothing, and returns when it is on disk.
+    ///
+    /// # Errors
+    /// The database failed: nothing of it may be shown, the node stops.
+    pub fn commit(&mut self, changes: &[Change]) -> Result<Committed, Fault> {
+        let write = begin(&self.database)?;
+        let mut audited = self.audited;
+        write_state(&write, changes)?;
+        for change in changes {
+            write_growing(&write, change, &mut audited)?;
+        }
+        let position = self.position + 1;
+        write.open_table(JOURNAL)?.insert(position, cbor::encode(&marks(changes)).as_slice())?;
+        write.commit()?;
+        (self.position, self.audited) = (position, audited);
+        Ok(Committed { position })
+    }
+}
+
+fn begin(database: &Database) -> Result<WriteTransaction, Fault> {
+    let mut write = database.begin_write()?;
+    write.set_durability(Durability::Immediate)?;
+    write.set_two_phase_commit(true);
+    write.set_quick_repair(true);
+    Ok(write)
+}
+
+fn check_version(write: &WriteTransaction) -> Result<(), Fault> {
+    let mut meta = write.open_table(META)?;
+    let found = meta.get(SCHEMA)?.map(|version| version.value());
+    match found {
+        Some(found) if found > VERSION => Err(Fault::Newer { found }),
+        Some(_) => Ok(()),
+        None => {
+            meta.insert(SCHEMA, VERSION)?;
+            Ok(())
+        }
+    }
+}
+
+/// Rows of state: of several changes of one key only the last is written. Members come after their scope, as the
+/// order of kinds in the keys has it.
+fn write_state(write: &WriteTransaction, changes: &[Change]) -> Result<(), Fault> {
+    let mut last: BTreeMap<Vec<u8>, Option<&Row>> = BTreeMap::new();
+    for change in changes {
+        match change {
+            Change::Put(row) => drop(last.insert(row.key().to_bytes(), Some(row))),
+            Change::Delete(key) => drop(last.insert(key.to_bytes(), None)),
+            _ => {}
+        }
+    }
+    let mut table = write.open_table(STATE)?;
+    for (key, row) in last {
+        if let Some(row) = row {
+            let mut value = vec![row.kind()];
+            value.extend(row.to_bytes());
+            table.insert(key.as_slice(), value.as_slice())?;
+        } else {
+            table.remove(key.as_slice())?;
+        }
+    }
+    Ok(())
+}
+
+fn write_growing(write: &WriteTransaction, change: &Change, audited: &mut u64) -> Result<(), Fault> {
+    match change {
+        Change::Content(stored) => write_content(write, stored),
+        Change::Redact(thread, seq) => redact(write, *thread, *seq),
+        Change::Purge(thread) => purge(write, *thread),
+        Change::Event { scope, incarnation, epoch, bytes } => {
+            write.open_table(EVENTS)?.insert(event_key(*scope, *incarnation, *epoch).as_slice(), &**bytes)?;
+            Ok(())
+        }
+        Change::Feed { peer, number, item } => {
+            write.open_table(FEEDS)?.insert(feed_key(*peer, *number).as_slice(), &**item)?;
+            Ok(())
+        }
+        Change::FeedTrim { peer, number } => {
+            let range = feed_key(*peer, 0)..=feed_key(*peer, *number);
+            let (from, to) = (range.start().as_slice(), range.end().as_slice());
+            write.open_table(FEEDS)?.retain_in(from..=to, |_, _| false)?;
+            Ok(())
+        }
+        Change::Audit(line) => {
+            *audited += 1;
+            write.open_table(AUDIT)?.insert(*audited, cbor::encode(line).as_slice())?;
+            Ok(())
+        }
+        Change::Put(_) | Change::Delete(_) | Change::Mark(_) => Ok(()),
+    }
+}
+
+fn write_content(write: &WriteTransaction, stored: &Stored) -> Result<(), Fault> {
+    let entry = &stored.entry;
+    let key = content_key(entry.thread, entry.seq);
+    write.open_table(CONTENT)?.insert(key.as_slice(), cbor::encode(stored).as_slice())?;
+    let submission = [entry.author.home().as_ref(), entry.submission.as_ref()].concat();
+    write.open_table(SUBMITTED)?.insert(submission.as_slice(), key.as_slice())?;
+    Ok(())
+}
+
+fn redact(write: &WriteTransaction, thread: ThreadId, seq: u64) -> Result<(), Fault> {
+    let key = content_key(thread, seq);
+    let mut table = write.open_table(CONTENT)?;
+    let held = table.get(key.as_slice())?.map(|value| reader::parse_stored(value.value())).transpose()?;
+    if let Some(held) = held {
+        table.insert(key.as_slice(), cbor::encode(&Stored { body: None, ..held }).as_slice())?;
+    }
+    Ok(())
+}
+
+fn purge(write: &WriteTransaction, thread: ThreadId) -> Result<(), Fault> {
+    let (from, to) = (content_key(thread, 0), content_key(thread, u64::MAX));
+    let mut submitted = write.open_table(SUBMITTED)?;
+    let mut content = write.open_table(CONTENT)?;
+    for row in content.range(from.as_slice()..=to.as_slice())? {
+        let entry = reader::parse_stored(row?.1.value())?.entry;
+        let submission = [entry.author.home().as_ref(), entry.submission.as_ref()].concat();
+        submitted.remove(submission.as_slice())?;
+    }
+    content.retain_in(from.as_slice()..=to.as_slice(), |_, _| false)?;
+    Ok(())
+}
+
+/// The journal's line: neighbouring entries of a thread as one range.
+fn marks(changes: &[Change]) -> Vec<Mark> {
+    let mut marks: Vec<Mark> = Vec::new();
+    for change in changes {
+        let Change::Mark(mark) = change else { continue };
+        match (marks.last_mut(), mark) {
+            (Some(Mark::Content { thread, to, .. }), Mark::Content { thread: next, from, to: last })
+                if thread == next && *from == *to + 1 =>
+            {
+                *to = *last;
+            }
+            _ => marks.push(mark.clone()),
+        }
+    }
+    marks
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Reads in one consistent view.
+//!
+//! Duty: what the core asks of content and chains. Never: a permission; the gate is asked before.
+
+use redb::{ReadOnlyTable, ReadTransaction};
+
+use super::{
+    Fault,
+    tables::{CONTENT, EVENTS, FEEDS, JOURNAL, SUBMITTED, content_key, event_key, feed_key},
+};
+use crate::{
+    ids::{ScopeId, SubmissionId, ThreadId, WorkspaceId},
+    protocol::{Mark, Records},
+    wire::{Blob, Stored},
+};
+
+type Bytes = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// A view of the store as of one commit.
+#[derive(Debug)]
+pub struct Reader {
+    content: Bytes,
+    submitted: Bytes,
+    events: Bytes,
+    feeds: Bytes,
+    journal: ReadOnlyTable<u64, &'static [u8]>,
+}
+
+impl Reader {
+    pub(super) fn new(read: &ReadTransaction) -> Result<Self, Fault> {
+        Ok(Self {
+            content: read.open_table(CONTENT)?,
+            submitted: read.open_table(SUBMITTED)?,
+            events: read.open_table(EVENTS)?,
+            feeds: read.open_table(FEEDS)?,
+            journal: read.open_table(JOURNAL)?,
+        })
+    }
+
+    /// The journal after a commit: (number of the commit, its marks), at most `limit` of them.
+    ///
+    /// # Errors
+    /// The database failed, or a line is damaged.
+    pub fn marks(&self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<Mark>)>, Fault> {
+        let rows = self.journal.range(after.saturating_add(1)..)?.take(limit);
+        rows.map(|row| {
+            let (key, value) = row?;
+            let marks =
+                ciborium::from_reader(value.value()).map_err(|error| Fault::Damaged(error.to_string()))?;
+            Ok((key.value(), marks))
+        })
+        .collect()
+    }
+
+    /// A read that failed is logged and counts as nothing found: access is never widened by an error.
+    fn bytes(table: &Bytes, key: &[u8]) -> Option<Vec<u8>> {
+        match table.get(key) {
+            Ok(value) => value.map(|value| value.value().to_vec()),
+            Err(error) => {
+                tracing::error!(%error, "a read from the store failed");
+                None
+            }
+        }
+    }
+}
+
+/// Reads the stored form of an entry.
+pub(super) fn parse_stored(bytes: &[u8]) -> Result<Stored, Fault> {
+    ciborium::from_reader(bytes).map_err(|error| Fault::Damaged(format!("an entry: {error}")))
+}
+
+impl Records for Reader {
+    fn stored(&self, thread: ThreadId, seq: u64) -> Option<Stored> {
+        let bytes = Self::bytes(&self.content, &content_key(thread, seq))?;
+        parse_stored(&bytes).inspect_err(|error| tracing::error!(%error, "an entry cannot be read")).ok()
+    }
+
+    fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)> {
+        let key = Self::bytes(&self.submitted, &[home.as_ref(), id.as_ref()].concat())?;
+        let (thread, seq) = key.split_at_checked(32)?;
+        Some((ThreadId(thread.try_into().ok()?), u64::from_be_bytes(seq.try_into().ok()?)))
+    }
+
+    fn feed(&self, peer: WorkspaceId, number: u64) -> Option<Blob> {
+        Self::bytes(&self.feeds, &feed_key(peer, number)).map(Blob::from)
+    }
+
+    fn event(&self, scope: ScopeId, incarnation: u64, epoch: u64) -> Option<Blob> {
+        Self::bytes(&self.events, &event_key(scope, incarnation, epoch)).map(Blob::from)
+    }
+}
