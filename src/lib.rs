@@ -13,9 +13,11 @@
 //!   the simulator and the link serve the same bytes.
 //! - Every bound is in [`limits`].
 
+pub mod cli;
 pub mod crypto;
 pub mod ids;
 pub mod limits;
+pub mod node;
 pub mod protocol;
 pub mod store;
 pub mod time;

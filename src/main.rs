@@ -1,3 +1,15 @@
 //! The `comity` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match comity::cli::run(comity::cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("comity: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

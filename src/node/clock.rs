@@ -1,0 +1,23 @@
+//! The one place that reads the clock and the random source of the operating system.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::time::Millis;
+
+/// Now.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// 32 bytes from the operating system: a key, or the seed of one decision.
+///
+/// # Errors
+/// The operating system has none; nothing may go on without.
+pub fn seed() -> Result<[u8; 32], getrandom::Error> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    Ok(seed)
+}

@@ -1,0 +1,225 @@
+//! A workspace's identity on disk (spec 2.3): root key kept apart, online keys, manifest chain in the store.
+//!
+//! Duty: founding, rotation. Never: needing the root key for running; it may lie on another medium.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    clock,
+    key_file::{self, KeyFileError},
+};
+use crate::{
+    crypto::{PublicKey, Random, SecretKey, fingerprint},
+    ids::Hash,
+    protocol::{Command, Ctx, Reject, State, decide, identity, row::Home},
+    store::{Fault, Store},
+    wire::{
+        Object as _, envelope,
+        objects::{Extensions, Manifest, WorkspaceKind},
+    },
+};
+
+/// Why an identity cannot be made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] Fault),
+    /// The file system.
+    #[error("{0}: {1}")]
+    Io(PathBuf, #[source] std::io::Error),
+    /// The operating system has no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+    /// A value that was given breaks its rule.
+    #[error("{0}")]
+    Invalid(String),
+    /// The core refuses the manifest.
+    #[error(transparent)]
+    Refused(#[from] Reject),
+    /// There is no identity in this folder.
+    #[error("{0} holds no workspace: run `comity init --dir {0}` first")]
+    Missing(PathBuf),
+}
+
+/// Which key is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotate {
+    /// The key that signs objects; the old one stays valid, or is revoked at once if it leaked.
+    Sign {
+        /// Whether objects of the old key stop counting now.
+        revoke: bool,
+    },
+    /// The key of the TLS certificate.
+    Tls,
+    /// The root key; this revision is the last that the old one signs.
+    Root,
+}
+
+/// Where things lie in a node's folder.
+#[derive(Clone, Debug)]
+pub struct Layout(PathBuf);
+
+impl Layout {
+    /// The layout of this folder.
+    #[must_use]
+    pub fn new(dir: &Path) -> Self {
+        Self(dir.to_owned())
+    }
+
+    /// The root key, to be moved to a safe place after founding.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.0.join("root").join("root.key")
+    }
+
+    /// The key that signs objects.
+    #[must_use]
+    pub fn sign(&self) -> PathBuf {
+        self.0.join("keys").join("sign.key")
+    }
+
+    /// The key of the TLS certificate.
+    #[must_use]
+    pub fn tls(&self) -> PathBuf {
+        self.0.join("keys").join("tls.key")
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.0.join("comity.redb")
+    }
+}
+
+/// Makes keys, genesis manifest and store, as far as they are not there: safe to run again.
+///
+/// # Errors
+/// A value breaks its rule, a file cannot be made, or what is there does not fit together.
+pub fn init(dir: &Path, name: &str, domain: &str, endpoints: Vec<String>) -> Result<Home, IdentityError> {
+    let layout = Layout::new(dir);
+    fs::create_dir_all(dir).map_err(|error| IdentityError::Io(dir.to_owned(), error))?;
+    let (mut store, state) = Store::open(&layout.store())?;
+    if let Some(home) = own(&state) {
+        return Ok(home);
+    }
+    let root = ensure(&layout.root())?;
+    let (sign, tls) = (ensure(&layout.sign())?.public(), ensure(&layout.tls())?.public());
+    let manifest = Manifest {
+        revision: 0,
+        previous: Hash::ZERO,
+        kind: WorkspaceKind::Workspace,
+        name: name.into(),
+        domain: domain.to_lowercase(),
+        endpoints,
+        root: root.public(),
+        sign: vec![sign],
+        tls: vec![tls],
+        revoked: vec![],
+        time: clock::now(),
+        extensions: Extensions::default(),
+    };
+    manifest.bounds().map_err(IdentityError::Invalid)?;
+    let signed = envelope::sign(manifest, None, &root);
+    let home = identity::verify_chain(None, std::slice::from_ref(signed.bytes()))?;
+    store.commit(&identity::found(home.clone(), tls))?;
+    Ok(home)
+}
+
+/// The identity in this folder.
+///
+/// # Errors
+/// There is none, or the store cannot be opened.
+pub fn load(dir: &Path) -> Result<Home, IdentityError> {
+    open(dir).map(|(_, _, home)| home)
+}
+
+fn open(dir: &Path) -> Result<(Store, State, Home), IdentityError> {
+    let path = Layout::new(dir).store();
+    if !path.exists() {
+        return Err(IdentityError::Missing(dir.to_owned()));
+    }
+    let (store, state) = Store::open(&path)?;
+    let home = own(&state).ok_or_else(|| IdentityError::Missing(dir.to_owned()))?;
+    Ok((store, state, home))
+}
+
+fn own(state: &State) -> Option<Home> {
+    state.homes.get(&state.me()?).map(|home| (**home).clone())
+}
+
+fn ensure(path: &Path) -> Result<SecretKey, IdentityError> {
+    if !path.exists() {
+        key_file::create(path, &SecretKey::from_seed(&clock::seed()?))?;
+    }
+    Ok(key_file::read(path)?)
+}
+
+/// Replaces a key by a new one, in a new revision of the manifest.
+///
+/// The new key lies beside the old one as `*.next` until the manifest is committed, so that a crash at any point
+/// leaves a pair that fits: running again finishes the work.
+///
+/// # Errors
+/// The root key is not there, or the core refuses the revision.
+pub fn rotate(dir: &Path, which: Rotate) -> Result<Home, IdentityError> {
+    let (mut store, state, home) = open(dir)?;
+    let layout = Layout::new(dir);
+    let path = match which {
+        Rotate::Sign { .. } => layout.sign(),
+        Rotate::Tls => layout.tls(),
+        Rotate::Root => layout.root(),
+    };
+    let root = key_file::read(&layout.root())?;
+    let next_path = path.with_extension("key.next");
+    let next = ensure(&next_path)?;
+    if !holds(&home.manifest, which, next.public()) {
+        let manifest = next_manifest(&home, which, next.public());
+        let signed = envelope::sign(manifest, None, &root);
+        let (reader, random) = (store.reader()?, Random::from_seed(clock::seed()?));
+        let sign = key_file::read(&layout.sign())?;
+        let ctx = Ctx { now: clock::now(), random, key: &sign, records: &reader };
+        let decision = decide(&state, Command::Manifest(signed.bytes().clone()), ctx)?;
+        store.commit(&decision.changes)?;
+    }
+    fs::rename(&next_path, &path).map_err(|error| IdentityError::Io(path, error))?;
+    drop(store);
+    load(dir)
+}
+
+fn holds(manifest: &Manifest, which: Rotate, key: PublicKey) -> bool {
+    match which {
+        Rotate::Sign { .. } => manifest.sign.first() == Some(&key),
+        Rotate::Tls => manifest.tls.first() == Some(&key),
+        Rotate::Root => manifest.root == key,
+    }
+}
+
+/// The next revision. One old key of a use stays valid, so that what is on its way still counts.
+fn next_manifest(home: &Home, which: Rotate, key: PublicKey) -> Manifest {
+    let mut manifest = home.manifest.clone();
+    (manifest.revision, manifest.previous, manifest.time) = (manifest.revision + 1, home.hash, clock::now());
+    let in_use = |keys: &[PublicKey]| keys.iter().take(1).copied().collect::<Vec<_>>();
+    match which {
+        Rotate::Sign { revoke: true } => {
+            manifest.revoked.append(&mut manifest.sign);
+            manifest.sign = vec![key];
+        }
+        Rotate::Sign { revoke: false } => manifest.sign = [vec![key], in_use(&manifest.sign)].concat(),
+        Rotate::Tls => manifest.tls = [vec![key], in_use(&manifest.tls)].concat(),
+        Rotate::Root => manifest.root = key,
+    }
+    manifest
+}
+
+/// What two admins compare over the phone: of the workspace id, which never changes.
+#[must_use]
+pub fn shown_fingerprint(home: &Home) -> String {
+    fingerprint(&home.id.0)
+}
