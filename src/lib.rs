@@ -4,7 +4,7 @@
 //! (`protocol`, pure), commit, dispatch. Invariants:
 //! - Layers 0 to 2 (`ids`, `limits`, `time`; `crypto`, `wire`; `protocol`) know nothing of sockets, files, clocks or
 //!   random sources: time, seeds and keys are arguments, so a run is a pure function of its inputs.
-//! - A decision is all or nothing: [`protocol::decide`] works on a private copy and gives a list of
+//! - A decision is all or nothing: [`protocol::decide()`] works on a private copy and gives a list of
 //!   [`protocol::Change`]s; `State::apply` never fails.
 //! - Rows of state are written whole (`protocol::row`); only content, chains and feeds grow. Event sourcing of all
 //!   state was weighed and left: rows keep the start fast and a schema change local to one row.

@@ -10,6 +10,7 @@ use super::{
     command::RejectCode,
     fanout, membership, replica,
     row::{Log, MemberRow, Row, RowKey, ScopeHead},
+    sabotage::{Switch, broken},
     state::Scope,
 };
 use crate::{
@@ -80,7 +81,7 @@ fn confirm(
 }
 
 fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
-    if receipt.users.is_empty() {
+    if receipt.users.is_empty() || broken(Switch::Receipt) {
         return;
     }
     let (scope, purged) = (receipt.scope, receipt.purged.unwrap_or(0));

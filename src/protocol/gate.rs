@@ -6,6 +6,7 @@
 use super::{
     State,
     row::{Log, PeerStatus},
+    sabotage::{Switch, broken},
     state::Scope,
 };
 use crate::{
@@ -88,6 +89,13 @@ pub fn peer_floor(state: &State, peer: WorkspaceId, thread: ThreadId) -> Option<
     scopes.filter_map(|scope| home_floor(log, own, scope, peer)).min()
 }
 
+/// The first entry of a followed thread that any user of this home may read (spec 5.6).
+#[must_use]
+pub fn own_floor(state: &State, thread: ThreadId) -> Option<u64> {
+    let (me, log, own) = (state.me()?, state.logs.get(&thread)?, state.scope(thread)?);
+    state.granting(thread).filter_map(|scope| home_floor(log, own, scope, me)).min()
+}
+
 /// The granting scopes through which a peer reads an own thread.
 pub fn peer_scopes(state: &State, peer: WorkspaceId, thread: ThreadId) -> impl Iterator<Item = &Scope> {
     let own = state.scope(thread).filter(|own| !own.head.ended && peer_active(state, peer));
@@ -142,7 +150,8 @@ fn serves(state: &State, own: &Scope, scope: &Scope, home: WorkspaceId) -> bool 
 fn path(state: &State, log: &Log, own: &Scope, scope: &Scope, user: UserId) -> Option<Path> {
     let member = scope.members.get(&user)?;
     let from = member_floor(log, own, scope, member);
-    let to = if Some(own.head.owner) == state.me() { log.high } else { covered(log, scope.head.id) };
+    let uncovered = Some(own.head.owner) == state.me() || broken(Switch::RenderRule);
+    let to = if uncovered { log.high } else { covered(log, scope.head.id) };
     Some(Path { scope: scope.head.id, by: member.by, grade: member.grade, from, to })
 }
 
@@ -152,6 +161,9 @@ fn covered(log: &Log, scope: ScopeId) -> u64 {
 }
 
 fn member_floor(log: &Log, own: &Scope, scope: &Scope, member: &Member) -> u64 {
+    if broken(Switch::Floor) {
+        return 0;
+    }
     let personal = match member.floor {
         Floor::All => 0,
         Floor::FromNow => first_at(log, scope.head.id, member.joined),

@@ -25,6 +25,7 @@ pub mod posting;
 pub mod removal;
 pub mod replica;
 pub mod row;
+pub mod sabotage;
 pub mod serve;
 pub mod state;
 

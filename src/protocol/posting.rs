@@ -8,6 +8,7 @@ use super::{
     gate::{self, Path},
     policy,
     row::{Log, PeerStatus, Pending, Row, RowKey},
+    sabotage::{Switch, broken},
     state::Scope,
 };
 use crate::{
@@ -161,7 +162,8 @@ pub fn submitted(
     if !draft.state.owns(claimed.thread) {
         return Err(Reject::not_found());
     }
-    if let Some((thread, seq)) = draft.ctx.records.submitted(peer, claimed.id) {
+    let known = draft.ctx.records.submitted(peer, claimed.id).filter(|_| !broken(Switch::Repetition));
+    if let Some((thread, seq)) = known {
         let stored = draft.ctx.records.stored(thread, seq);
         let same = stored.is_some_and(|stored| stored.entry.commitment == claimed.commitment);
         return if same { Ok(Reply::Posted(seq)) } else { Err(conflict()) };
@@ -294,7 +296,7 @@ fn append(
     let entry = Entry {
         thread,
         seq,
-        previous: log.hash,
+        previous: if broken(Switch::ChainLink) { crate::ids::Hash::ZERO } else { log.hash },
         author: submission.author,
         kind: submission.kind,
         time,
@@ -302,7 +304,7 @@ fn append(
         epoch: admitted.1,
         commitment: submission.commitment,
         submission: submission.id,
-        signed,
+        signed: signed.filter(|_| !broken(Switch::Signature)),
     };
     (log.high, log.hash, log.time) = (seq, entry.hash(), time);
     note_marks(&draft.state, &mut log);

@@ -6,6 +6,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
+    gate,
     row::{Cover, Log, PeerStatus, Row},
 };
 use crate::{
@@ -28,7 +29,7 @@ pub fn wanted(state: &State, owner: WorkspaceId) -> Vec<HistoryRequest> {
     let limit = u64::try_from(limits::PAGE_ENTRIES).unwrap_or(u64::MAX);
     let mut gaps = Vec::new();
     let mut older = Vec::new();
-    for log in state.logs.values().filter(|log| log.stale || !log.bottom) {
+    for log in state.logs.values().filter(|log| log.stale || log.low > 1 || !log.bottom) {
         let thread = log.thread;
         let followed =
             state.scope(thread).is_some_and(|scope| scope.head.owner == owner && !scope.head.ended);
@@ -39,12 +40,19 @@ pub fn wanted(state: &State, owner: WorkspaceId) -> Vec<HistoryRequest> {
         match (log.high, log.stale) {
             (0, _) => gaps.push(request(None, None)),
             (high, true) => gaps.push(request(None, Some(high))),
-            (_, false) if log.low > 1 => older.push(request(Some(log.low), None)),
+            (_, false) if log.low > 1 && (!log.bottom || below_held(state, log)) => {
+                older.push(request(Some(log.low), None))
+            }
             _ => {}
         }
     }
     gaps.append(&mut older);
     gaps
+}
+
+/// Whether a user of ours may read older entries than are held, whatever the owner said before he joined.
+fn below_held(state: &State, log: &Log) -> bool {
+    gate::own_floor(state, log.thread).is_some_and(|floor| floor.max(1) < log.low)
 }
 
 /// Whether any user of this home reaches the thread.

@@ -3,7 +3,10 @@
 //! Duty: pages and frames as a pure function of a snapshot. Never: an entry below the floor of the
 //! peer's users, or of a thread in which it has no reader (P7.2).
 
-use super::{Records, State, gate};
+use super::{
+    Records, State, gate,
+    sabotage::{Switch, broken},
+};
 use crate::{
     ids::{ThreadId, WorkspaceId},
     limits,
@@ -75,6 +78,9 @@ pub fn page(
 }
 
 fn floor(state: &State, peer: WorkspaceId, thread: ThreadId) -> Option<u64> {
+    if broken(Switch::ServeAnyone) {
+        return Some(0);
+    }
     gate::peer_floor(state, peer, thread).filter(|_| state.owns(thread))
 }
 

@@ -225,6 +225,14 @@ impl Cluster {
                 frame.heads = serve::heads(&node.state, to, *thread);
             }
         }
+        let read = |thread: &ThreadId| {
+            node.state.granting(*thread).any(|scope| scope.members.keys().any(|user| user.home() == to))
+        };
+        let served = frame.entries.iter().map(|stored| stored.entry.thread);
+        assert!(
+            served.into_iter().all(|thread| read(&thread)),
+            "invariant 3: a peer without a reader is served"
+        );
         if lossy {
             let end = node.journal.len();
             self.nodes[a].cursors.insert(to, (end, number + 1));

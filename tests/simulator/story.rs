@@ -8,7 +8,7 @@ use comity::{
 
 use crate::{
     cluster::{Cluster, Node},
-    settings,
+    world::settings,
 };
 
 fn post(node: &mut Node, author: UserId, thread: ThreadId, n: u8) -> Reply {

@@ -1,0 +1,68 @@
+//! Switches that break one invariant each, so that the simulator can show that it notices (test builds only).
+//!
+//! Duty: to be off. Without the feature every switch is a constant `false`. Never: anything in a release.
+
+/// What is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// Invariants 1 and 11: followers show what no head covers.
+    RenderRule = 1,
+    /// Invariant 3: a peer without a reader is served.
+    ServeAnyone = 2,
+    /// Invariant 4: an entry does not name the one before.
+    ChainLink = 3,
+    /// Invariant 8: a repeated submission is sequenced again.
+    Repetition = 4,
+    /// Invariant 9: the author's home's signature is dropped.
+    Signature = 5,
+    /// Invariant 15: removals are not confirmed.
+    Receipt = 6,
+    /// Invariant 18: floors are ignored.
+    Floor = 7,
+}
+
+impl Switch {
+    /// Every switch.
+    pub const ALL: [Self; 7] = [
+        Self::RenderRule,
+        Self::ServeAnyone,
+        Self::ChainLink,
+        Self::Repetition,
+        Self::Signature,
+        Self::Receipt,
+        Self::Floor,
+    ];
+}
+
+#[cfg(feature = "sabotage")]
+mod on {
+    use std::cell::Cell;
+
+    use super::Switch;
+
+    thread_local! {
+        static BROKEN: Cell<Option<Switch>> = const { Cell::new(None) };
+    }
+
+    /// Breaks one thing in this thread, or nothing.
+    pub fn break_one(switch: Option<Switch>) {
+        BROKEN.set(switch);
+    }
+
+    pub(crate) fn broken(switch: Switch) -> bool {
+        BROKEN.get() == Some(switch)
+    }
+}
+
+#[cfg(not(feature = "sabotage"))]
+mod on {
+    use super::Switch;
+
+    pub(crate) const fn broken(_: Switch) -> bool {
+        false
+    }
+}
+
+#[cfg(feature = "sabotage")]
+pub use on::break_one;
+pub(crate) use on::broken;
