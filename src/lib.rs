@@ -15,6 +15,7 @@
 
 pub mod cli;
 pub mod crypto;
+pub mod federation;
 pub mod ids;
 pub mod limits;
 pub mod node;

@@ -74,6 +74,12 @@ pub const CONTROL_QUEUE: usize = 1024;
 pub const BATCH_INPUTS: usize = 512;
 /// Commits whose records stay in memory for pumps and live streams.
 pub const RECENT_COMMITS: usize = 1024;
+/// Frames that wait between the tasks of one link.
+pub const LINK_QUEUE: usize = 16;
+/// Connections that are greeted at a time.
+pub const GREETINGS: usize = 64;
+/// Ephemeral notices that wait for a slow listener; the oldest are lost.
+pub const NOTICES: usize = 256;
 /// Remembered answers to acts and idempotency keys that are no submissions.
 pub const REMEMBERED_ACTS: usize = 10_000;
 /// Answers of one page of the API.

@@ -43,6 +43,11 @@ pub enum IdentityError {
     /// The core refuses the manifest.
     #[error(transparent)]
     Refused(#[from] Reject),
+    /// The keys on disk are not those that the manifest names.
+    #[error(
+        "{0}: the keys are not those of the manifest: run `comity rotate` again, or restore the keys from a backup"
+    )]
+    Mismatch(PathBuf),
     /// There is no identity in this folder.
     #[error("{0} holds no workspace: run `comity init --dir {0}` first")]
     Missing(PathBuf),
@@ -138,6 +143,28 @@ pub fn init(dir: &Path, name: &str, domain: &str, endpoints: Vec<String>) -> Res
 /// There is none, or the store cannot be opened.
 pub fn load(dir: &Path) -> Result<Home, IdentityError> {
     open(dir).map(|(_, _, home)| home)
+}
+
+/// Everything that a running node needs from its folder.
+pub(super) struct Opened {
+    pub(super) store: Store,
+    pub(super) state: State,
+    pub(super) home: Home,
+    pub(super) sign: SecretKey,
+    pub(super) tls: SecretKey,
+}
+
+pub(super) fn open_all(dir: &Path) -> Result<Opened, IdentityError> {
+    let (store, state, home) = open(dir)?;
+    let layout = Layout::new(dir);
+    let (sign, tls) = (key_file::read(&layout.sign())?, key_file::read(&layout.tls())?);
+    let named = home.manifest.sign.first() == Some(&sign.public())
+        && home.manifest.tls.first() == Some(&tls.public());
+    if named {
+        Ok(Opened { store, state, home, sign, tls })
+    } else {
+        Err(IdentityError::Mismatch(layout.sign()))
+    }
 }
 
 fn open(dir: &Path) -> Result<(Store, State, Home), IdentityError> {

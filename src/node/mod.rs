@@ -1,7 +1,79 @@
-//! The node: identity on disk, and the one place for clocks and random sources.
+//! The node: identity on disk, the loop, and the one place for clocks, random sources and tasks.
 //!
 //! Duty: what lies between the pure core and the machine. Never: a rule of the protocol.
 
 pub mod clock;
+mod handle;
 pub mod identity;
 pub mod key_file;
+mod overlay;
+mod run;
+mod snapshot;
+mod tasks;
+
+use std::path::Path;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use handle::{Answer, AskError, Forward, Handle, Link, Notice};
+pub use snapshot::{Happened, Snapshot};
+pub use tasks::Tasks;
+
+use self::{identity::IdentityError, run::Loop};
+use crate::{crypto::SecretKey, protocol::Command};
+
+/// A node that runs.
+#[derive(Debug)]
+pub struct Node {
+    /// Its door.
+    pub handle: Handle,
+    /// The key of its TLS certificate.
+    pub tls: SecretKey,
+    halt: DropGuard,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Node {
+    /// Opens the folder's store and keys and starts the loop on a thread of its own. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// The folder holds no workspace, a key file is missing or exposed, or the store cannot be opened.
+    pub fn start(dir: &Path) -> Result<Self, IdentityError> {
+        let opened = identity::open_all(dir)?;
+        let tasks = Tasks::default();
+        let snapshot = Snapshot::new(opened.state, opened.store.position(), opened.store.reader()?);
+        let (handle, ends) = Handle::new(opened.home.id, snapshot, tasks.clone());
+        let halt = CancellationToken::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(|error| IdentityError::Io(dir.to_owned(), error))?;
+        let running = Loop::new(opened.store, vec![opened.sign], ends, halt.clone());
+        let (end, ended) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("comity-loop".into());
+        thread
+            .spawn(move || {
+                runtime.block_on(running.run());
+                tasks.stop_signal().cancel();
+                end.send(()).unwrap_or_default();
+            })
+            .map_err(|error| IdentityError::Io(dir.to_owned(), error))?;
+        Ok(Self { handle, tls: opened.tls, halt: halt.drop_guard(), ended })
+    }
+
+    /// Counts the start; before anybody else asks.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn boot(&self) -> Result<(), AskError> {
+        self.handle.ask(Command::Boot).await.map(drop)
+    }
+
+    /// Stops tasks first, then the loop, and returns when the store is closed.
+    pub async fn stop(self) {
+        self.handle.tasks().stop().await;
+        drop(self.halt);
+        if self.ended.await.is_err() {
+            tracing::error!("the loop ended by a panic");
+        }
+    }
+}

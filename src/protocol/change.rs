@@ -105,3 +105,20 @@ pub enum Mark {
     /// A message in the outbox of this user changed.
     Outbox(UserId, ThreadId),
 }
+
+/// The marks of a commit, neighbouring entries of a thread as one range, nothing twice in a row.
+pub fn joined(marks: impl Iterator<Item = Mark>) -> Vec<Mark> {
+    let mut all: Vec<Mark> = Vec::new();
+    for mark in marks {
+        match (all.last_mut(), &mark) {
+            (Some(Mark::Content { thread, to, .. }), Mark::Content { thread: next, from, to: last })
+                if thread == next && *from == *to + 1 =>
+            {
+                *to = *last;
+            }
+            (Some(last), mark) if last == mark => {}
+            _ => all.push(mark),
+        }
+    }
+    all
+}

@@ -3,7 +3,7 @@
 //! Duty: one arm per command, and what passing time brings. Never: a rule of its own.
 
 use super::{
-    Change, Command, Ctx, Decision, Draft, Reject, State, acts,
+    Change, Command, Ctx, Decision, Draft, Mark, Reject, State, acts,
     command::Reply,
     feed, heads, identity, invite, peering, people, posting,
     posting::Writing,
@@ -30,7 +30,9 @@ pub fn seal(state: &State, touched: &[ThreadId], ctx: Ctx<'_>) -> Vec<Change> {
     let Ok(mut draft) = Draft::new(state, ctx) else {
         return Vec::new();
     };
-    touched.iter().for_each(|thread| heads::sign(&mut draft, *thread));
+    for thread in touched {
+        heads::sign(&mut draft, *thread);
+    }
     draft.changes
 }
 
@@ -88,7 +90,9 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
         Command::ContentAcked(peer, number, position) => Ok(content_acked(draft, peer, number, position)),
         Command::History(peer, page) => replica::history(draft, peer, page),
         Command::SignHeads(thread) => {
-            heads::sign(draft, thread);
+            if heads::sign(draft, thread) {
+                draft.mark(Mark::Covered(thread));
+            }
             Ok(Reply::Done)
         }
         _ => Ok(Reply::Already),

@@ -12,13 +12,13 @@ use crate::{
     wire::objects::Head,
 };
 
-/// Signs the heads that the followers of a thread lack.
-pub fn sign(draft: &mut Draft<'_>, thread: ThreadId) {
+/// Signs the heads that the followers of a thread lack; whether there were any.
+pub fn sign(draft: &mut Draft<'_>, thread: ThreadId) -> bool {
     let Some(log) = draft.state.logs.get(&thread).cloned() else {
-        return;
+        return false;
     };
     if !draft.state.owns(thread) || log.high == 0 {
-        return;
+        return false;
     }
     let due: Vec<(ScopeId, u64, u64)> = draft
         .state
@@ -39,9 +39,11 @@ pub fn sign(draft: &mut Draft<'_>, thread: ThreadId) {
         log.covers.retain(|(of, _)| *of != scope);
         log.covers.push((scope, cover));
     }
-    if log.covers != before {
+    let signed = log.covers != before;
+    if signed {
         draft.put(Row::Log(log));
     }
+    signed
 }
 
 fn followed(state: &State, scope: &Scope) -> bool {

@@ -17,7 +17,7 @@ use tables::{
 
 use crate::{
     ids::ThreadId,
-    protocol::{Change, Mark, State, row::Row},
+    protocol::{Change, Mark, State, change::joined, row::Row},
     wire::{Stored, cbor},
 };
 
@@ -107,6 +107,12 @@ impl Store {
         let audited = last(read.open_table(AUDIT)?.last()?.map(|(key, _)| key.value()));
         drop(read);
         Ok((Self { database, position, audited }, state))
+    }
+
+    /// The number of the last commit, 0 before the first.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// A consistent view of everything committed so far.
@@ -241,21 +247,12 @@ fn purge(write: &WriteTransaction, thread: ThreadId) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The journal's line: neighbouring entries of a thread as one range.
+/// The journal's line.
 fn marks(changes: &[Change]) -> Vec<Mark> {
-    let mut marks: Vec<Mark> = Vec::new();
-    for change in changes {
-        let Change::Mark(mark) = change else { continue };
-        match (marks.last_mut(), mark) {
-            (Some(Mark::Content { thread, to, .. }), Mark::Content { thread: next, from, to: last })
-                if thread == next && *from == *to + 1 =>
-            {
-                *to = *last;
-            }
-            _ => marks.push(mark.clone()),
-        }
-    }
-    marks
+    joined(changes.iter().filter_map(|change| match change {
+        Change::Mark(mark) => Some(mark.clone()),
+        _ => None,
+    }))
 }
 
 #[cfg(test)]

@@ -112,6 +112,18 @@ macro_rules! code {
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
+
+            /// The number on the wire.
+            #[must_use]
+            pub fn code(self) -> u64 {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// The value of this number, if it has one.
+            #[must_use]
+            pub fn from_code(code: u64) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)+ _ => None }
+            }
         }
 
         /// By name where people read, by code on the wire.
@@ -120,7 +132,7 @@ macro_rules! code {
                 if s.is_human_readable() {
                     return s.serialize_str(self.name());
                 }
-                s.serialize_u64(match self { $(Self::$variant => $code,)+ })
+                s.serialize_u64(self.code())
             }
         }
 
@@ -134,12 +146,10 @@ macro_rules! code {
                         ))
                     });
                 }
-                match <u64 as serde::Deserialize>::deserialize(d)? {
-                    $($code => Ok(Self::$variant),)+
-                    other => Err(serde::de::Error::custom(format!(
-                        concat!("unknown code {} of ", stringify!($name)), other
-                    ))),
-                }
+                let code = <u64 as serde::Deserialize>::deserialize(d)?;
+                Self::from_code(code).ok_or_else(|| {
+                    serde::de::Error::custom(format!(concat!("unknown code {} of ", stringify!($name)), code))
+                })
             }
         }
     };

@@ -1,0 +1,83 @@
+//! What was committed, as one consistent view: state, content, and what happened lately.
+//!
+//! Duty: every read of pumps, pages and live streams. Never: a permission; callers ask the gate with the same view.
+
+use std::sync::Arc;
+
+use crate::{
+    ids::{ScopeId, SubmissionId, ThreadId, WorkspaceId},
+    limits,
+    protocol::{Mark, Records, State},
+    store::{Fault, Reader},
+    wire::{Blob, Stored},
+};
+
+/// Marks of one commit with its number.
+pub type Happened = (u64, Arc<[Mark]>);
+
+/// The node as of one commit.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The state.
+    pub state: State,
+    /// The number of the last commit.
+    pub position: u64,
+    reader: Arc<Reader>,
+    recent: imbl::Vector<Happened>,
+}
+
+impl Snapshot {
+    pub(super) fn new(state: State, position: u64, reader: Reader) -> Self {
+        Self { state, position, reader: reader.into(), recent: imbl::Vector::new() }
+    }
+
+    /// The view after one more commit.
+    pub(super) fn next(&self, state: State, position: u64, reader: Reader, marks: Vec<Mark>) -> Self {
+        let mut recent = self.recent.clone();
+        recent.push_back((position, marks.into()));
+        while recent.len() > limits::RECENT_COMMITS {
+            recent.pop_front();
+        }
+        Self { state, position, reader: reader.into(), recent }
+    }
+
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// What happened in the commits after this one, oldest first, at most `limit` commits.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn marks(&self, after: u64, limit: usize) -> Result<Vec<Happened>, Fault> {
+        let first = self.recent.front().map(|(position, _)| *position);
+        if after >= self.position {
+            return Ok(Vec::new());
+        }
+        if first.is_some_and(|first| first <= after + 1) {
+            let skip = first.map_or(0, |first| after + 1 - first);
+            let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+            return Ok(self.recent.iter().skip(skip).take(limit).cloned().collect());
+        }
+        let rows = self.reader.marks(after, limit)?;
+        Ok(rows.into_iter().map(|(position, marks)| (position, marks.into())).collect())
+    }
+}
+
+impl Records for Snapshot {
+    fn stored(&self, thread: ThreadId, seq: u64) -> Option<Stored> {
+        self.reader.stored(thread, seq)
+    }
+
+    fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)> {
+        self.reader.submitted(home, id)
+    }
+
+    fn feed(&self, peer: WorkspaceId, number: u64) -> Option<Blob> {
+        self.reader.feed(peer, number)
+    }
+
+    fn event(&self, scope: ScopeId, incarnation: u64, epoch: u64) -> Option<Blob> {
+        self.reader.event(scope, incarnation, epoch)
+    }
+}
