@@ -43,7 +43,13 @@ impl Workspace {
     async fn start(&mut self) {
         let node = Node::start(self.dir.path()).unwrap();
         node.boot().await.unwrap();
-        federation::start(&node.handle, &node.tls, self.address).unwrap();
+        // The socket of a node that stopped is closed a moment later.
+        let bound = async {
+            while federation::start(&node.handle, &node.tls, self.address).is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, bound).await.unwrap();
         self.node = Some(node);
     }
 

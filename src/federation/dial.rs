@@ -125,10 +125,21 @@ async fn connect(
     match greet::dialled(federation, &connection, peer).await {
         Ok(greeted) => Ok((connection, greeted)),
         Err(error) => {
+            let told = told(&connection);
             connection.close(quinn::VarInt::from_u32(2), b"the greeting failed");
-            Err(error)
+            Err(told.map_or(error, LinkError::Stranger))
         }
     }
+}
+
+/// Why the other side closed the connection, as it says; for the operator, so without control characters.
+fn told(connection: &quinn::Connection) -> Option<String> {
+    let Some(quinn::ConnectionError::ApplicationClosed(close)) = connection.close_reason() else {
+        return None;
+    };
+    let text = String::from_utf8_lossy(&close.reason);
+    let shown: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+    Some(format!("the other side closed the connection: {shown}"))
 }
 
 /// The manifest's endpoints first, then those of the ticket.

@@ -71,6 +71,11 @@ pub fn start(handle: &Handle, tls: &SecretKey, listen: SocketAddr) -> Result<Soc
     tasks.spawn(accept::run(federation.clone()));
     tasks.spawn(dial::run(federation.clone()));
     tasks.spawn(submit::forwards(federation.clone()));
+    let closing = federation.endpoint.clone();
+    tasks.at_stop(async move {
+        closing.close(quinn::VarInt::from_u32(0), b"the node stops");
+        closing.wait_idle().await;
+    });
     tasks.spawn(endpoint::renew(federation));
     Ok(address)
 }

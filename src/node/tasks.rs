@@ -28,6 +28,15 @@ impl Tasks {
         });
     }
 
+    /// Runs a task when the node stops; the stop waits for it.
+    pub fn at_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tracker.spawn(async move {
+            stop.cancelled().await;
+            task.await;
+        });
+    }
+
     /// The signal: cancelled once the node stops.
     #[must_use]
     pub fn stop_signal(&self) -> &CancellationToken {
