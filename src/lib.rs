@@ -22,4 +22,5 @@ pub mod node;
 pub mod protocol;
 pub mod store;
 pub mod time;
+pub mod view;
 pub mod wire;

@@ -8,7 +8,7 @@ use crate::{
     ids::{ScopeId, SubmissionId, ThreadId, WorkspaceId},
     protocol::{Change, Records},
     store::Reader,
-    wire::{Blob, Stored},
+    wire::{Blob, Body, Stored},
 };
 
 /// The batch's content and chains over a reader.
@@ -73,6 +73,20 @@ impl Records for Overlay<'_> {
     fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)> {
         let added = self.submitted.get(&(home, id)).copied();
         added.or_else(|| self.below.submitted(home, id).filter(|(of, _)| !self.purged.contains(of)))
+    }
+
+    fn refs(&self, thread: ThreadId, target: u64) -> Vec<u64> {
+        let mut all =
+            if self.purged.contains(&thread) { Vec::new() } else { self.below.refs(thread, target) };
+        let about = |stored: &Stored| {
+            let body = stored.body.as_ref().and_then(|sealed| Body::parse(&sealed.body).ok());
+            body.and_then(|body| body.target) == Some(target)
+        };
+        let added = self.content.iter().filter(|((of, _), stored)| *of == thread && about(stored));
+        all.extend(added.map(|((_, seq), _)| *seq));
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     fn feed(&self, peer: WorkspaceId, number: u64) -> Option<Blob> {

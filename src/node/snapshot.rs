@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::{
     ids::{ScopeId, SubmissionId, ThreadId, WorkspaceId},
     limits,
-    protocol::{Mark, Records, State},
+    protocol::{Mark, Records, State, change::Audit},
     store::{Fault, Reader},
     wire::{Blob, Stored},
 };
@@ -45,6 +45,14 @@ impl Snapshot {
         &self.reader
     }
 
+    /// Lines of the audit log before this one, newest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn audit(&self, before: u64, limit: usize) -> Result<Vec<(u64, Audit)>, Fault> {
+        self.reader.audit(before, limit)
+    }
+
     /// What happened in the commits after this one, oldest first, at most `limit` commits.
     ///
     /// # Errors
@@ -71,6 +79,10 @@ impl Records for Snapshot {
 
     fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)> {
         self.reader.submitted(home, id)
+    }
+
+    fn refs(&self, thread: ThreadId, target: u64) -> Vec<u64> {
+        self.reader.refs(thread, target)
     }
 
     fn feed(&self, peer: WorkspaceId, number: u64) -> Option<Blob> {

@@ -23,6 +23,8 @@ pub trait Records {
     fn stored(&self, thread: ThreadId, seq: u64) -> Option<Stored>;
     /// Where a submission of a home was sequenced: (hash of the entry's submission, thread, seq).
     fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)>;
+    /// The entries about a message (edits, deletions, reactions), ascending.
+    fn refs(&self, thread: ThreadId, target: u64) -> Vec<u64>;
     /// A row of our control feed to a peer.
     fn feed(&self, peer: WorkspaceId, number: u64) -> Option<Blob>;
     /// A membership event as signed.

@@ -311,10 +311,21 @@ fn append(
     draft.put(Row::Log(log));
     draft.changes.push(Change::Content(Stored { entry, body: Some(sealed) }));
     if let (EntryKind::Delete, Some(target)) = (submission.kind, body.target) {
-        draft.changes.push(Change::Redact(thread, target));
+        redact(draft, thread, target);
     }
     draft.mark(Mark::Content { thread, from: seq, to: seq });
     seq
+}
+
+/// A deletion takes the text of the message and of its edits away (spec 5.2).
+pub fn redact(draft: &mut Draft<'_>, thread: ThreadId, target: u64) {
+    draft.changes.push(Change::Redact(thread, target));
+    for seq in draft.ctx.records.refs(thread, target) {
+        let kind = draft.ctx.records.stored(thread, seq).map(|stored| stored.entry.kind);
+        if kind == Some(EntryKind::Edit) {
+            draft.changes.push(Change::Redact(thread, seq));
+        }
+    }
 }
 
 /// Where `from-now` begins for joins up to now: the first entry at each epoch (spec 5.6).

@@ -6,7 +6,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    gate,
+    gate, posting,
     row::{Cover, Log, PeerStatus, Row},
 };
 use crate::{
@@ -196,7 +196,7 @@ fn keep(draft: &mut Draft<'_>, stored: &Stored) {
     let deletes = stored.entry.kind == EntryKind::Delete;
     let body = stored.body.as_ref().filter(|_| deletes).and_then(|sealed| Body::parse(&sealed.body).ok());
     if let Some(target) = body.and_then(|body| body.target) {
-        draft.changes.push(Change::Redact(stored.entry.thread, target));
+        posting::redact(draft, stored.entry.thread, target);
     }
 }
 

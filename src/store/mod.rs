@@ -12,13 +12,14 @@ use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, Writ
 
 pub use reader::Reader;
 use tables::{
-    AUDIT, CONTENT, EVENTS, FEEDS, JOURNAL, META, SCHEMA, STATE, SUBMITTED, content_key, event_key, feed_key,
+    AUDIT, CONTENT, EVENTS, FEEDS, JOURNAL, META, REFS, SCHEMA, STATE, SUBMITTED, content_key, event_key,
+    feed_key, ref_key,
 };
 
 use crate::{
     ids::ThreadId,
     protocol::{Change, Mark, State, change::joined, row::Row},
-    wire::{Stored, cbor},
+    wire::{Body, Stored, cbor, objects::EntryKind},
 };
 
 /// The version of the stored form. A newer file is refused; an older one is migrated, table by table, at opening.
@@ -221,7 +222,17 @@ fn write_content(write: &WriteTransaction, stored: &Stored) -> Result<(), Fault>
     write.open_table(CONTENT)?.insert(key.as_slice(), cbor::encode(stored).as_slice())?;
     let submission = [entry.author.home().as_ref(), entry.submission.as_ref()].concat();
     write.open_table(SUBMITTED)?.insert(submission.as_slice(), key.as_slice())?;
+    if let Some(target) = target(stored) {
+        write.open_table(REFS)?.insert(ref_key(entry.thread, target, entry.seq).as_slice(), ())?;
+    }
     Ok(())
+}
+
+/// The message that an edit, deletion or reaction is about.
+fn target(stored: &Stored) -> Option<u64> {
+    let about = stored.entry.kind != EntryKind::Message;
+    let sealed = stored.body.as_ref().filter(|_| about)?;
+    Body::parse(&sealed.body).ok()?.target
 }
 
 fn redact(write: &WriteTransaction, thread: ThreadId, seq: u64) -> Result<(), Fault> {
@@ -244,6 +255,8 @@ fn purge(write: &WriteTransaction, thread: ThreadId) -> Result<(), Fault> {
         submitted.remove(submission.as_slice())?;
     }
     content.retain_in(from.as_slice()..=to.as_slice(), |_, _| false)?;
+    let (from, to) = (ref_key(thread, 0, 0), ref_key(thread, u64::MAX, u64::MAX));
+    write.open_table(REFS)?.retain_in(from.as_slice()..=to.as_slice(), |_, _| false)?;
     Ok(())
 }
 

@@ -6,11 +6,13 @@ use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::{
     Fault,
-    tables::{CONTENT, EVENTS, FEEDS, JOURNAL, SUBMITTED, content_key, event_key, feed_key},
+    tables::{
+        AUDIT, CONTENT, EVENTS, FEEDS, JOURNAL, REFS, SUBMITTED, content_key, event_key, feed_key, ref_key,
+    },
 };
 use crate::{
     ids::{ScopeId, SubmissionId, ThreadId, WorkspaceId},
-    protocol::{Mark, Records},
+    protocol::{Mark, Records, change::Audit},
     wire::{Blob, Stored},
 };
 
@@ -23,7 +25,9 @@ pub struct Reader {
     submitted: Bytes,
     events: Bytes,
     feeds: Bytes,
+    refs: ReadOnlyTable<&'static [u8], ()>,
     journal: ReadOnlyTable<u64, &'static [u8]>,
+    audit: ReadOnlyTable<u64, &'static [u8]>,
 }
 
 impl Reader {
@@ -33,7 +37,9 @@ impl Reader {
             submitted: read.open_table(SUBMITTED)?,
             events: read.open_table(EVENTS)?,
             feeds: read.open_table(FEEDS)?,
+            refs: read.open_table(REFS)?,
             journal: read.open_table(JOURNAL)?,
+            audit: read.open_table(AUDIT)?,
         })
     }
 
@@ -48,6 +54,21 @@ impl Reader {
             let marks =
                 ciborium::from_reader(value.value()).map_err(|error| Fault::Damaged(error.to_string()))?;
             Ok((key.value(), marks))
+        })
+        .collect()
+    }
+
+    /// Lines of the audit log before this one, newest first: (number, line).
+    ///
+    /// # Errors
+    /// The database failed, or a line is damaged.
+    pub fn audit(&self, before: u64, limit: usize) -> Result<Vec<(u64, Audit)>, Fault> {
+        let rows = self.audit.range(..before)?.rev().take(limit);
+        rows.map(|row| {
+            let (key, value) = row?;
+            let line =
+                ciborium::from_reader(value.value()).map_err(|error| Fault::Damaged(error.to_string()))?;
+            Ok((key.value(), line))
         })
         .collect()
     }
@@ -79,6 +100,16 @@ impl Records for Reader {
         let key = Self::bytes(&self.submitted, &[home.as_ref(), id.as_ref()].concat())?;
         let (thread, seq) = key.split_at_checked(32)?;
         Some((ThreadId(thread.try_into().ok()?), u64::from_be_bytes(seq.try_into().ok()?)))
+    }
+
+    fn refs(&self, thread: ThreadId, target: u64) -> Vec<u64> {
+        let (from, to) = (ref_key(thread, target, 0), ref_key(thread, target, u64::MAX));
+        let Ok(rows) = self.refs.range(from.as_slice()..=to.as_slice()) else {
+            tracing::error!("references of a thread cannot be read");
+            return Vec::new();
+        };
+        let seq = |key: &[u8]| Some(u64::from_be_bytes(key.get(40..)?.try_into().ok()?));
+        rows.filter_map(|row| seq(row.ok()?.0.value())).collect()
     }
 
     fn feed(&self, peer: WorkspaceId, number: u64) -> Option<Blob> {

@@ -12,6 +12,8 @@ pub(super) const SCHEMA: &str = "schema";
 pub(super) const STATE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("state");
 /// Thread, seq -> entry with body.
 pub(super) const CONTENT: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("content");
+/// Thread, target, seq: the entries about a message.
+pub(super) const REFS: TableDefinition<'_, &[u8], ()> = TableDefinition::new("refs");
 /// Home, submission -> key in [`CONTENT`].
 pub(super) const SUBMITTED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("submitted");
 /// Scope, incarnation, epoch -> signed event.
@@ -28,6 +30,7 @@ pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
     for table in [STATE, CONTENT, SUBMITTED, EVENTS, FEEDS] {
         write.open_table(table)?;
     }
+    write.open_table(REFS)?;
     write.open_table(AUDIT)?;
     write.open_table(JOURNAL)?;
     Ok(())
@@ -35,6 +38,10 @@ pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
 
 pub(super) fn content_key(thread: ThreadId, seq: u64) -> Vec<u8> {
     [thread.as_ref(), &seq.to_be_bytes()].concat()
+}
+
+pub(super) fn ref_key(thread: ThreadId, target: u64, seq: u64) -> Vec<u8> {
+    [thread.as_ref(), &target.to_be_bytes(), &seq.to_be_bytes()].concat()
 }
 
 pub(super) fn event_key(scope: ScopeId, incarnation: u64, epoch: u64) -> Vec<u8> {

@@ -11,7 +11,7 @@ use comity::{
     },
     time::Millis,
     wire::{
-        Blob, Stored, envelope,
+        Blob, Body, Stored, envelope,
         frames::{ContentFrame, FeedFrame, ScopeState},
         objects::{Extensions, Manifest, WorkspaceKind},
     },
@@ -32,6 +32,14 @@ impl Records for Disk {
     }
     fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)> {
         self.submitted.get(&(home, id)).copied()
+    }
+    fn refs(&self, thread: ThreadId, target: u64) -> Vec<u64> {
+        let entries = self.content.range((thread, 0)..=(thread, u64::MAX));
+        let about = |stored: &Stored| {
+            let body = stored.body.as_ref().and_then(|sealed| Body::parse(&sealed.body).ok());
+            body.is_some_and(|body| body.target == Some(target))
+        };
+        entries.filter(|(_, stored)| about(stored)).map(|((_, seq), _)| *seq).collect()
     }
     fn feed(&self, peer: WorkspaceId, number: u64) -> Option<Blob> {
         self.feeds.get(&(peer, number)).cloned()

@@ -1,0 +1,9 @@
+//! Read models: what people and peers are shown, as JSON.
+//!
+//! Duty: every read through the gate, in one view of the state. Never: a change, a clock, a name that the
+//! viewer must not know (P3.1).
+
+pub mod inbox;
+pub mod messages;
+pub mod people;
+pub mod scopes;

@@ -1,0 +1,207 @@
+//! Groups and threads as their members see them (P5, P6).
+//!
+//! Duty: settings, members, recipients, and why a viewer reaches a thread. Never: a scope that the viewer is not in.
+
+use serde::Serialize;
+
+use super::people::{self, Home, Person};
+use crate::{
+    ids::{GroupId, ScopeId, ThreadId, UserId},
+    protocol::{
+        State, gate,
+        row::{InviteStatus, PeerStatus},
+        state::Scope,
+    },
+    time::Millis,
+    wire::objects::{Floor, Grade, Settings, ThreadKind},
+};
+
+/// A group or thread.
+#[derive(Clone, Debug, Serialize)]
+pub struct ScopeView {
+    /// Which.
+    pub id: ScopeId,
+    /// The kind of a thread; null for a group.
+    pub kind: Option<ThreadKind>,
+    /// The settings.
+    pub settings: Settings,
+    /// Who owns it.
+    pub owner: Home,
+    /// Whether another workspace owns it (P4.1).
+    pub external: bool,
+    /// Whether it has members of other workspaces than its owner's (P4.1).
+    pub has_externals: bool,
+    /// Direct members.
+    pub members: usize,
+    /// Group recipients of a thread.
+    pub groups: Vec<Recipient>,
+    /// The chat of a group.
+    pub chat: Option<ThreadId>,
+    /// Why nothing new can come now, if so.
+    pub waiting_for: Option<String>,
+}
+
+/// A group to which a thread is addressed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recipient {
+    /// Which.
+    pub id: GroupId,
+    /// Its name, where it is known here.
+    pub name: Option<String>,
+    /// Whose.
+    pub owner: Home,
+}
+
+/// A member.
+#[derive(Clone, Debug, Serialize)]
+pub struct MemberView {
+    /// Who.
+    #[serde(flatten)]
+    pub person: Person,
+    /// What he may do.
+    pub grade: Grade,
+    /// What history he has.
+    pub history: Floor,
+    /// Until when.
+    pub until: Option<Millis>,
+}
+
+/// One way by which the viewer reaches a thread (P6.2).
+#[derive(Clone, Debug, Serialize)]
+pub struct Why {
+    /// The thread itself, or a group.
+    pub scope: ScopeId,
+    /// Its name.
+    pub name: String,
+    /// Whether the viewer is a direct recipient.
+    pub direct: bool,
+    /// Who added the viewer there.
+    pub by: Person,
+    /// What he may do.
+    pub grade: Grade,
+}
+
+/// An invitation of the viewer.
+#[derive(Clone, Debug, Serialize)]
+pub struct InviteView {
+    /// Which.
+    pub id: crate::ids::InviteId,
+    /// Into what.
+    pub scope: ScopeId,
+    /// Its name.
+    pub name: String,
+    /// Whose.
+    pub from: Home,
+    /// Who invites.
+    pub inviter: String,
+    /// As what.
+    pub grade: Grade,
+    /// With what history.
+    pub history: Floor,
+    /// Where it stands.
+    pub status: InviteStatus,
+}
+
+/// A scope as the viewer sees it; `None`: it does not exist for him.
+#[must_use]
+pub fn scope(state: &State, viewer: UserId, id: ScopeId) -> Option<ScopeView> {
+    let scope = state.scope(id).filter(|_| gate::sees_scope(state, viewer, id))?;
+    Some(view(state, scope))
+}
+
+fn view(state: &State, scope: &Scope) -> ScopeView {
+    let head = &scope.head;
+    let chat = head.id.group().and_then(|group| chat(state, group));
+    ScopeView {
+        id: head.id,
+        kind: head.kind,
+        settings: head.settings.clone(),
+        owner: people::home(state, head.owner),
+        external: Some(head.owner) != state.me(),
+        has_externals: scope.homes.keys().any(|home| *home != head.owner),
+        members: scope.members.len(),
+        groups: head.groups.iter().map(|at| recipient(state, at.group, at.owner)).collect(),
+        chat,
+        waiting_for: waiting_for(state, scope),
+    }
+}
+
+fn recipient(state: &State, id: GroupId, owner: crate::ids::WorkspaceId) -> Recipient {
+    let name = state.scope(id).map(|scope| scope.head.settings.name.clone());
+    Recipient { id, name, owner: people::home(state, owner) }
+}
+
+/// The chat of a group.
+#[must_use]
+pub fn chat(state: &State, group: GroupId) -> Option<ThreadId> {
+    let mut threads = state.addressed.get(&group)?.iter().copied();
+    threads.find(|thread| state.scope(*thread).is_some_and(|scope| scope.head.kind == Some(ThreadKind::Chat)))
+}
+
+/// A paused peering stops content; the viewer is told whom it waits for.
+fn waiting_for(state: &State, scope: &Scope) -> Option<String> {
+    let owner = scope.head.owner;
+    let peer = state.peers.get(&owner)?;
+    (peer.status != PeerStatus::Active).then(|| people::home(state, owner).domain)
+}
+
+/// Groups that the viewer is in, by name.
+#[must_use]
+pub fn groups(state: &State, viewer: UserId) -> Vec<ScopeView> {
+    let places = state.places.get(&viewer).into_iter().flatten().filter(|id| id.group().is_some());
+    let mut groups: Vec<_> = places.filter_map(|id| scope(state, viewer, *id)).collect();
+    groups.sort_by(|a, b| (&a.settings.name, a.id).cmp(&(&b.settings.name, b.id)));
+    groups
+}
+
+/// Members of a scope after `after`, in the order of their ids.
+#[must_use]
+pub fn members(
+    state: &State,
+    viewer: UserId,
+    id: ScopeId,
+    after: Option<UserId>,
+    limit: usize,
+) -> Option<Vec<MemberView>> {
+    let scope = state.scope(id).filter(|_| gate::sees_scope(state, viewer, id))?;
+    let rest = scope.members.iter().filter(|(user, _)| after.is_none_or(|after| **user > after));
+    let members = rest.take(limit).map(|(user, member)| {
+        let home = people::home(state, user.home()).name;
+        let external = !state.is_local(*user);
+        let (name, address) = (member.profile.name.clone(), member.profile.address.clone());
+        let person = Person { id: *user, name, address, external, home };
+        MemberView { person, grade: member.grade, history: member.floor, until: member.until }
+    });
+    Some(members.collect())
+}
+
+/// Every path of the viewer to a thread (P6.2).
+#[must_use]
+pub fn why(state: &State, viewer: UserId, thread: ThreadId) -> Option<Vec<Why>> {
+    let paths = gate::paths(state, viewer, thread);
+    let all = paths.iter().map(|path| Why {
+        scope: path.scope,
+        name: state.scope(path.scope).map(|scope| scope.head.settings.name.clone()).unwrap_or_default(),
+        direct: path.scope == ScopeId::Thread(thread),
+        by: people::person(state, path.by),
+        grade: path.grade,
+    });
+    (!paths.is_empty()).then(|| all.collect())
+}
+
+/// Invitations to the viewer that wait for his answer.
+#[must_use]
+pub fn invitations(state: &State, viewer: UserId) -> Vec<InviteView> {
+    let mine = state.received.values().filter(|row| row.user == viewer && row.status == InviteStatus::Sent);
+    let shown = mine.map(|row| InviteView {
+        id: row.invite.id,
+        scope: row.invite.scope,
+        name: row.invite.name.clone(),
+        from: people::home(state, row.owner),
+        inviter: row.invite.inviter.name.clone(),
+        grade: row.invite.grade,
+        history: row.invite.floor,
+        status: row.status,
+    });
+    shown.collect()
+}
