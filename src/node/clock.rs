@@ -21,3 +21,12 @@ pub fn seed() -> Result<[u8; 32], getrandom::Error> {
     getrandom::fill(&mut seed)?;
     Ok(seed)
 }
+
+/// A new bearer token: 32 random bytes as text.
+///
+/// # Errors
+/// As [`seed`].
+pub fn token() -> Result<String, getrandom::Error> {
+    let text = data_encoding::BASE32_NOPAD.encode(&seed()?).to_lowercase();
+    Ok(format!("comity_{text}"))
+}

@@ -28,6 +28,11 @@ impl Tasks {
         });
     }
 
+    /// Runs a task that ends by itself soon after the stop signal; the stop waits for it.
+    pub fn at_start(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(task);
+    }
+
     /// Runs a task when the node stops; the stop waits for it.
     pub fn at_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();

@@ -16,6 +16,30 @@ use crate::{
     wire::objects::{Floor, Grade, Settings, ThreadKind},
 };
 
+/// The settings of a group or thread (P5, P3.4).
+#[derive(Clone, Debug, Serialize)]
+pub struct SettingsView {
+    /// Name of a group, subject of a topic.
+    pub name: String,
+    /// Group: externals may be members.
+    pub externals: bool,
+    /// Group: every member may add members.
+    pub open_invites: bool,
+    /// Only admins may write.
+    pub replies_off: bool,
+    /// Thread: only starter and admins change recipients.
+    pub locked: bool,
+    /// No entries until it is opened again.
+    pub closed: bool,
+}
+
+impl From<&Settings> for SettingsView {
+    fn from(settings: &Settings) -> Self {
+        let Settings { name, externals, open_invites, replies_off, locked, closed } = settings.clone();
+        Self { name, externals, open_invites, replies_off, locked, closed }
+    }
+}
+
 /// A group or thread.
 #[derive(Clone, Debug, Serialize)]
 pub struct ScopeView {
@@ -24,7 +48,7 @@ pub struct ScopeView {
     /// The kind of a thread; null for a group.
     pub kind: Option<ThreadKind>,
     /// The settings.
-    pub settings: Settings,
+    pub settings: SettingsView,
     /// Who owns it.
     pub owner: Home,
     /// Whether another workspace owns it (P4.1).
@@ -115,7 +139,7 @@ fn view(state: &State, scope: &Scope) -> ScopeView {
     ScopeView {
         id: head.id,
         kind: head.kind,
-        settings: head.settings.clone(),
+        settings: (&head.settings).into(),
         owner: people::home(state, head.owner),
         external: Some(head.owner) != state.me(),
         has_externals: scope.homes.keys().any(|home| *home != head.owner),

@@ -1,0 +1,142 @@
+//! Who asks: the one place that decides it. Tokens now; other ways to sign in come here.
+//!
+//! Duty: a user from a request, request bodies with clear errors, commands in a user's name. Never: a right.
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{StatusCode, header, request::Parts},
+};
+use serde::de::DeserializeOwned;
+
+use super::{Api, problem::Problem};
+use crate::{
+    crypto::sha256,
+    ids::{IdError, ScopeId, UserId},
+    node::{Handle, Snapshot},
+    protocol::{
+        Command, Reject, Reply,
+        command::RejectCode,
+        gate,
+        row::Role,
+    },
+    wire::{Blob, frames::SubmitAnswer},
+};
+
+/// How long an answer waits for what it speaks of to be here.
+pub(super) const HERE: Duration = Duration::from_secs(2);
+
+/// The user who asks.
+#[derive(Clone, Debug)]
+pub(super) struct Viewer {
+    pub(super) user: UserId,
+    pub(super) handle: Handle,
+    admin: bool,
+}
+
+impl FromRequestParts<Api> for Viewer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = given.and_then(|given| given.strip_prefix("Bearer ")).map(str::trim);
+        let state = &api.handle.snapshot().state;
+        let user = token.and_then(|token| state.tokens.get(&token_hash(token)).copied());
+        let user = user.and_then(|user| state.users.get(&user)).filter(|user| user.role != Role::Suspended);
+        let found = user.map(|user| Self {
+            user: user.id,
+            handle: api.handle.clone(),
+            admin: user.role == Role::Admin,
+        });
+        std::future::ready(found.ok_or_else(|| {
+            let detail = "a valid token is needed: send `Authorization: Bearer ...`";
+            Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        }))
+        .await
+    }
+}
+
+/// What is stored of a token.
+pub(super) fn token_hash(token: &str) -> crate::ids::Hash {
+    sha256(&[b"comity/1 token", token.as_bytes()])
+}
+
+impl Viewer {
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        self.handle.snapshot()
+    }
+
+    pub(super) fn is_admin(&self) -> bool {
+        self.admin
+    }
+
+    /// The workspace's admins only; to others it does not exist.
+    pub(super) fn administers(&self) -> Result<(), Problem> {
+        if self.admin { Ok(()) } else { Err(Problem::not_found()) }
+    }
+
+    /// Carries a command out here or at the scope's owner.
+    pub(super) async fn ask(&self, command: Command) -> Result<Reply, Problem> {
+        match self.handle.ask(command).await? {
+            Reply::Forward(owner, act) => self.forward(owner, act).await,
+            reply => Ok(reply),
+        }
+    }
+
+    async fn forward(&self, owner: crate::ids::WorkspaceId, act: Blob) -> Result<Reply, Problem> {
+        match self.handle.ask_peer(owner, act).await? {
+            SubmitAnswer::Done { scope: Some(scope), .. } => {
+                self.here(scope).await;
+                Ok(Reply::Scope(scope, Vec::new()))
+            }
+            SubmitAnswer::Done { epoch: Some(epoch), .. } => Ok(Reply::Removed { epoch, remaining: Vec::new() }),
+            SubmitAnswer::Done { .. } | SubmitAnswer::Posted { .. } => Ok(Reply::Done),
+            SubmitAnswer::Refused { code, detail, .. } => {
+                let code = RejectCode::from_code(code).unwrap_or(RejectCode::Invalid);
+                Err(Reject::new(code, detail).into())
+            }
+        }
+    }
+
+    /// Waits until a scope that its owner just made is known here; not for long.
+    async fn here(&self, scope: ScopeId) {
+        let mut view = self.handle.watch();
+        let seen = view.wait_for(|snapshot| gate::sees_scope(&snapshot.state, self.user, scope));
+        if tokio::time::timeout(HERE, seen).await.is_err() {
+            tracing::debug!(%scope, "not here yet");
+        }
+    }
+}
+
+/// A path segment as an id; anything else is an id of nothing.
+pub(super) fn id<T: FromStr<Err = IdError>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(Problem::from)
+}
+
+/// A JSON body, with an error that names the field.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        let bytes = bytes::Bytes::from_request(request, api).await.map_err(|error| {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", error.body_text())
+        })?;
+        let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        serde_json::from_slice(bytes).map(Self).map_err(|error| Problem::invalid(format!("the body: {error}")))
+    }
+}
+
+/// Query parameters, with an error that names the parameter.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Api> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, api).await;
+        query.map(|query| Self(query.0)).map_err(|error| Problem::invalid(error.body_text()))
+    }
+}

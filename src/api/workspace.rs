@@ -1,0 +1,157 @@
+//! The workspace and its people (P1).
+
+use axum::{Json, extract::{Path, State}, http::StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Api,
+    problem::Problem,
+    viewer::{Body, Query, Viewer, id, token_hash},
+};
+use crate::{
+    crypto::fingerprint,
+    ids::UserId,
+    limits,
+    node::clock,
+    protocol::{Command, Reply, row::Role},
+    view::people,
+};
+
+pub(super) async fn health(State(api): State<Api>) -> Json<Value> {
+    std::future::ready(Json(json!({ "status": "ok", "position": api.handle.snapshot().position }))).await
+}
+
+pub(super) async fn me(viewer: Viewer) -> Result<Json<people::Me>, Problem> {
+    let me = people::me(&viewer.snapshot().state, viewer.user).map(Json);
+    std::future::ready(me.ok_or_else(Problem::not_found)).await
+}
+
+pub(super) async fn show(viewer: Viewer) -> Result<Json<Value>, Problem> {
+    let me = viewer.handle.me();
+    let home = people::home(&viewer.snapshot().state, me);
+    let shown = json!({ "id": me, "name": home.name, "domain": home.domain, "fingerprint": fingerprint(&me.0) });
+    std::future::ready(Ok(Json(shown))).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct After {
+    after: Option<UserId>,
+    limit: Option<usize>,
+}
+
+impl After {
+    pub(super) fn parts(&self) -> (Option<UserId>, usize) {
+        (self.after, page(self.limit))
+    }
+}
+
+/// The size of a page.
+pub(super) fn page(limit: Option<usize>) -> usize {
+    limit.unwrap_or(50).clamp(1, limits::API_PAGE)
+}
+
+pub(super) async fn users(viewer: Viewer, Query(query): Query<After>) -> Result<Json<Value>, Problem> {
+    let snapshot = viewer.snapshot();
+    let (after, limit) = query.parts();
+    let rest = snapshot.state.users.keys().filter(|user| after.is_none_or(|after| **user > after));
+    let users: Vec<_> = rest.take(limit).filter_map(|user| people::me(&snapshot.state, *user)).collect();
+    let next = users.last().filter(|_| users.len() == limit).map(|last| last.person.id);
+    std::future::ready(Ok(Json(json!({ "users": users, "next": next })))).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUser {
+    /// Local part of the address.
+    local: String,
+    name: String,
+    #[serde(default = "member")]
+    role: Role,
+}
+
+fn member() -> Role {
+    Role::Member
+}
+
+pub(super) async fn add_user(
+    viewer: Viewer,
+    Body(new): Body<NewUser>,
+) -> Result<(StatusCode, Json<Option<people::Me>>), Problem> {
+    viewer.administers()?;
+    let NewUser { local, name, role } = new;
+    match viewer.ask(Command::AddUser { local, name, role }).await? {
+        Reply::User(user) => Ok((StatusCode::CREATED, Json(people::me(&viewer.snapshot().state, user)))),
+        _ => Err(Problem::not_found()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserChange {
+    name: Option<String>,
+    role: Option<Role>,
+}
+
+pub(super) async fn change_user(
+    viewer: Viewer,
+    Path(user): Path<String>,
+    Body(change): Body<UserChange>,
+) -> Result<Json<people::Me>, Problem> {
+    let user: UserId = id(&user)?;
+    if user != viewer.user || change.role.is_some() {
+        viewer.administers()?;
+    }
+    if let Some(name) = change.name {
+        viewer.ask(Command::Rename(user, name)).await?;
+    }
+    if let Some(role) = change.role {
+        viewer.ask(Command::SetRole(user, role)).await?;
+    }
+    people::me(&viewer.snapshot().state, user).map(Json).ok_or_else(Problem::not_found)
+}
+
+/// A token is shown once; only its hash is kept.
+pub(super) async fn add_token(
+    viewer: Viewer,
+    Path(user): Path<String>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let user: UserId = id(&user)?;
+    if user != viewer.user {
+        viewer.administers()?;
+    }
+    let token = clock::token().map_err(|error| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
+    })?;
+    viewer.ask(Command::AddToken(user, token_hash(&token))).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "user": user, "token": token }))))
+}
+
+pub(super) async fn revoke_tokens(viewer: Viewer, Path(user): Path<String>) -> Result<StatusCode, Problem> {
+    let user: UserId = id(&user)?;
+    if user != viewer.user {
+        viewer.administers()?;
+    }
+    viewer.ask(Command::RevokeTokens(user)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Before {
+    before: Option<u64>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn audit(viewer: Viewer, Query(query): Query<Before>) -> Result<Json<Value>, Problem> {
+    viewer.administers()?;
+    let limit = query.limit.unwrap_or(50).clamp(1, limits::AUDIT_PAGE);
+    let lines = viewer.snapshot().audit(query.before.unwrap_or(u64::MAX), limit).map_err(|error| {
+        tracing::error!(%error, "the audit log cannot be read");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", "the audit log cannot be read: see the node's log")
+    })?;
+    let next = lines.last().filter(|_| lines.len() == limit).map(|(number, _)| *number);
+    let lines: Vec<_> = lines.into_iter().map(|(number, line)| json!({ "number": number, "line": line })).collect();
+    std::future::ready(Ok(Json(json!({ "lines": lines, "next": next })))).await
+}
