@@ -13,6 +13,7 @@
 //!   the simulator and the link serve the same bytes.
 //! - Every bound is in [`limits`].
 
+pub mod api;
 pub mod cli;
 pub mod crypto;
 pub mod federation;

@@ -110,7 +110,11 @@ pub(super) async fn redeem(
     Ok((StatusCode::ACCEPTED, Json(shown)))
 }
 
-async fn act(viewer: Viewer, peer: &str, command: impl Fn(WorkspaceId) -> Command) -> Result<StatusCode, Problem> {
+async fn act(
+    viewer: Viewer,
+    peer: &str,
+    command: impl Fn(WorkspaceId) -> Command,
+) -> Result<StatusCode, Problem> {
     viewer.administers()?;
     viewer.ask(command(id(peer)?)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -15,12 +15,7 @@ use crate::{
     crypto::sha256,
     ids::{IdError, ScopeId, UserId},
     node::{Handle, Snapshot},
-    protocol::{
-        Command, Reject, Reply,
-        command::RejectCode,
-        gate,
-        row::Role,
-    },
+    protocol::{Command, Reject, Reply, command::RejectCode, gate, row::Role},
     wire::{Blob, frames::SubmitAnswer},
 };
 
@@ -90,7 +85,9 @@ impl Viewer {
                 self.here(scope).await;
                 Ok(Reply::Scope(scope, Vec::new()))
             }
-            SubmitAnswer::Done { epoch: Some(epoch), .. } => Ok(Reply::Removed { epoch, remaining: Vec::new() }),
+            SubmitAnswer::Done { epoch: Some(epoch), .. } => {
+                Ok(Reply::Removed { epoch, remaining: Vec::new() })
+            }
             SubmitAnswer::Done { .. } | SubmitAnswer::Posted { .. } => Ok(Reply::Done),
             SubmitAnswer::Refused { code, detail, .. } => {
                 let code = RejectCode::from_code(code).unwrap_or(RejectCode::Invalid);
@@ -121,11 +118,13 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
-        let bytes = bytes::Bytes::from_request(request, api).await.map_err(|error| {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", error.body_text())
-        })?;
+        let bytes = bytes::Bytes::from_request(request, api)
+            .await
+            .map_err(|error| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", error.body_text()))?;
         let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(bytes).map(Self).map_err(|error| Problem::invalid(format!("the body: {error}")))
+        serde_json::from_slice(bytes)
+            .map(Self)
+            .map_err(|error| Problem::invalid(format!("the body: {error}")))
     }
 }
 

@@ -1,6 +1,10 @@
 //! The workspace and its people (P1).
 
-use axum::{Json, extract::{Path, State}, http::StatusCode};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -30,7 +34,8 @@ pub(super) async fn me(viewer: Viewer) -> Result<Json<people::Me>, Problem> {
 pub(super) async fn show(viewer: Viewer) -> Result<Json<Value>, Problem> {
     let me = viewer.handle.me();
     let home = people::home(&viewer.snapshot().state, me);
-    let shown = json!({ "id": me, "name": home.name, "domain": home.domain, "fingerprint": fingerprint(&me.0) });
+    let shown =
+        json!({ "id": me, "name": home.name, "domain": home.domain, "fingerprint": fingerprint(&me.0) });
     std::future::ready(Ok(Json(shown))).await
 }
 
@@ -149,9 +154,14 @@ pub(super) async fn audit(viewer: Viewer, Query(query): Query<Before>) -> Result
     let limit = query.limit.unwrap_or(50).clamp(1, limits::AUDIT_PAGE);
     let lines = viewer.snapshot().audit(query.before.unwrap_or(u64::MAX), limit).map_err(|error| {
         tracing::error!(%error, "the audit log cannot be read");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", "the audit log cannot be read: see the node's log")
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "fault",
+            "the audit log cannot be read: see the node's log",
+        )
     })?;
     let next = lines.last().filter(|_| lines.len() == limit).map(|(number, _)| *number);
-    let lines: Vec<_> = lines.into_iter().map(|(number, line)| json!({ "number": number, "line": line })).collect();
+    let lines: Vec<_> =
+        lines.into_iter().map(|(number, line)| json!({ "number": number, "line": line })).collect();
     std::future::ready(Ok(Json(json!({ "lines": lines, "next": next })))).await
 }

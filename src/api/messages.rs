@@ -1,0 +1,206 @@
+//! Messages: reading, writing, changing (P3).
+
+use axum::{
+    Json,
+    extract::Path,
+    http::{HeaderMap, StatusCode},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    problem::Problem,
+    viewer::{Body, HERE, Query, Viewer, id},
+    workspace::page,
+};
+use crate::{
+    crypto::sha256,
+    ids::{SubmissionId, ThreadId, UserId},
+    node::{Snapshot, clock},
+    protocol::{Command, Records as _, Reply},
+    view::messages,
+    wire::objects::EntryKind,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Before {
+    before: Option<u64>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn list(
+    viewer: Viewer,
+    Path(thread): Path<String>,
+    Query(query): Query<Before>,
+) -> Result<Json<Value>, Problem> {
+    let (snapshot, thread): (_, ThreadId) = (viewer.snapshot(), id(&thread)?);
+    let limit = page(query.limit);
+    let found = messages::page(&snapshot.state, &*snapshot, viewer.user, thread, query.before, limit);
+    let found = found.ok_or_else(Problem::not_found)?;
+    let pending = messages::waiting(&snapshot.state, viewer.user, Some(thread));
+    let shown = json!({ "messages": found.messages, "next": found.next, "pending": pending });
+    std::future::ready(Ok(Json(shown))).await
+}
+
+pub(super) async fn one(
+    viewer: Viewer,
+    Path((thread, seq)): Path<(String, u64)>,
+) -> Result<Json<messages::Message>, Problem> {
+    let snapshot = viewer.snapshot();
+    let found = messages::about(&snapshot.state, &*snapshot, viewer.user, id(&thread)?, seq);
+    std::future::ready(found.map(Json).ok_or_else(Problem::not_found)).await
+}
+
+/// What is written.
+struct Writing {
+    kind: EntryKind,
+    target: Option<u64>,
+    text: String,
+    mentions: Vec<UserId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Text {
+    text: String,
+    #[serde(default)]
+    mentions: Vec<UserId>,
+}
+
+type Written = Result<(StatusCode, Json<Value>), Problem>;
+
+pub(super) async fn post(
+    viewer: Viewer,
+    Path(thread): Path<String>,
+    headers: HeaderMap,
+    Body(text): Body<Text>,
+) -> Written {
+    let Text { text, mentions } = text;
+    let writing = Writing { kind: EntryKind::Message, target: None, text, mentions };
+    write(&viewer, id(&thread)?, &headers, writing).await
+}
+
+pub(super) async fn edit(
+    viewer: Viewer,
+    Path((thread, seq)): Path<(String, u64)>,
+    headers: HeaderMap,
+    Body(text): Body<Text>,
+) -> Written {
+    let Text { text, mentions } = text;
+    let writing = Writing { kind: EntryKind::Edit, target: Some(seq), text, mentions };
+    write(&viewer, id(&thread)?, &headers, writing).await
+}
+
+pub(super) async fn delete(
+    viewer: Viewer,
+    Path((thread, seq)): Path<(String, u64)>,
+    headers: HeaderMap,
+) -> Written {
+    let writing =
+        Writing { kind: EntryKind::Delete, target: Some(seq), text: String::new(), mentions: vec![] };
+    write(&viewer, id(&thread)?, &headers, writing).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reaction {
+    emoji: String,
+}
+
+async fn reaction(
+    viewer: Viewer,
+    at: (String, u64),
+    headers: HeaderMap,
+    kind: EntryKind,
+    emoji: String,
+) -> Written {
+    let writing = Writing { kind, target: Some(at.1), text: emoji, mentions: vec![] };
+    write(&viewer, id(&at.0)?, &headers, writing).await
+}
+
+pub(super) async fn react(
+    viewer: Viewer,
+    Path(at): Path<(String, u64)>,
+    headers: HeaderMap,
+    Body(given): Body<Reaction>,
+) -> Written {
+    reaction(viewer, at, headers, EntryKind::React, given.emoji).await
+}
+
+pub(super) async fn unreact(
+    viewer: Viewer,
+    Path(at): Path<(String, u64)>,
+    headers: HeaderMap,
+    Body(given): Body<Reaction>,
+) -> Written {
+    reaction(viewer, at, headers, EntryKind::Unreact, given.emoji).await
+}
+
+/// 201 with the place once the owner has sequenced it; 202 while it waits in the outbox (spec 7.5).
+async fn write(viewer: &Viewer, thread: ThreadId, headers: &HeaderMap, writing: Writing) -> Written {
+    let submission = submission(viewer.user, headers)?;
+    let Writing { kind, target, text, mentions } = writing;
+    let (author, id) = (viewer.user, submission);
+    let placed =
+        |seq: u64| (StatusCode::CREATED, Json(json!({ "id": submission, "thread": thread, "seq": seq })));
+    match viewer.ask(Command::Post { author, thread, id, kind, target, text, mentions }).await? {
+        Reply::Posted(seq) => Ok(placed(seq)),
+        _ => match sequenced(viewer, submission).await? {
+            Some(seq) => Ok(placed(seq)),
+            None => {
+                let waiting = json!({ "id": submission, "thread": thread, "seq": null, "status": "pending" });
+                Ok((StatusCode::ACCEPTED, Json(waiting)))
+            }
+        },
+    }
+}
+
+/// The key of idempotency: the client's, bound to the user, or a new one.
+fn submission(user: UserId, headers: &HeaderMap) -> Result<SubmissionId, Problem> {
+    let Some(key) = headers.get("idempotency-key") else {
+        let seed = clock::seed().map_err(|error| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
+        })?;
+        return Ok(SubmissionId(first_half(&seed)));
+    };
+    if key.is_empty() || key.len() > 255 {
+        return Err(Problem::invalid("Idempotency-Key: 1 to 255 bytes"));
+    }
+    Ok(SubmissionId(first_half(&sha256(&[b"comity/1 key", user.as_ref(), key.as_bytes()]).0)))
+}
+
+fn first_half(bytes: &[u8; 32]) -> [u8; 16] {
+    std::array::from_fn(|at| bytes.get(at).copied().unwrap_or_default())
+}
+
+/// Waits a little for the owner's answer; a refusal is the answer, and the message is given up.
+async fn sequenced(viewer: &Viewer, id: SubmissionId) -> Result<Option<u64>, Problem> {
+    let me = viewer.handle.me();
+    let refused = |snapshot: &Snapshot| {
+        let mut rows = snapshot.state.outbox.values();
+        rows.find(|row| row.submission == id).and_then(|row| row.refused.clone())
+    };
+    let mut view = viewer.handle.watch();
+    let answered =
+        view.wait_for(|snapshot| refused(snapshot).is_some() || snapshot.submitted(me, id).is_some());
+    let snapshot = match tokio::time::timeout(HERE, answered).await {
+        Ok(Ok(snapshot)) => snapshot.clone(),
+        Ok(Err(_)) | Err(_) => return Ok(None),
+    };
+    if let Some((_, seq)) = snapshot.submitted(me, id) {
+        return Ok(Some(seq));
+    }
+    viewer.ask(Command::ForgetPending(viewer.user, id)).await?;
+    Err(Problem::new(StatusCode::CONFLICT, "refused", refused(&snapshot).unwrap_or_default()))
+}
+
+pub(super) async fn pending(viewer: Viewer) -> Json<Value> {
+    let pending = messages::waiting(&viewer.snapshot().state, viewer.user, None);
+    std::future::ready(Json(json!({ "pending": pending }))).await
+}
+
+pub(super) async fn forget(viewer: Viewer, Path(submission): Path<String>) -> Result<StatusCode, Problem> {
+    viewer.ask(Command::ForgetPending(viewer.user, id(&submission)?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

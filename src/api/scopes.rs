@@ -1,0 +1,222 @@
+//! Groups and threads as places: members, settings, removal (P5, P7).
+
+use axum::{Json, extract::Path, http::StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    problem::Problem,
+    viewer::{Body, Query, Viewer, id},
+    workspace::After,
+};
+use crate::{
+    ids::{ScopeId, UserId},
+    protocol::{Command, Reply, gate, row::Removal},
+    time::Millis,
+    view::{people, scopes},
+    wire::objects::{Action, Floor, Grade, Settings},
+};
+
+pub(super) async fn groups(viewer: Viewer) -> Json<Value> {
+    let groups = scopes::groups(&viewer.snapshot().state, viewer.user);
+    std::future::ready(Json(json!({ "groups": groups }))).await
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SettingsChange {
+    name: Option<String>,
+    externals: Option<bool>,
+    open_invites: Option<bool>,
+    replies_off: Option<bool>,
+    locked: Option<bool>,
+    closed: Option<bool>,
+}
+
+impl SettingsChange {
+    fn over(self, before: Settings) -> Settings {
+        Settings {
+            name: self.name.unwrap_or(before.name),
+            externals: self.externals.unwrap_or(before.externals),
+            open_invites: self.open_invites.unwrap_or(before.open_invites),
+            replies_off: self.replies_off.unwrap_or(before.replies_off),
+            locked: self.locked.unwrap_or(before.locked),
+            closed: self.closed.unwrap_or(before.closed),
+        }
+    }
+}
+
+/// A new group admits externals unless it says otherwise; all else is off.
+pub(super) fn new_settings(name: String) -> Settings {
+    Settings { name, externals: true, open_invites: false, replies_off: false, locked: false, closed: false }
+}
+
+/// What was made, as the viewer sees it.
+pub(super) fn made(viewer: &Viewer, reply: Reply) -> Result<(StatusCode, Json<Value>), Problem> {
+    let Reply::Scope(scope, invitations) = reply else { return Err(Problem::not_found()) };
+    let view = scopes::scope(&viewer.snapshot().state, viewer.user, scope);
+    let shown = match view.map(serde_json::to_value) {
+        Some(Ok(mut view)) => {
+            if let Some(fields) = view.as_object_mut() {
+                fields.insert("invitations".into(), json!(invitations));
+            }
+            view
+        }
+        _ => json!({ "id": scope, "invitations": invitations }),
+    };
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+pub(super) async fn create_group(
+    viewer: Viewer,
+    Body(change): Body<SettingsChange>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let settings = change.over(new_settings(String::new()));
+    let reply = viewer.ask(Command::CreateGroup(viewer.user, settings)).await?;
+    made(&viewer, reply)
+}
+
+pub(super) async fn show(
+    viewer: Viewer,
+    Path(scope): Path<String>,
+) -> Result<Json<scopes::ScopeView>, Problem> {
+    let view = scopes::scope(&viewer.snapshot().state, viewer.user, id(&scope)?);
+    std::future::ready(view.map(Json).ok_or_else(Problem::not_found)).await
+}
+
+pub(super) async fn change(
+    viewer: Viewer,
+    Path(scope): Path<String>,
+    Body(change): Body<SettingsChange>,
+) -> Result<StatusCode, Problem> {
+    let scope: ScopeId = id(&scope)?;
+    let snapshot = viewer.snapshot();
+    let seen = gate::sees_scope(&snapshot.state, viewer.user, scope);
+    let before = snapshot.state.scope(scope).filter(|_| seen).ok_or_else(Problem::not_found)?;
+    let settings = change.over(before.head.settings.clone());
+    viewer.ask(Command::Act(viewer.user, Action::Settings { scope, settings })).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn end(viewer: Viewer, Path(scope): Path<String>) -> Result<StatusCode, Problem> {
+    viewer.ask(Command::Act(viewer.user, Action::End { scope: id(&scope)? })).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn members(
+    viewer: Viewer,
+    Path(scope): Path<String>,
+    Query(query): Query<After>,
+) -> Result<Json<Value>, Problem> {
+    let (after, limit) = query.parts();
+    let members = scopes::members(&viewer.snapshot().state, viewer.user, id(&scope)?, after, limit);
+    let members = members.ok_or_else(Problem::not_found)?;
+    let next = members.last().filter(|_| members.len() == limit).map(|last| last.person.id);
+    std::future::ready(Ok(Json(json!({ "members": members, "next": next })))).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewMember {
+    /// Of somebody of this workspace or of a peer.
+    address: String,
+    #[serde(default = "may_post")]
+    grade: Grade,
+    #[serde(default = "everything")]
+    history: Floor,
+    until: Option<Millis>,
+}
+
+fn may_post() -> Grade {
+    Grade::Post
+}
+
+fn everything() -> Floor {
+    Floor::All
+}
+
+/// Own users become members at once; others are invited.
+pub(super) async fn add_member(
+    viewer: Viewer,
+    Path(scope): Path<String>,
+    Body(new): Body<NewMember>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let scope: ScopeId = id(&scope)?;
+    let NewMember { address, grade, history: floor, until } = new;
+    let action = Action::Invite { scope, address, grade, floor, until };
+    match viewer.ask(Command::Act(viewer.user, action)).await? {
+        Reply::Invited(invitation) => {
+            Ok((StatusCode::ACCEPTED, Json(json!({ "status": "invited", "invitation": invitation }))))
+        }
+        Reply::Already => Ok((StatusCode::OK, Json(json!({ "status": "member" })))),
+        _ => Ok((StatusCode::CREATED, Json(json!({ "status": "member" })))),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Everywhere {
+    #[serde(default)]
+    everywhere: bool,
+}
+
+/// Ends a membership. The answer names what remains (P7.8), and the homes whose receipts are awaited (P7.4).
+pub(super) async fn remove(
+    viewer: Viewer,
+    Path((scope, user)): Path<(String, String)>,
+    Query(query): Query<Everywhere>,
+) -> Result<Json<Value>, Problem> {
+    let (scope, user): (ScopeId, UserId) = (id(&scope)?, id(&user)?);
+    let action = Action::Remove { scope, user, everywhere: query.everywhere };
+    let reply = viewer.ask(Command::Act(viewer.user, action)).await?;
+    let Reply::Removed { epoch, remaining } = reply else {
+        return Ok(Json(json!({ "status": "no member" })));
+    };
+    let snapshot = viewer.snapshot();
+    let removal = snapshot.state.removals.get(&(scope, epoch)).map(|removal| shown(&snapshot.state, removal));
+    Ok(Json(json!({ "epoch": epoch, "remaining": remaining, "removal": removal })))
+}
+
+fn shown(state: &crate::protocol::State, removal: &Removal) -> Value {
+    let homes = removal.homes.iter().map(|(home, receipt)| {
+        let confirmed = receipt.as_ref().map(|(at, _)| *at);
+        json!({ "workspace": people::home(state, *home), "confirmed_at": confirmed })
+    });
+    json!({
+        "scope": removal.scope, "epoch": removal.epoch, "users": removal.users, "time": removal.time,
+        "event": removal.event, "homes": homes.collect::<Vec<_>>(),
+    })
+}
+
+/// Removals of people of other homes, with their receipts: of scopes that the viewer is in, or all for admins.
+pub(super) async fn removals(viewer: Viewer) -> Json<Value> {
+    let state = &viewer.snapshot().state;
+    let visible =
+        |removal: &Removal| viewer.is_admin() || gate::sees_scope(state, viewer.user, removal.scope);
+    let mut removals: Vec<_> = state.removals.values().filter(|removal| visible(removal)).collect();
+    removals.sort_by_key(|removal| std::cmp::Reverse(removal.time));
+    removals.truncate(crate::limits::API_PAGE);
+    let removals: Vec<_> = removals.into_iter().map(|removal| shown(state, removal)).collect();
+    std::future::ready(Json(json!({ "removals": removals }))).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GradeChange {
+    grade: Grade,
+}
+
+pub(super) async fn grade(
+    viewer: Viewer,
+    Path((scope, user)): Path<(String, String)>,
+    Body(change): Body<GradeChange>,
+) -> Result<StatusCode, Problem> {
+    let action = Action::Grade { scope: id(&scope)?, user: id(&user)?, grade: change.grade };
+    viewer.ask(Command::Act(viewer.user, action)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn leave(viewer: Viewer, Path(scope): Path<String>) -> Result<StatusCode, Problem> {
+    viewer.ask(Command::Leave(viewer.user, id(&scope)?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

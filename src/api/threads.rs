@@ -1,0 +1,135 @@
+//! Threads: the inbox, starting, recipients, presence (P3, P6).
+
+use axum::{Json, extract::Path, http::StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    problem::Problem,
+    scopes::{made, new_settings},
+    viewer::{Body, Query, Viewer, id},
+    workspace::page,
+};
+use crate::{
+    ids::{GroupId, ThreadId},
+    node::Notice,
+    protocol::{Command, gate},
+    time::Millis,
+    view::{inbox, scopes},
+    wire::objects::{Action, Floor},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Inbox {
+    before: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn inbox(viewer: Viewer, Query(query): Query<Inbox>) -> Result<Json<Value>, Problem> {
+    let before = query.before.map(|cursor| parse_cursor(&cursor)).transpose()?;
+    let (threads, next) = inbox::page(&viewer.snapshot().state, viewer.user, before, page(query.limit));
+    let next = next.map(|(time, thread)| format!("{}-{thread}", time.0));
+    std::future::ready(Ok(Json(json!({ "threads": threads, "next": next })))).await
+}
+
+fn parse_cursor(cursor: &str) -> Result<(Millis, ThreadId), Problem> {
+    let parts = cursor.split_once('-');
+    let parsed = parts.and_then(|(time, thread)| Some((Millis(time.parse().ok()?), thread.parse().ok()?)));
+    parsed.ok_or_else(|| Problem::invalid("before: pass the `next` of the page before, unchanged"))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewThread {
+    subject: String,
+    #[serde(default)]
+    groups: Vec<GroupId>,
+    #[serde(default)]
+    people: Vec<String>,
+}
+
+pub(super) async fn start(
+    viewer: Viewer,
+    Body(new): Body<NewThread>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let settings = new_settings(new.subject);
+    let (groups, addresses) = (new.groups, new.people);
+    let reply = viewer.ask(Command::CreateThread { actor: viewer.user, settings, groups, addresses }).await?;
+    made(&viewer, reply)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewDm {
+    address: String,
+}
+
+pub(super) async fn dm(viewer: Viewer, Body(new): Body<NewDm>) -> Result<(StatusCode, Json<Value>), Problem> {
+    let reply = viewer.ask(Command::OpenDm(viewer.user, new.address)).await?;
+    made(&viewer, reply)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewRecipient {
+    group: GroupId,
+    #[serde(default = "everything")]
+    history: Floor,
+}
+
+fn everything() -> Floor {
+    Floor::All
+}
+
+pub(super) async fn add_group(
+    viewer: Viewer,
+    Path(thread): Path<String>,
+    Body(new): Body<NewRecipient>,
+) -> Result<StatusCode, Problem> {
+    let action = Action::AddGroup { thread: id(&thread)?, group: new.group, floor: new.history };
+    viewer.ask(Command::Act(viewer.user, action)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+pub(super) async fn remove_group(
+    viewer: Viewer,
+    Path((thread, group)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let action = Action::RemoveGroup { thread: id(&thread)?, group: id(&group)? };
+    viewer.ask(Command::Act(viewer.user, action)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn why(viewer: Viewer, Path(thread): Path<String>) -> Result<Json<Value>, Problem> {
+    let paths = scopes::why(&viewer.snapshot().state, viewer.user, id(&thread)?);
+    let paths = paths.ok_or_else(Problem::not_found)?;
+    std::future::ready(Ok(Json(json!({ "paths": paths })))).await
+}
+
+/// Ephemeral (spec 10.1).
+pub(super) async fn typing(viewer: Viewer, Path(thread): Path<String>) -> Result<StatusCode, Problem> {
+    let thread: ThreadId = id(&thread)?;
+    if !gate::reaches(&viewer.snapshot().state, viewer.user, thread) {
+        return Err(Problem::not_found());
+    }
+    viewer.handle.notify(Notice::Typing { thread, user: viewer.user });
+    std::future::ready(Ok(StatusCode::NO_CONTENT)).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadUpTo {
+    seq: u64,
+}
+
+pub(super) async fn read(
+    viewer: Viewer,
+    Path(thread): Path<String>,
+    Body(up_to): Body<ReadUpTo>,
+) -> Result<StatusCode, Problem> {
+    let thread: ThreadId = id(&thread)?;
+    viewer.ask(Command::MarkRead(viewer.user, thread, up_to.seq)).await?;
+    viewer.handle.notify(Notice::Read { thread, user: viewer.user, seq: up_to.seq });
+    Ok(StatusCode::NO_CONTENT)
+}
