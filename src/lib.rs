@@ -15,6 +15,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod config;
 pub mod crypto;
 pub mod federation;
 pub mod ids;

@@ -12,10 +12,9 @@ use serde::de::DeserializeOwned;
 
 use super::{Api, problem::Problem};
 use crate::{
-    crypto::sha256,
     ids::{IdError, ScopeId, UserId},
     node::{Handle, Snapshot},
-    protocol::{Command, Reject, Reply, command::RejectCode, gate, row::Role},
+    protocol::{Command, Reject, Reply, command::RejectCode, gate, people, row::Role},
     wire::{Blob, frames::SubmitAnswer},
 };
 
@@ -37,7 +36,7 @@ impl FromRequestParts<Api> for Viewer {
         let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = given.and_then(|given| given.strip_prefix("Bearer ")).map(str::trim);
         let state = &api.handle.snapshot().state;
-        let user = token.and_then(|token| state.tokens.get(&token_hash(token)).copied());
+        let user = token.and_then(|token| state.tokens.get(&people::token_hash(token)).copied());
         let user = user.and_then(|user| state.users.get(&user)).filter(|user| user.role != Role::Suspended);
         let found = user.map(|user| Self {
             user: user.id,
@@ -50,11 +49,6 @@ impl FromRequestParts<Api> for Viewer {
         }))
         .await
     }
-}
-
-/// What is stored of a token.
-pub(super) fn token_hash(token: &str) -> crate::ids::Hash {
-    sha256(&[b"comity/1 token", token.as_bytes()])
 }
 
 impl Viewer {

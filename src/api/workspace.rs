@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     Api,
     problem::Problem,
-    viewer::{Body, Query, Viewer, id, token_hash},
+    viewer::{Body, Query, Viewer, id},
 };
 use crate::{
     crypto::fingerprint,
@@ -129,7 +129,7 @@ pub(super) async fn add_token(
     let token = clock::token().map_err(|error| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
     })?;
-    viewer.ask(Command::AddToken(user, token_hash(&token))).await?;
+    viewer.ask(Command::AddToken(user, crate::protocol::people::token_hash(&token))).await?;
     Ok((StatusCode::CREATED, Json(json!({ "user": user, "token": token }))))
 }
 

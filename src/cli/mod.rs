@@ -1,17 +1,19 @@
-//! The command line: a thin layer over the library.
+//! The command line: a thin layer over the library and the API.
 //!
 //! Duty: arguments in, text or JSON out. Exit codes: 0 done, 1 refused or failed, 2 wrong usage (by clap). Never: a rule.
 
+pub mod client;
+mod offline;
+mod online;
+mod serve;
+mod text;
+
 use std::path::PathBuf;
 
-use anyhow::Result;
-use clap::{Parser, Subcommand, ValueEnum};
-use serde_json::json;
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
 
-use crate::{
-    node::identity::{self, Rotate},
-    protocol::row::Home,
-};
+use client::Client;
 
 /// A self-hosted workspace node.
 #[derive(Debug, Parser)]
@@ -23,41 +25,45 @@ pub struct Cli {
     /// Machine-readable output.
     #[arg(long, global = true)]
     json: bool,
+    /// Where the node's API is, as host:port; else as the folder's configuration says.
+    #[arg(long, global = true, env = "COMITY_API")]
+    api: Option<String>,
+    /// In whose name; else the first admin's, from the folder.
+    #[arg(long, global = true, env = "COMITY_TOKEN", hide_env_values = true)]
+    token: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a workspace: keys, identity, store. Safe to run again.
-    Init {
-        /// The display name.
-        #[arg(long)]
-        name: String,
-        /// The domain of the members' addresses.
-        #[arg(long)]
-        domain: String,
-        /// Where other nodes will reach this one, as host:port; may be repeated.
-        #[arg(long = "endpoint")]
-        endpoints: Vec<String>,
-    },
+    /// Make a workspace: keys, identity, store, first admin. Safe to run again.
+    Init(offline::Init),
+    /// Run the node.
+    Serve,
     /// Show the identity in the folder.
     Show,
-    /// Replace a key by a new one; needs the root key.
+    /// Replace a key by a new one; needs the root key and a stopped node.
     Rotate {
         /// Which.
-        key: Key,
+        key: offline::Key,
         /// Only for `sign`: the old key leaked, nothing that it signed counts from now on.
         #[arg(long)]
         revoke: bool,
     },
+    /// The configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Messages and events as they happen.
+    Watch,
+    #[command(flatten)]
+    Online(online::Command),
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Key {
-    Sign,
-    Tls,
-    Root,
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Whether the file and the environment are valid.
+    Check,
 }
 
 /// Runs what the arguments say.
@@ -65,36 +71,39 @@ enum Key {
 /// # Errors
 /// What was refused or failed, with what to do.
 pub fn run(cli: Cli) -> Result<()> {
-    let home = match cli.command {
-        Command::Init { name, domain, endpoints } => identity::init(&cli.dir, &name, &domain, endpoints)?,
-        Command::Show => identity::load(&cli.dir)?,
-        Command::Rotate { key, revoke } => identity::rotate(&cli.dir, rotation(key, revoke)?)?,
-    };
-    print(&home, cli.json);
-    Ok(())
-}
-
-fn rotation(key: Key, revoke: bool) -> Result<Rotate> {
-    match key {
-        Key::Sign => Ok(Rotate::Sign { revoke }),
-        _ if revoke => {
-            anyhow::bail!("--revoke: only for `sign`; a replaced TLS or root key stops counting by itself")
+    let Cli { dir, json, api, token, command } = cli;
+    match command {
+        Command::Init(init) => offline::init(&dir, init, json),
+        Command::Show => offline::identity(&dir, json),
+        Command::Rotate { key, revoke } => offline::rotate(&dir, key, revoke, json),
+        Command::Config(ConfigCommand::Check) => offline::check_config(&dir, json),
+        Command::Serve => wait(serve::run(&dir, json)),
+        Command::Watch => wait(async { online::watch(connect(&dir, api, token).await?, json).await }),
+        Command::Online(command) => {
+            wait(async { online::run(&mut connect(&dir, api, token).await?, command, json).await })
         }
-        Key::Tls => Ok(Rotate::Tls),
-        Key::Root => Ok(Rotate::Root),
     }
 }
 
-fn print(home: &Home, as_json: bool) {
-    let (manifest, fingerprint) = (&home.manifest, identity::shown_fingerprint(home));
-    if as_json {
-        let shown = json!({
-            "workspace": home.id, "name": manifest.name, "domain": manifest.domain, "revision": manifest.revision,
-            "fingerprint": fingerprint, "endpoints": manifest.endpoints,
-        });
-        println!("{shown}");
-    } else {
-        println!("{} ({}), revision {}", manifest.name, manifest.domain, manifest.revision);
-        println!("{}\nfingerprint {fingerprint}", home.id);
-    }
+fn wait(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+async fn connect(dir: &std::path::Path, api: Option<String>, token: Option<String>) -> Result<Client> {
+    let host = match api {
+        Some(api) => api.trim_start_matches("http://").trim_end_matches('/').to_owned(),
+        None => crate::config::load(dir)
+            .context("no --api given, and no configuration in the folder")?
+            .http
+            .to_string(),
+    };
+    let token = match token {
+        Some(token) => token,
+        None => {
+            let path = offline::token_path(dir);
+            let read = std::fs::read_to_string(&path);
+            read.with_context(|| format!("no --token given, and {} cannot be read", path.display()))?
+        }
+    };
+    Client::connect(&host, token.trim()).await
 }

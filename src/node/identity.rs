@@ -14,7 +14,10 @@ use super::{
 use crate::{
     crypto::{PublicKey, Random, SecretKey, fingerprint},
     ids::Hash,
-    protocol::{Command, Ctx, Reject, State, decide, identity, row::Home},
+    protocol::{
+        Command, Ctx, Reject, Reply, State, decide, identity, people,
+        row::{Home, Role},
+    },
     store::{Fault, Store},
     wire::{
         Object as _, envelope,
@@ -175,6 +178,34 @@ fn open(dir: &Path) -> Result<(Store, State, Home), IdentityError> {
     let (store, state) = Store::open(&path)?;
     let home = own(&state).ok_or_else(|| IdentityError::Missing(dir.to_owned()))?;
     Ok((store, state, home))
+}
+
+/// Makes the first admin with a token, unless there is a user already. The token is shown once.
+///
+/// # Errors
+/// There is no identity in this folder, or the name is malformed.
+pub fn first_admin(dir: &Path, local: &str) -> Result<Option<String>, IdentityError> {
+    let (mut store, mut state, _) = open(dir)?;
+    if !state.users.is_empty() {
+        return Ok(None);
+    }
+    let sign = key_file::read(&Layout::new(dir).sign())?;
+    let token = clock::token()?;
+    let mut changes = Vec::new();
+    let mut ask = |state: &mut State, command: Command| {
+        let (reader, random) = (store.reader()?, Random::from_seed(clock::seed()?));
+        let ctx = Ctx { now: clock::now(), random, key: &sign, records: &reader };
+        let decision = decide(state, command, ctx)?;
+        decision.changes.iter().for_each(|change| state.apply(change));
+        changes.extend(decision.changes);
+        Ok::<_, IdentityError>(decision.reply)
+    };
+    let add = Command::AddUser { local: local.into(), name: local.into(), role: Role::Admin };
+    if let Reply::User(user) = ask(&mut state, add)? {
+        ask(&mut state, Command::AddToken(user, people::token_hash(&token)))?;
+    }
+    store.commit(&changes)?;
+    Ok(Some(token))
 }
 
 fn own(state: &State) -> Option<Home> {

@@ -9,6 +9,7 @@ use super::{
     row::{Role, Row, User},
 };
 use crate::{
+    crypto::sha256,
     ids::{Hash, ScopeId, UserId, WorkspaceId},
     limits,
     wire::{
@@ -16,6 +17,12 @@ use crate::{
         objects::{Op, Profile, Statement, Word},
     },
 };
+
+/// What is kept of a bearer token.
+#[must_use]
+pub fn token_hash(token: &str) -> Hash {
+    sha256(&[b"comity/1 token", token.as_bytes()])
+}
 
 /// A user is added.
 ///

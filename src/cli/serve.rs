@@ -1,0 +1,38 @@
+//! `comity serve`: a node until it is told to stop.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{api, config, federation, node::Node};
+
+/// Runs the node in this folder until SIGINT, SIGTERM, or a failing disk.
+pub(super) async fn run(dir: &Path, as_json: bool) -> Result<()> {
+    let config = config::load(dir)?;
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log).context("log")?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let node = Node::start(dir)?;
+    node.boot().await?;
+    let link = federation::start(&node.handle, &node.tls, config.link)?;
+    let http =
+        api::start(&node.handle, config.http).await.with_context(|| format!("http = \"{}\"", config.http))?;
+    if as_json {
+        println!("{}", json!({ "http": http, "link": link, "workspace": node.handle.me() }));
+    } else {
+        println!(
+            "comity serves {} at http://{http}, other nodes at {link} (UDP). Ctrl-C stops.",
+            node.handle.me()
+        );
+    }
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let failed = node.handle.tasks().stop_signal().clone();
+    let ended = tokio::select! {
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        () = failed.cancelled() => Err(anyhow::anyhow!("the node stopped: see the log")),
+    };
+    node.stop().await;
+    ended
+}

@@ -1,0 +1,82 @@
+//! Answers of the API as text for people: lists as one line per item, objects as one line per field.
+//!
+//! Duty: short lines. Never: control characters of strangers on a terminal.
+
+use serde_json::{Map, Value};
+
+/// The lists that answers hold, with the fields of a line.
+const LISTS: [(&str, &[&str]); 10] = [
+    ("users", &["id", "address", "name", "role"]),
+    ("peers", &["workspace.id", "workspace.name", "status", "connected_since", "last_error.what"]),
+    ("groups", &["id", "settings.name", "owner.name", "members", "chat"]),
+    ("threads", &["id", "settings.name", "kind", "owner.name", "last", "read"]),
+    ("members", &["id", "address", "name", "grade", "home"]),
+    ("invitations", &["id", "name", "from.name", "inviter"]),
+    ("pending", &["id", "thread", "owner", "text", "refused"]),
+    ("paths", &["scope", "name", "direct", "by.name", "grade"]),
+    ("removals", &["scope", "epoch", "homes"]),
+    ("lines", &["number", "line.act", "line.detail"]),
+];
+
+/// An answer.
+pub(super) fn of(answer: &Value) -> String {
+    let Some(object) = answer.as_object() else { return String::new() };
+    if let Some(messages) = object.get("messages").and_then(Value::as_array) {
+        return messages.iter().map(|message| format!("{}\n", self::message(message))).collect::<String>()
+            + &waiting(object);
+    }
+    let list = LISTS.iter().find_map(|(name, fields)| Some((object.get(*name)?.as_array()?, fields)));
+    match list {
+        Some((items, fields)) if object.len() <= 2 => items.iter().map(|item| line(item, fields)).collect(),
+        _ => fields("", object),
+    }
+}
+
+/// A live event.
+pub(super) fn event(name: &str, data: &Value) -> String {
+    match data.get("message") {
+        Some(message) => self::message(message),
+        None => clean(&format!("* {name} {data}")),
+    }
+}
+
+fn message(message: &Value) -> String {
+    let at = |path| plain(message.pointer(path));
+    let text =
+        if message.get("deleted") == Some(&Value::Bool(true)) { "(deleted)".into() } else { at("/text") };
+    clean(&format!("{:>5}  {}: {text}", at("/seq"), at("/author/name")))
+}
+
+fn waiting(object: &Map<String, Value>) -> String {
+    let pending = object.get("pending").and_then(Value::as_array).into_iter().flatten();
+    let shown = pending.map(|row| {
+        let at = |path| plain(row.pointer(path));
+        clean(&format!("    -  (waiting for {}) {}", at("/owner"), at("/text"))) + "\n"
+    });
+    shown.collect()
+}
+
+fn line(item: &Value, fields: &[&str]) -> String {
+    let cells = fields.iter().map(|field| plain(item.pointer(&format!("/{}", field.replace('.', "/")))));
+    clean(&cells.collect::<Vec<_>>().join("  ")) + "\n"
+}
+
+fn fields(prefix: &str, object: &Map<String, Value>) -> String {
+    let lines = object.iter().map(|(name, value)| match value {
+        Value::Object(inner) => fields(&format!("{prefix}{name}."), inner),
+        other => format!("{prefix}{name}: {}\n", clean(&plain(Some(other)))),
+    });
+    lines.collect()
+}
+
+fn plain(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "-".into(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
