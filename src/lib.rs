@@ -17,6 +17,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod crypto;
+mod demo;
 pub mod federation;
 pub mod ids;
 pub mod limits;

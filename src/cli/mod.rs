@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
+use crate::demo;
+
 use client::Client;
 
 /// A self-hosted workspace node.
@@ -56,6 +58,12 @@ enum Command {
     Config(ConfigCommand),
     /// Messages and events as they happen.
     Watch,
+    /// Three workspaces on this machine, to try.
+    Demo {
+        /// Play the whole story without a person; fails if any step is not as promised.
+        #[arg(long)]
+        script: bool,
+    },
     #[command(flatten)]
     Online(online::Command),
 }
@@ -78,6 +86,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Rotate { key, revoke } => offline::rotate(&dir, key, revoke, json),
         Command::Config(ConfigCommand::Check) => offline::check_config(&dir, json),
         Command::Serve => wait(serve::run(&dir, json)),
+        Command::Demo { script: true } => wait(demo::script(json)),
+        Command::Demo { script: false } => wait(demo::open(json)),
         Command::Watch => wait(async { online::watch(connect(&dir, api, token).await?, json).await }),
         Command::Online(command) => {
             wait(async { online::run(&mut connect(&dir, api, token).await?, command, json).await })

@@ -1,6 +1,6 @@
 //! `comity serve`: a node until it is told to stop.
 
-use std::path::Path;
+use std::{io::IsTerminal as _, path::Path};
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
@@ -12,7 +12,11 @@ use crate::{api, config, federation, node::Node};
 pub(super) async fn run(dir: &Path, as_json: bool) -> Result<()> {
     let config = config::load(dir)?;
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log).context("log")?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     let node = Node::start(dir)?;
     node.boot().await?;
     let link = federation::start(&node.handle, &node.tls, config.link)?;

@@ -228,7 +228,11 @@ fn writing_path(
         || groups
             .clone()
             .any(|group| group.head.settings.replies_off && own.head.kind == Some(ThreadKind::Chat));
-    let writes = paths.into_iter().filter(|path| target.is_none_or(|target| path.shows(target)));
+    let mut writes =
+        paths.into_iter().filter(|path| target.is_none_or(|target| path.shows(target))).peekable();
+    if writes.peek().is_none() {
+        return Err(Reject::not_found());
+    }
     let mut allowed = writes.filter(|path| path.grade >= Grade::Post);
     let path = allowed.next().ok_or_else(|| policy::forbidden("write here: you may only read"))?;
     let reaction = matches!(kind, EntryKind::React | EntryKind::Unreact | EntryKind::Delete);

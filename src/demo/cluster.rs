@@ -1,0 +1,202 @@
+//! Workspaces as processes of this binary on loopback.
+//!
+//! Duty: making, starting, stopping, killing them; people with their tokens. Never: anything that the API or the command
+//! line cannot do.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+};
+
+use crate::cli::client::{Client, Events};
+
+/// How long anything may take before a step fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A workspace.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) name: String,
+    pub(crate) dir: PathBuf,
+    pub(crate) http: SocketAddr,
+    child: Option<Child>,
+}
+
+/// Somebody with a token.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    pub(crate) id: String,
+    pub(crate) address: String,
+    pub(crate) token: String,
+    pub(crate) http: SocketAddr,
+}
+
+/// An address on loopback that is free now.
+pub(crate) fn free_udp() -> Result<SocketAddr> {
+    Ok(std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+fn free_tcp() -> Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+fn binary() -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe().context("the own program")?);
+    for name in ["COMITY_DIR", "COMITY_API", "COMITY_TOKEN", "COMITY_HTTP", "COMITY_LINK", "COMITY_LOG"] {
+        command.env_remove(name);
+    }
+    command.kill_on_drop(true);
+    Ok(command)
+}
+
+impl Workspace {
+    /// Makes a workspace that others reach at `endpoint`, and that listens at `link`.
+    pub(crate) async fn make(
+        root: &Path,
+        name: &str,
+        admin: &str,
+        link: SocketAddr,
+        endpoint: SocketAddr,
+    ) -> Result<Self> {
+        let (dir, http) = (root.join(name), free_tcp()?);
+        let mut title = name.to_owned();
+        title.get_mut(..1).iter_mut().for_each(|first| first.make_ascii_uppercase());
+        let made = binary()?
+            .arg("--dir")
+            .arg(&dir)
+            .args([
+                "--json",
+                "init",
+                "--name",
+                &title,
+                "--domain",
+                &format!("{name}.example"),
+                "--admin",
+                admin,
+            ])
+            .args([
+                "--endpoint",
+                &endpoint.to_string(),
+                "--http",
+                &http.to_string(),
+                "--link",
+                &link.to_string(),
+            ])
+            .output()
+            .await?;
+        if !made.status.success() {
+            bail!("comity init: {}", String::from_utf8_lossy(&made.stderr));
+        }
+        Ok(Self { name: name.to_owned(), dir, http, child: None })
+    }
+
+    /// Starts the node, and returns when it answers.
+    pub(crate) async fn start(&mut self) -> Result<()> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("log"))?;
+        let mut command = binary()?;
+        command.arg("--dir").arg(&self.dir).args(["--json", "serve"]).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn()?;
+        let out = child.stdout.take().context("the node's output")?;
+        let mut lines = BufReader::new(out).lines();
+        let first = tokio::time::timeout(PATIENCE, lines.next_line()).await??;
+        if first.is_none() {
+            bail!("{} does not start: see {}", self.name, self.dir.join("log").display());
+        }
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Asks the node to stop, and waits until it has.
+    pub(crate) async fn stop(&mut self) -> Result<()> {
+        self.end(rustix::process::Signal::INT).await
+    }
+
+    /// Kills the node as a power cut would.
+    pub(crate) async fn kill(&mut self) -> Result<()> {
+        self.end(rustix::process::Signal::KILL).await
+    }
+
+    async fn end(&mut self, signal: rustix::process::Signal) -> Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        if let Some(pid) = self.pid_of(&child) {
+            rustix::process::kill_process(pid, signal)?;
+        }
+        tokio::time::timeout(PATIENCE, child.wait()).await??;
+        Ok(())
+    }
+
+    fn pid_of(&self, child: &Child) -> Option<rustix::process::Pid> {
+        rustix::process::Pid::from_raw(i32::try_from(child.id()?).ok()?)
+    }
+
+    /// The first admin.
+    pub(crate) async fn admin(&self) -> Result<Person> {
+        let token = std::fs::read_to_string(self.dir.join("admin.token"))?.trim().to_owned();
+        let me = Client::connect(&self.http.to_string(), &token).await?.get("/me").await?;
+        Ok(Person { id: text(&me, "/id")?, address: text(&me, "/address")?, token, http: self.http })
+    }
+
+    /// Adds somebody.
+    pub(crate) async fn add(&self, local: &str, name: &str) -> Result<Person> {
+        let mut admin = self.admin().await?.client().await?;
+        let user = admin.post("/users", &json!({ "local": local, "name": name })).await?;
+        let id = text(&user, "/id")?;
+        let token = admin.post(&format!("/users/{id}/tokens"), &json!({})).await?;
+        Ok(Person { id, address: text(&user, "/address")?, token: text(&token, "/token")?, http: self.http })
+    }
+}
+
+/// A text field of an answer.
+pub(crate) fn text(value: &Value, pointer: &str) -> Result<String> {
+    let found = value.pointer(pointer).and_then(Value::as_str);
+    found.map(str::to_owned).with_context(|| format!("no {pointer} in {value}"))
+}
+
+impl Person {
+    pub(crate) async fn client(&self) -> Result<Client> {
+        Client::connect(&self.http.to_string(), &self.token).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        self.client().await?.get(path).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Result<Value> {
+        self.client().await?.post(path, &body).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<Value> {
+        self.client().await?.call(hyper::Method::DELETE, path, None).await
+    }
+
+    pub(crate) async fn events(&self) -> Result<Events> {
+        self.client().await?.events().await
+    }
+
+    /// Asks again whenever something happened, until the answer is as wanted.
+    pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        let mut events = self.events().await?;
+        let asking = async {
+            loop {
+                match self.get(path).await {
+                    Ok(answer) if wanted(&answer) => return Ok::<_, anyhow::Error>(answer),
+                    Ok(_) | Err(_) => {}
+                }
+                let event = tokio::time::timeout(Duration::from_millis(500), events.next()).await;
+                if let Ok(Ok(None) | Err(_)) = event {
+                    bail!("the node ended the live events");
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, asking).await.with_context(|| format!("waited in vain for {path}"))?
+    }
+}

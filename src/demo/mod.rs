@@ -1,0 +1,137 @@
+//! `comity demo`: three workspaces as three processes on loopback, and the story of what they can do.
+//!
+//! Duty: a newcomer types one command and sees them work together. Never: a feature that only the demo reaches.
+
+pub(crate) mod cluster;
+mod relay;
+mod story;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+
+use cluster::{Person, Workspace, free_udp};
+use relay::Relay;
+use story::Script;
+
+/// The workspaces, with their first admins.
+const CAST: [(&str, &str); 3] = [("acme", "alice"), ("globex", "bob"), ("initech", "carol")];
+
+/// Everything that runs.
+pub(crate) struct Stage {
+    workspaces: Vec<Workspace>,
+    relay: Relay,
+    _root: tempfile::TempDir,
+}
+
+impl Stage {
+    async fn set() -> Result<Self> {
+        let root = tempfile::tempdir()?;
+        let links = CAST.iter().map(|_| free_udp()).collect::<Result<Vec<_>>>()?;
+        let relay = Relay::start(links.clone()).await?;
+        let mut workspaces = Vec::new();
+        for (at, ((name, admin), link)) in CAST.iter().zip(links).enumerate() {
+            let endpoint = relay.address(at).context("the relay's address")?;
+            let mut workspace = Workspace::make(root.path(), name, admin, link, endpoint).await?;
+            workspace.start().await?;
+            workspaces.push(workspace);
+        }
+        Ok(Self { workspaces, relay, _root: root })
+    }
+
+    fn at(&mut self, index: usize) -> Result<&mut Workspace> {
+        self.workspaces.get_mut(index).context("no such workspace")
+    }
+
+    async fn admin(&mut self, index: usize) -> Result<Person> {
+        self.at(index)?.admin().await
+    }
+
+    async fn add(&mut self, index: usize, local: &str, name: &str) -> Result<Person> {
+        self.at(index)?.add(local, name).await
+    }
+
+    async fn start(&mut self, index: usize) -> Result<()> {
+        self.at(index)?.start().await
+    }
+
+    async fn stop(&mut self, index: usize) -> Result<()> {
+        self.at(index)?.stop().await
+    }
+
+    async fn kill(&mut self, index: usize) -> Result<()> {
+        self.at(index)?.kill().await
+    }
+
+    async fn strike(mut self) -> Result<()> {
+        for workspace in &mut self.workspaces {
+            workspace.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Plays the story without a person.
+///
+/// # Errors
+/// A step was not as promised.
+pub(crate) async fn script(as_json: bool) -> Result<()> {
+    let mut stage = Stage::set().await?;
+    let mut script = Script::new(as_json);
+    let played = story::play(&mut script, &mut stage).await;
+    let ok = script.finish(&played);
+    stage.strike().await?;
+    played?;
+    if ok { Ok(()) } else { bail!("the story was not as promised") }
+}
+
+/// Sets the stage, and leaves it to the person until Ctrl-C.
+///
+/// # Errors
+/// The stage cannot be set.
+pub(crate) async fn open(as_json: bool) -> Result<()> {
+    let mut stage = Stage::set().await?;
+    let people = [stage.admin(0).await?, stage.admin(1).await?, stage.admin(2).await?];
+    let chat = furnish(&people).await?;
+    if as_json {
+        let shown = people.iter().map(|p| json!({ "address": p.address, "http": p.http, "token": p.token }));
+        println!("{}", json!({ "people": shown.collect::<Vec<_>>(), "thread": chat }));
+    } else {
+        show(&stage, &people, &chat);
+    }
+    tokio::signal::ctrl_c().await?;
+    stage.strike().await
+}
+
+/// A group of each workspace with a member of the next one, and a first message in it.
+async fn furnish(people: &[Person; 3]) -> Result<String> {
+    let [alice, bob, carol] = people;
+    for (from, to) in [(alice, bob), (alice, carol), (bob, carol)] {
+        story::peer(from, to).await?;
+    }
+    let mut first = None;
+    for (owner, guest, name) in [(alice, bob, "Launch"), (bob, carol, "Support"), (carol, alice, "Audit")] {
+        let group = owner.post("/groups", json!({ "name": name })).await?;
+        let (id, chat) = (cluster::text(&group, "/id")?, cluster::text(&group, "/chat")?);
+        story::join(owner, "groups", &id, guest).await?;
+        owner
+            .post(&format!("/threads/{chat}/messages"), json!({ "text": format!("Welcome to {name}!") }))
+            .await?;
+        first.get_or_insert(chat);
+    }
+    first.context("no chat")
+}
+
+fn show(stage: &Stage, people: &[Person; 3], chat: &str) {
+    println!("Three workspaces federate. Each has a group with a member of another one.\n");
+    for (workspace, person) in stage.workspaces.iter().zip(people) {
+        let Workspace { name, http, .. } = workspace;
+        println!("  {name:<8} http://{name}.localhost:{}/api/v1   (command line: --api {http})", http.port());
+        println!("           {} --token {}", person.address, person.token);
+    }
+    let [alice, bob, _] = people;
+    let on = |person: &Person| format!("--api {} --token {}", person.http, person.token);
+    println!("\nTry, in another terminal:\n");
+    println!("  comity {} watch", on(bob));
+    println!("  comity {} post {chat} 'hello, bob'", on(alice));
+    println!("  comity {} read {chat}\n\nCtrl-C stops all.", on(bob));
+}

@@ -1,0 +1,268 @@
+//! The story that `comity demo --script` plays: each step is a promise that can fail.
+//!
+//! Duty: what a user would do and see, over the public API. Never: a look behind it, except for the search on disk.
+
+use std::{future::Future, time::Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use super::Stage;
+use super::cluster::{Person, text};
+
+/// A step that was played.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(super) struct Step {
+    name: &'static str,
+    ok: bool,
+    detail: String,
+    millis: u128,
+}
+
+/// Plays and notes.
+pub(super) struct Script {
+    as_json: bool,
+    steps: Vec<Step>,
+}
+
+impl Script {
+    pub(super) fn new(as_json: bool) -> Self {
+        Self { as_json, steps: Vec::new() }
+    }
+
+    /// Plays a step; after a failure the next ones are not played, since they build on it.
+    async fn step<T>(
+        &mut self,
+        name: &'static str,
+        work: impl Future<Output = Result<(T, String)>>,
+    ) -> Result<T> {
+        #[expect(clippy::disallowed_methods, reason = "how long a step took, for people")]
+        let begin = Instant::now();
+        let result = work.await;
+        let millis = begin.elapsed().as_millis();
+        let (ok, detail) = match &result {
+            Ok((_, detail)) => (true, detail.clone()),
+            Err(error) => (false, format!("{error:#}")),
+        };
+        let step = Step { name, ok, detail, millis };
+        if !self.as_json {
+            println!(
+                "{} {:<46} {:>6} ms  {}",
+                if ok { "ok  " } else { "FAIL" },
+                step.name,
+                step.millis,
+                step.detail
+            );
+        }
+        self.steps.push(step);
+        result.map(|(value, _)| value)
+    }
+
+    /// Prints the end. Whether every step was as promised.
+    pub(super) fn finish(self, played: &Result<()>) -> bool {
+        let ok = played.is_ok() && self.steps.iter().all(|step| step.ok);
+        if self.as_json {
+            println!("{}", json!({ "ok": ok, "steps": self.steps }));
+        } else {
+            println!(
+                "{} steps, {}",
+                self.steps.len(),
+                if ok { "all as promised" } else { "NOT as promised" }
+            );
+        }
+        ok
+    }
+}
+
+/// Peers two workspaces by ticket, both sides approving.
+pub(super) async fn peer(from: &Person, to: &Person) -> Result<String> {
+    let ticket = text(&from.post("/peers/tickets", json!({})).await?, "/ticket")?;
+    to.post("/peers", json!({ "ticket": ticket })).await?;
+    let waiting = |answer: &Value| statuses(answer).iter().any(|(_, status)| status == "waiting");
+    let peers = from.until("/peers", waiting).await?;
+    let found = statuses(&peers).into_iter().find(|(_, status)| status == "waiting");
+    let (id, _) = found.context("nobody waits")?;
+    from.post(&format!("/peers/{id}/approve"), json!({})).await?;
+    let me = text(&from.get("/me").await?, "/workspace/id")?;
+    to.until("/peers", |answer| statuses(answer).contains(&(me.clone(), "active".into()))).await?;
+    Ok(id)
+}
+
+fn statuses(peers: &Value) -> Vec<(String, String)> {
+    let all = peers.get("peers").and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(|peer| Some((text(peer, "/workspace/id").ok()?, text(peer, "/status").ok()?))).collect()
+}
+
+/// Invites somebody of another workspace into a scope, who accepts; returns when he sees it.
+pub(super) async fn join(inviter: &Person, kind: &str, scope: &str, invited: &Person) -> Result<()> {
+    inviter.post(&format!("/{kind}/{scope}/members"), json!({ "address": invited.address })).await?;
+    let to_scope = |answer: &Value| invitation(answer, scope).is_some();
+    let waiting = invited.until("/invitations", to_scope).await?;
+    let id = invitation(&waiting, scope).context("no invitation")?;
+    invited.post(&format!("/invitations/{id}/accept"), json!({})).await?;
+    invited.until(&format!("/{kind}/{scope}"), |_| true).await?;
+    Ok(())
+}
+
+fn invitation(answer: &Value, scope: &str) -> Option<String> {
+    let all = answer.get("invitations")?.as_array()?;
+    let of_scope = all.iter().find(|invite| invite.get("scope").and_then(Value::as_str) == Some(scope));
+    text(of_scope?, "/id").ok()
+}
+
+/// What a thread shows to somebody, oldest first.
+pub(super) fn texts(page: &Value) -> Vec<String> {
+    let all = page.get("messages").and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(|message| text(message, "/text").ok()).collect()
+}
+
+async fn write(author: &Person, thread: &str, body: &str) -> Result<Value> {
+    author.post(&format!("/threads/{thread}/messages"), json!({ "text": body })).await
+}
+
+async fn reads(reader: &Person, thread: &str, expected: &[&str]) -> Result<()> {
+    reader.until(&format!("/threads/{thread}/messages"), |page| texts(page) == expected).await.map(drop)
+}
+
+async fn sees_nothing(reader: &Person, path: &str) -> Result<()> {
+    let mut client = reader.client().await?;
+    let answer = client.send(hyper::Method::GET, path, None, None).await?;
+    ensure!(answer.status.as_u16() == 404, "{path} answers {} {}", answer.status, answer.body);
+    Ok(())
+}
+
+/// The whole story.
+pub(super) async fn play(script: &mut Script, stage: &mut Stage) -> Result<()> {
+    let (alice, bob, carol) = (stage.admin(0).await?, stage.admin(1).await?, stage.admin(2).await?);
+    script
+        .step("peer three workspaces by ticket", async {
+            peer(&alice, &bob).await?;
+            peer(&alice, &carol).await?;
+            peer(&bob, &carol).await?;
+            Ok(((), "tickets, approval on both sides".into()))
+        })
+        .await?;
+    let (anna, bea) = (stage.add(0, "anna", "Anna").await?, stage.add(1, "bea", "Bea").await?);
+    let (group, chat) = script
+        .step("acme creates a group", async {
+            let group = alice.post("/groups", json!({ "name": "Launch" })).await?;
+            Ok(((text(&group, "/id")?, text(&group, "/chat")?), text(&group, "/id")?))
+        })
+        .await?;
+    script
+        .step("invite across workspaces, with consent", async {
+            sees_nothing(&bob, &format!("/groups/{group}")).await?;
+            join(&alice, "groups", &group, &bob).await?;
+            sees_nothing(&bea, &format!("/groups/{group}")).await?;
+            Ok(((), "bob of globex sees the group, bea of globex does not".into()))
+        })
+        .await?;
+    script
+        .step("post from both sides", async {
+            write(&alice, &chat, "welcome, bob").await?;
+            reads(&bob, &chat, &["welcome, bob"]).await?;
+            write(&bob, &chat, "glad to be here").await?;
+            reads(&alice, &chat, &["welcome, bob", "glad to be here"]).await?;
+            reads(&bob, &chat, &["welcome, bob", "glad to be here"]).await?;
+            Ok(((), "both read both".into()))
+        })
+        .await?;
+    script.step("a topic for one external only", topic(&alice, &bea, &bob, &anna)).await?;
+    script.step("a thread to groups of two owners", two_owners(&alice, &group, &bob, &carol)).await?;
+    script
+        .step("a partner restarts and catches up", async {
+            stage.stop(1).await?;
+            write(&alice, &chat, "while you were away").await?;
+            stage.start(1).await?;
+            reads(&bob, &chat, &["welcome, bob", "glad to be here", "while you were away"]).await?;
+            Ok(((), "by itself".into()))
+        })
+        .await?;
+    script
+        .step("the outbox of a home whose owner is away", async {
+            stage.kill(0).await?;
+            let answer = write(&bob, &chat, "are you there?").await?;
+            ensure!(answer.get("status").and_then(Value::as_str) == Some("pending"), "not pending: {answer}");
+            stage.start(0).await?;
+            let all = ["welcome, bob", "glad to be here", "while you were away", "are you there?"];
+            reads(&alice, &chat, &all).await?;
+            reads(&bob, &chat, &all).await?;
+            Ok(((), "acme killed; delivered when it was back".into()))
+        })
+        .await?;
+    script
+        .step("a cut link mends by itself", async {
+            stage.relay.set(0, 1, false);
+            write(&alice, &chat, "behind the wall").await?;
+            stage.relay.set(0, 1, true);
+            bob.until(&format!("/threads/{chat}/messages"), |page| {
+                texts(page).last().is_some_and(|last| last == "behind the wall")
+            })
+            .await?;
+            Ok(((), "at the demo's relay".into()))
+        })
+        .await?;
+    script
+        .step("removal, and its receipt", async {
+            let path = format!("/groups/{group}/members/{}?everywhere=true", bob.id);
+            let removed = alice.delete(&path).await?;
+            let confirmed = |answer: &Value| {
+                answer.pointer("/removals/0/homes/0/confirmed_at").is_some_and(Value::is_u64)
+            };
+            let removals = alice.until("/removals", confirmed).await?;
+            let took = |pointer: &str| removals.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+            let millis = took("/removals/0/homes/0/confirmed_at").saturating_sub(took("/removals/0/time"));
+            ensure!(removed.get("epoch").is_some(), "no epoch: {removed}");
+            Ok(((), format!("globex confirmed after {millis} ms")))
+        })
+        .await?;
+    script
+        .step("what the removed can still read: nothing", async {
+            for path in [
+                format!("/groups/{group}"),
+                format!("/threads/{chat}"),
+                format!("/threads/{chat}/messages"),
+                format!("/threads/{chat}/messages/1"),
+                format!("/groups/{group}/members"),
+                format!("/threads/{chat}/why"),
+            ] {
+                sees_nothing(&bob, &path).await?;
+            }
+            if write(&bob, &chat, "still here?").await.is_ok() {
+                bail!("the removed could write");
+            }
+            Ok(((), "six ways of reading, one of writing".into()))
+        })
+        .await?;
+    Ok(())
+}
+
+async fn topic(alice: &Person, bea: &Person, bob: &Person, anna: &Person) -> Result<((), String)> {
+    let body = json!({ "subject": "Contract", "people": [bea.address, anna.address] });
+    let topic = text(&alice.post("/threads", body).await?, "/id")?;
+    let waiting = bea.until("/invitations", |answer| invitation(answer, &topic).is_some()).await?;
+    let id = invitation(&waiting, &topic).context("no invitation")?;
+    bea.post(&format!("/invitations/{id}/accept"), json!({})).await?;
+    write(alice, &topic, "only for bea").await?;
+    reads(bea, &topic, &["only for bea"]).await?;
+    reads(anna, &topic, &["only for bea"]).await?;
+    sees_nothing(bob, &format!("/threads/{topic}/messages")).await?;
+    Ok(((), "bea and anna read it, bob of globex does not".into()))
+}
+
+async fn two_owners(alice: &Person, group: &str, bob: &Person, carol: &Person) -> Result<((), String)> {
+    let theirs = carol.post("/groups", json!({ "name": "Initech legal" })).await?;
+    let legal = text(&theirs, "/id")?;
+    join(carol, "groups", &legal, alice).await?;
+    let body = json!({ "subject": "Terms", "groups": [group] });
+    let thread = text(&alice.post("/threads", body).await?, "/id")?;
+    alice.post(&format!("/threads/{thread}/groups"), json!({ "group": legal })).await?;
+    carol.until(&format!("/threads/{thread}"), |_| true).await?;
+    write(alice, &thread, "the terms").await?;
+    reads(carol, &thread, &["the terms"]).await?;
+    reads(bob, &thread, &["the terms"]).await?;
+    write(carol, &thread, "accepted").await?;
+    reads(alice, &thread, &["the terms", "accepted"]).await?;
+    reads(bob, &thread, &["the terms", "accepted"]).await?;
+    Ok(((), "carol reads through initech's group, bob through acme's".into()))
+}
