@@ -4,7 +4,7 @@
 
 use std::{future::Future, time::Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -131,110 +131,137 @@ async fn sees_nothing(reader: &Person, path: &str) -> Result<()> {
     Ok(())
 }
 
+/// Who and where.
+struct Scene {
+    alice: Person,
+    bob: Person,
+    carol: Person,
+    anna: Person,
+    bea: Person,
+    group: String,
+    chat: String,
+}
+
 /// The whole story.
 pub(super) async fn play(script: &mut Script, stage: &mut Stage) -> Result<()> {
+    let scene = beginning(script, stage).await?;
+    conversation(script, &scene).await?;
+    trouble(script, stage, &scene).await?;
+    removal(script, &scene).await
+}
+
+async fn beginning(script: &mut Script, stage: &mut Stage) -> Result<Scene> {
     let (alice, bob, carol) = (stage.admin(0).await?, stage.admin(1).await?, stage.admin(2).await?);
-    script
-        .step("peer three workspaces by ticket", async {
-            peer(&alice, &bob).await?;
-            peer(&alice, &carol).await?;
-            peer(&bob, &carol).await?;
-            Ok(((), "tickets, approval on both sides".into()))
-        })
-        .await?;
+    let peering = async {
+        peer(&alice, &bob).await?;
+        peer(&alice, &carol).await?;
+        peer(&bob, &carol).await?;
+        Ok(((), "tickets, approval on both sides".into()))
+    };
+    script.step("peer three workspaces by ticket", peering).await?;
     let (anna, bea) = (stage.add(0, "anna", "Anna").await?, stage.add(1, "bea", "Bea").await?);
-    let (group, chat) = script
-        .step("acme creates a group", async {
-            let group = alice.post("/groups", json!({ "name": "Launch" })).await?;
-            Ok(((text(&group, "/id")?, text(&group, "/chat")?), text(&group, "/id")?))
-        })
-        .await?;
-    script
-        .step("invite across workspaces, with consent", async {
-            sees_nothing(&bob, &format!("/groups/{group}")).await?;
-            join(&alice, "groups", &group, &bob).await?;
-            sees_nothing(&bea, &format!("/groups/{group}")).await?;
-            Ok(((), "bob of globex sees the group, bea of globex does not".into()))
-        })
-        .await?;
-    script
-        .step("post from both sides", async {
-            write(&alice, &chat, "welcome, bob").await?;
-            reads(&bob, &chat, &["welcome, bob"]).await?;
-            write(&bob, &chat, "glad to be here").await?;
-            reads(&alice, &chat, &["welcome, bob", "glad to be here"]).await?;
-            reads(&bob, &chat, &["welcome, bob", "glad to be here"]).await?;
-            Ok(((), "both read both".into()))
-        })
-        .await?;
-    script.step("a topic for one external only", topic(&alice, &bea, &bob, &anna)).await?;
-    script.step("a thread to groups of two owners", two_owners(&alice, &group, &bob, &carol)).await?;
-    script
-        .step("a partner restarts and catches up", async {
-            stage.stop(1).await?;
-            write(&alice, &chat, "while you were away").await?;
-            stage.start(1).await?;
-            reads(&bob, &chat, &["welcome, bob", "glad to be here", "while you were away"]).await?;
-            Ok(((), "by itself".into()))
-        })
-        .await?;
-    script
-        .step("the outbox of a home whose owner is away", async {
-            stage.kill(0).await?;
-            let answer = write(&bob, &chat, "are you there?").await?;
-            ensure!(answer.get("status").and_then(Value::as_str) == Some("pending"), "not pending: {answer}");
-            stage.start(0).await?;
-            let all = ["welcome, bob", "glad to be here", "while you were away", "are you there?"];
-            reads(&alice, &chat, &all).await?;
-            reads(&bob, &chat, &all).await?;
-            Ok(((), "acme killed; delivered when it was back".into()))
-        })
-        .await?;
-    script
-        .step("a cut link mends by itself", async {
-            stage.relay.set(0, 1, false);
-            write(&alice, &chat, "behind the wall").await?;
-            stage.relay.set(0, 1, true);
-            bob.until(&format!("/threads/{chat}/messages"), |page| {
-                texts(page).last().is_some_and(|last| last == "behind the wall")
-            })
-            .await?;
-            Ok(((), "at the demo's relay".into()))
-        })
-        .await?;
-    script
-        .step("removal, and its receipt", async {
-            let path = format!("/groups/{group}/members/{}?everywhere=true", bob.id);
-            let removed = alice.delete(&path).await?;
-            let confirmed = |answer: &Value| {
-                answer.pointer("/removals/0/homes/0/confirmed_at").is_some_and(Value::is_u64)
-            };
-            let removals = alice.until("/removals", confirmed).await?;
-            let took = |pointer: &str| removals.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-            let millis = took("/removals/0/homes/0/confirmed_at").saturating_sub(took("/removals/0/time"));
-            ensure!(removed.get("epoch").is_some(), "no epoch: {removed}");
-            Ok(((), format!("globex confirmed after {millis} ms")))
-        })
-        .await?;
-    script
-        .step("what the removed can still read: nothing", async {
-            for path in [
-                format!("/groups/{group}"),
-                format!("/threads/{chat}"),
-                format!("/threads/{chat}/messages"),
-                format!("/threads/{chat}/messages/1"),
-                format!("/groups/{group}/members"),
-                format!("/threads/{chat}/why"),
-            ] {
-                sees_nothing(&bob, &path).await?;
-            }
-            if write(&bob, &chat, "still here?").await.is_ok() {
-                bail!("the removed could write");
-            }
-            Ok(((), "six ways of reading, one of writing".into()))
-        })
-        .await?;
+    let creating = async {
+        let group = alice.post("/groups", json!({ "name": "Launch" })).await?;
+        Ok(((text(&group, "/id")?, text(&group, "/chat")?), text(&group, "/id")?))
+    };
+    let (group, chat) = script.step("acme creates a group", creating).await?;
+    let inviting = async {
+        sees_nothing(&bob, &format!("/groups/{group}")).await?;
+        join(&alice, "groups", &group, &bob).await?;
+        sees_nothing(&bea, &format!("/groups/{group}")).await?;
+        Ok(((), "bob of globex sees the group, bea of globex does not".into()))
+    };
+    script.step("invite across workspaces, with consent", inviting).await?;
+    Ok(Scene { alice, bob, carol, anna, bea, group, chat })
+}
+
+async fn conversation(script: &mut Script, scene: &Scene) -> Result<()> {
+    let Scene { alice, bob, carol, anna, bea, group, chat } = scene;
+    let posting = async {
+        write(alice, chat, "welcome, bob").await?;
+        reads(bob, chat, &["welcome, bob"]).await?;
+        write(bob, chat, "glad to be here").await?;
+        reads(alice, chat, &["welcome, bob", "glad to be here"]).await?;
+        reads(bob, chat, &["welcome, bob", "glad to be here"]).await?;
+        Ok(((), "both read both".into()))
+    };
+    script.step("post from both sides", posting).await?;
+    script.step("a topic for one external only", topic(alice, bea, bob, anna)).await?;
+    script.step("a thread to groups of two owners", two_owners(alice, group, bob, carol)).await
+}
+
+async fn trouble(script: &mut Script, stage: &mut Stage, scene: &Scene) -> Result<()> {
+    let Scene { alice, bob, chat, .. } = scene;
+    let page = format!("/threads/{chat}/messages");
+    let last = |text: &'static str| move |page: &Value| texts(page).last().is_some_and(|last| last == text);
+    let restarting = async {
+        stage.stop(1).await?;
+        write(alice, chat, "while you were away").await?;
+        stage.start(1).await?;
+        reads(bob, chat, &["welcome, bob", "glad to be here", "while you were away"]).await?;
+        Ok(((), "by itself".into()))
+    };
+    script.step("a partner restarts and catches up", restarting).await?;
+    let waiting = async {
+        stage.kill(0).await?;
+        pending(bob, chat, "are you there?").await?;
+        stage.start(0).await?;
+        let all = ["welcome, bob", "glad to be here", "while you were away", "are you there?"];
+        reads(alice, chat, &all).await?;
+        reads(bob, chat, &all).await?;
+        Ok(((), "acme killed; delivered when it was back".into()))
+    };
+    script.step("the outbox of a home whose owner is away", waiting).await?;
+    let cutting = async {
+        stage.relay.set(0, 1, false);
+        pending(bob, chat, "behind the wall").await?;
+        let seen = texts(&alice.get(&page).await?);
+        ensure!(seen.last().is_some_and(|last| last == "are you there?"), "the link is not cut: {seen:?}");
+        stage.relay.set(0, 1, true);
+        alice.until(&page, last("behind the wall")).await?;
+        bob.until(&page, last("behind the wall")).await?;
+        Ok(((), "at the demo's relay".into()))
+    };
+    script.step("a cut link mends by itself", cutting).await
+}
+
+/// The owner is not reached: the message waits.
+async fn pending(author: &Person, thread: &str, body: &str) -> Result<()> {
+    let answer = write(author, thread, body).await?;
+    ensure!(answer.get("status").and_then(Value::as_str) == Some("pending"), "not pending: {answer}");
     Ok(())
+}
+
+async fn removal(script: &mut Script, scene: &Scene) -> Result<()> {
+    let Scene { alice, bob, group, chat, .. } = scene;
+    let removing = async {
+        let path = format!("/groups/{group}/members/{}?everywhere=true", bob.id);
+        let removed = alice.delete(&path).await?;
+        ensure!(removed.get("epoch").is_some(), "no epoch: {removed}");
+        let confirmed =
+            |answer: &Value| answer.pointer("/removals/0/homes/0/confirmed_at").is_some_and(Value::is_u64);
+        let removals = alice.until("/removals", confirmed).await?;
+        let at = |pointer: &str| removals.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+        let millis = at("/removals/0/homes/0/confirmed_at").saturating_sub(at("/removals/0/time"));
+        Ok(((), format!("globex confirmed after {millis} ms")))
+    };
+    script.step("removal, and its receipt", removing).await?;
+    let reading = async {
+        let (group, thread) = (format!("/groups/{group}"), format!("/threads/{chat}"));
+        for (place, rest) in [
+            (&group, ""),
+            (&group, "/members"),
+            (&thread, ""),
+            (&thread, "/messages"),
+            (&thread, "/messages/1"),
+            (&thread, "/why"),
+        ] {
+            sees_nothing(bob, &format!("{place}{rest}")).await?;
+        }
+        ensure!(write(bob, chat, "still here?").await.is_err(), "the removed could write");
+        Ok(((), "six ways of reading, one of writing".into()))
+    };
+    script.step("what the removed can still read: nothing", reading).await
 }
 
 async fn topic(alice: &Person, bea: &Person, bob: &Person, anna: &Person) -> Result<((), String)> {
