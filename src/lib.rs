@@ -14,6 +14,7 @@
 //! - Every bound is in [`limits`].
 
 pub mod api;
+mod bench;
 pub mod cli;
 pub mod config;
 pub mod crypto;

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
-use crate::demo;
+use crate::{bench, demo};
 
 use client::Client;
 
@@ -64,6 +64,8 @@ enum Command {
         #[arg(long)]
         script: bool,
     },
+    /// Measure two nodes on this machine; JSON out.
+    Bench(bench::Options),
     #[command(flatten)]
     Online(online::Command),
 }
@@ -88,6 +90,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Serve => wait(serve::run(&dir, json)),
         Command::Demo { script: true } => wait(demo::script(json)),
         Command::Demo { script: false } => wait(demo::open(json)),
+        Command::Bench(options) => wait(bench::run(options)),
         Command::Watch => wait(async { online::watch(connect(&dir, api, token).await?, json).await }),
         Command::Online(command) => {
             wait(async { online::run(&mut connect(&dir, api, token).await?, command, json).await })

@@ -138,6 +138,11 @@ impl Workspace {
         rustix::process::Pid::from_raw(i32::try_from(child.id()?).ok()?)
     }
 
+    /// The process id while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.as_ref()?.id()
+    }
+
     /// The first admin.
     pub(crate) async fn admin(&self) -> Result<Person> {
         let token = std::fs::read_to_string(self.dir.join("admin.token"))?.trim().to_owned();

@@ -4,7 +4,7 @@
 
 pub(crate) mod cluster;
 mod relay;
-mod story;
+pub(crate) mod story;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;

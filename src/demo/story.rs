@@ -75,7 +75,7 @@ impl Script {
 }
 
 /// Peers two workspaces by ticket, both sides approving.
-pub(super) async fn peer(from: &Person, to: &Person) -> Result<String> {
+pub(crate) async fn peer(from: &Person, to: &Person) -> Result<String> {
     let ticket = text(&from.post("/peers/tickets", json!({})).await?, "/ticket")?;
     to.post("/peers", json!({ "ticket": ticket })).await?;
     let waiting = |answer: &Value| statuses(answer).iter().any(|(_, status)| status == "waiting");
@@ -94,7 +94,7 @@ fn statuses(peers: &Value) -> Vec<(String, String)> {
 }
 
 /// Invites somebody of another workspace into a scope, who accepts; returns when he sees it.
-pub(super) async fn join(inviter: &Person, kind: &str, scope: &str, invited: &Person) -> Result<()> {
+pub(crate) async fn join(inviter: &Person, kind: &str, scope: &str, invited: &Person) -> Result<()> {
     inviter.post(&format!("/{kind}/{scope}/members"), json!({ "address": invited.address })).await?;
     let to_scope = |answer: &Value| invitation(answer, scope).is_some();
     let waiting = invited.until("/invitations", to_scope).await?;
@@ -111,7 +111,7 @@ fn invitation(answer: &Value, scope: &str) -> Option<String> {
 }
 
 /// What a thread shows to somebody, oldest first.
-pub(super) fn texts(page: &Value) -> Vec<String> {
+pub(crate) fn texts(page: &Value) -> Vec<String> {
     let all = page.get("messages").and_then(Value::as_array).into_iter().flatten();
     all.filter_map(|message| text(message, "/text").ok()).collect()
 }
