@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::fs::MetadataExt as _,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -252,7 +253,8 @@ async fn fan_out(pair: &Pair, sizes: Sizes) -> Result<Value> {
 async fn footprint(pair: &mut Pair, sizes: Sizes) -> Result<Value> {
     let [before_a, _] = pair.pids()?;
     let loaded = resident_mib(before_a)?;
-    let size = |pair: &Pair| Ok::<_, anyhow::Error>(fs::metadata(pair.a.dir.join("comity.redb"))?.len());
+    // Blocks in use: the file's length grows in large steps, with holes.
+    let size = |pair: &Pair| Ok::<_, anyhow::Error>(fs::metadata(pair.a.dir.join("comity.redb"))?.blocks() * 512);
     let Shared { chat, .. } = pair.shared("Disk").await?;
     let before = size(pair)?;
     flood(&pair.alice, &[chat], sizes.messages).await?;
