@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
+use crate::cli::person::{Person, join, text};
 use crate::demo::{
-    cluster::{Person, Workspace, free_udp, text},
+    cluster::{Workspace, free_udp},
     story,
 };
 
@@ -40,7 +41,7 @@ impl Pair {
     pub(super) async fn shared(&self, name: &str) -> Result<Shared> {
         let group = self.alice.post("/groups", json!({ "name": name })).await?;
         let shared = Shared { group: text(&group, "/id")?, chat: text(&group, "/chat")? };
-        story::join(&self.alice, "groups", &shared.group, &self.bob).await?;
+        join(&self.alice, "groups", &shared.group, &self.bob).await?;
         self.bob.until(&format!("/threads/{}", shared.chat), |_| true).await?;
         Ok(shared)
     }

@@ -21,9 +21,9 @@ use super::{
     measure::{cpu_seconds, millis, now, percentiles, resident_mib, rounded},
     pair::{Pair, Shared},
 };
-use crate::{
-    cli::client::Events,
-    demo::{cluster::Person, story},
+use crate::cli::{
+    client::Events,
+    person::{Person, join, text},
 };
 
 /// Requests that are on the way at a time.
@@ -41,7 +41,7 @@ pub(super) async fn run(
         Workload::Throughput => throughput(pair, sizes).await?,
         Workload::Latency => latency(pair, sizes).await?,
         Workload::Removal => removal(pair, sizes).await?,
-        Workload::Join => join(pair, sizes).await?,
+        Workload::Join => newcomer(pair, sizes).await?,
         Workload::Outage => outage(pair, sizes).await?,
         Workload::FanOut => fan_out(pair, sizes).await?,
         Workload::Footprint => footprint(pair, sizes).await?,
@@ -189,12 +189,12 @@ async fn removal(pair: &Pair, sizes: Sizes) -> Result<Value> {
     Ok(json!({ "idle_ms": percentiles(idle), "saturated_ms": percentiles(busy) }))
 }
 
-async fn join(pair: &Pair, sizes: Sizes) -> Result<Value> {
+async fn newcomer(pair: &Pair, sizes: Sizes) -> Result<Value> {
     let group = pair.alice.post("/groups", json!({ "name": "History" })).await?;
-    let of = |pointer| crate::demo::cluster::text(&group, pointer);
+    let of = |pointer| text(&group, pointer);
     let (group, chat) = (of("/id")?, of("/chat")?);
     flood(&pair.alice, std::slice::from_ref(&chat), sizes.history).await?;
-    story::join(&pair.alice, "groups", &group, &pair.bob).await?;
+    join(&pair.alice, "groups", &group, &pair.bob).await?;
     let begin = now();
     let full =
         |page: &Value| page.get("messages").and_then(Value::as_array).is_some_and(|all| all.len() == 50);
@@ -232,13 +232,13 @@ async fn outage(pair: &mut Pair, sizes: Sizes) -> Result<Value> {
 
 async fn fan_out(pair: &Pair, sizes: Sizes) -> Result<Value> {
     let group = pair.alice.post("/groups", json!({ "name": "Everybody" })).await?;
-    let of = |pointer| crate::demo::cluster::text(&group, pointer);
+    let of = |pointer| text(&group, pointer);
     let (group, chat) = (of("/id")?, of("/chat")?);
     let mut streams = JoinSet::new();
     for n in 0..sizes.members {
         let member =
             pair.b.add(&format!("member{}-{n}", group.get(3..9).unwrap_or_default()), "Member").await?;
-        story::join(&pair.alice, "groups", &group, &member).await?;
+        join(&pair.alice, "groups", &group, &member).await?;
         let (events, chat) = (member.events().await?, chat.clone());
         streams.spawn(async move { watched(events, &[chat], 1).await });
     }
@@ -254,7 +254,8 @@ async fn footprint(pair: &mut Pair, sizes: Sizes) -> Result<Value> {
     let [before_a, _] = pair.pids()?;
     let loaded = resident_mib(before_a)?;
     // Blocks in use: the file's length grows in large steps, with holes.
-    let size = |pair: &Pair| Ok::<_, anyhow::Error>(fs::metadata(pair.a.dir.join("comity.redb"))?.blocks() * 512);
+    let size =
+        |pair: &Pair| Ok::<_, anyhow::Error>(fs::metadata(pair.a.dir.join("comity.redb"))?.blocks() * 512);
     let Shared { chat, .. } = pair.shared("Disk").await?;
     let before = size(pair)?;
     flood(&pair.alice, &[chat], sizes.messages).await?;

@@ -5,6 +5,7 @@
 pub mod client;
 mod offline;
 mod online;
+pub(crate) mod person;
 mod serve;
 mod text;
 

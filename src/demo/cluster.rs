@@ -7,20 +7,19 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
 };
 
-use crate::cli::client::{Client, Events};
-
-/// How long anything may take before a step fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::cli::{
+    client::Client,
+    person::{PATIENCE, Person, text},
+};
 
 /// A workspace.
 #[derive(Debug)]
@@ -29,15 +28,6 @@ pub(crate) struct Workspace {
     pub(crate) dir: PathBuf,
     pub(crate) http: SocketAddr,
     child: Option<Child>,
-}
-
-/// Somebody with a token.
-#[derive(Clone, Debug)]
-pub(crate) struct Person {
-    pub(crate) id: String,
-    pub(crate) address: String,
-    pub(crate) token: String,
-    pub(crate) http: SocketAddr,
 }
 
 /// An address on loopback that is free now.
@@ -157,51 +147,5 @@ impl Workspace {
         let id = text(&user, "/id")?;
         let token = admin.post(&format!("/users/{id}/tokens"), &json!({})).await?;
         Ok(Person { id, address: text(&user, "/address")?, token: text(&token, "/token")?, http: self.http })
-    }
-}
-
-/// A text field of an answer.
-pub(crate) fn text(value: &Value, pointer: &str) -> Result<String> {
-    let found = value.pointer(pointer).and_then(Value::as_str);
-    found.map(str::to_owned).with_context(|| format!("no {pointer} in {value}"))
-}
-
-impl Person {
-    pub(crate) async fn client(&self) -> Result<Client> {
-        Client::connect(&self.http.to_string(), &self.token).await
-    }
-
-    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
-        self.client().await?.get(path).await
-    }
-
-    pub(crate) async fn post(&self, path: &str, body: Value) -> Result<Value> {
-        self.client().await?.post(path, &body).await
-    }
-
-    pub(crate) async fn delete(&self, path: &str) -> Result<Value> {
-        self.client().await?.call(hyper::Method::DELETE, path, None).await
-    }
-
-    pub(crate) async fn events(&self) -> Result<Events> {
-        self.client().await?.events().await
-    }
-
-    /// Asks again whenever something happened, until the answer is as wanted.
-    pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
-        let mut events = self.events().await?;
-        let asking = async {
-            loop {
-                match self.get(path).await {
-                    Ok(answer) if wanted(&answer) => return Ok::<_, anyhow::Error>(answer),
-                    Ok(_) | Err(_) => {}
-                }
-                let event = tokio::time::timeout(Duration::from_millis(500), events.next()).await;
-                if let Ok(Ok(None) | Err(_)) = event {
-                    bail!("the node ended the live events");
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, asking).await.with_context(|| format!("waited in vain for {path}"))?
     }
 }

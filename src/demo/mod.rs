@@ -9,7 +9,8 @@ pub(crate) mod story;
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
-use cluster::{Person, Workspace, free_udp};
+use crate::cli::person::{Person, join, text};
+use cluster::{Workspace, free_udp};
 use relay::Relay;
 use story::Script;
 
@@ -111,8 +112,8 @@ async fn furnish(people: &[Person; 3]) -> Result<String> {
     let mut first = None;
     for (owner, guest, name) in [(alice, bob, "Launch"), (bob, carol, "Support"), (carol, alice, "Audit")] {
         let group = owner.post("/groups", json!({ "name": name })).await?;
-        let (id, chat) = (cluster::text(&group, "/id")?, cluster::text(&group, "/chat")?);
-        story::join(owner, "groups", &id, guest).await?;
+        let (id, chat) = (text(&group, "/id")?, text(&group, "/chat")?);
+        join(owner, "groups", &id, guest).await?;
         owner
             .post(&format!("/threads/{chat}/messages"), json!({ "text": format!("Welcome to {name}!") }))
             .await?;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::Stage;
-use super::cluster::{Person, text};
+use crate::cli::person::{Person, invitation, join, text};
 
 /// A step that was played.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -91,23 +91,6 @@ pub(crate) async fn peer(from: &Person, to: &Person) -> Result<String> {
 fn statuses(peers: &Value) -> Vec<(String, String)> {
     let all = peers.get("peers").and_then(Value::as_array).into_iter().flatten();
     all.filter_map(|peer| Some((text(peer, "/workspace/id").ok()?, text(peer, "/status").ok()?))).collect()
-}
-
-/// Invites somebody of another workspace into a scope, who accepts; returns when he sees it.
-pub(crate) async fn join(inviter: &Person, kind: &str, scope: &str, invited: &Person) -> Result<()> {
-    inviter.post(&format!("/{kind}/{scope}/members"), json!({ "address": invited.address })).await?;
-    let to_scope = |answer: &Value| invitation(answer, scope).is_some();
-    let waiting = invited.until("/invitations", to_scope).await?;
-    let id = invitation(&waiting, scope).context("no invitation")?;
-    invited.post(&format!("/invitations/{id}/accept"), json!({})).await?;
-    invited.until(&format!("/{kind}/{scope}"), |_| true).await?;
-    Ok(())
-}
-
-fn invitation(answer: &Value, scope: &str) -> Option<String> {
-    let all = answer.get("invitations")?.as_array()?;
-    let of_scope = all.iter().find(|invite| invite.get("scope").and_then(Value::as_str) == Some(scope));
-    text(of_scope?, "/id").ok()
 }
 
 /// What a thread shows to somebody, oldest first.
