@@ -1,20 +1,15 @@
 //! Messages: reading, writing, changing (P3).
 
-use axum::{
-    Json,
-    extract::Path,
-    http::{HeaderMap, StatusCode},
-};
+use axum::{Json, extract::Path, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     problem::Problem,
-    viewer::{Body, HERE, Query, Viewer, id},
+    viewer::{Body, HERE, Query, Viewer, first_half, id},
     workspace::page,
 };
 use crate::{
-    crypto::sha256,
     ids::{SubmissionId, ThreadId, UserId},
     node::{Snapshot, clock},
     protocol::{Command, Records as _, Reply},
@@ -70,36 +65,26 @@ pub(super) struct Text {
 
 type Written = Result<(StatusCode, Json<Value>), Problem>;
 
-pub(super) async fn post(
-    viewer: Viewer,
-    Path(thread): Path<String>,
-    headers: HeaderMap,
-    Body(text): Body<Text>,
-) -> Written {
+pub(super) async fn post(viewer: Viewer, Path(thread): Path<String>, Body(text): Body<Text>) -> Written {
     let Text { text, mentions } = text;
     let writing = Writing { kind: EntryKind::Message, target: None, text, mentions };
-    write(&viewer, id(&thread)?, &headers, writing).await
+    write(&viewer, id(&thread)?, writing).await
 }
 
 pub(super) async fn edit(
     viewer: Viewer,
     Path((thread, seq)): Path<(String, u64)>,
-    headers: HeaderMap,
     Body(text): Body<Text>,
 ) -> Written {
     let Text { text, mentions } = text;
     let writing = Writing { kind: EntryKind::Edit, target: Some(seq), text, mentions };
-    write(&viewer, id(&thread)?, &headers, writing).await
+    write(&viewer, id(&thread)?, writing).await
 }
 
-pub(super) async fn delete(
-    viewer: Viewer,
-    Path((thread, seq)): Path<(String, u64)>,
-    headers: HeaderMap,
-) -> Written {
+pub(super) async fn delete(viewer: Viewer, Path((thread, seq)): Path<(String, u64)>) -> Written {
     let writing =
         Writing { kind: EntryKind::Delete, target: Some(seq), text: String::new(), mentions: vec![] };
-    write(&viewer, id(&thread)?, &headers, writing).await
+    write(&viewer, id(&thread)?, writing).await
 }
 
 #[derive(Deserialize)]
@@ -108,38 +93,30 @@ pub(super) struct Reaction {
     emoji: String,
 }
 
-async fn reaction(
-    viewer: Viewer,
-    at: (String, u64),
-    headers: HeaderMap,
-    kind: EntryKind,
-    emoji: String,
-) -> Written {
+async fn reaction(viewer: Viewer, at: (String, u64), kind: EntryKind, emoji: String) -> Written {
     let writing = Writing { kind, target: Some(at.1), text: emoji, mentions: vec![] };
-    write(&viewer, id(&at.0)?, &headers, writing).await
+    write(&viewer, id(&at.0)?, writing).await
 }
 
 pub(super) async fn react(
     viewer: Viewer,
     Path(at): Path<(String, u64)>,
-    headers: HeaderMap,
     Body(given): Body<Reaction>,
 ) -> Written {
-    reaction(viewer, at, headers, EntryKind::React, given.emoji).await
+    reaction(viewer, at, EntryKind::React, given.emoji).await
 }
 
 pub(super) async fn unreact(
     viewer: Viewer,
     Path(at): Path<(String, u64)>,
-    headers: HeaderMap,
     Body(given): Body<Reaction>,
 ) -> Written {
-    reaction(viewer, at, headers, EntryKind::Unreact, given.emoji).await
+    reaction(viewer, at, EntryKind::Unreact, given.emoji).await
 }
 
 /// 201 with the place once the owner has sequenced it; 202 while it waits in the outbox (spec 7.5).
-async fn write(viewer: &Viewer, thread: ThreadId, headers: &HeaderMap, writing: Writing) -> Written {
-    let submission = submission(viewer.user, headers)?;
+async fn write(viewer: &Viewer, thread: ThreadId, writing: Writing) -> Written {
+    let submission = submission(viewer)?;
     let Writing { kind, target, text, mentions } = writing;
     let (author, id) = (viewer.user, submission);
     let placed =
@@ -156,22 +133,15 @@ async fn write(viewer: &Viewer, thread: ThreadId, headers: &HeaderMap, writing: 
     }
 }
 
-/// The key of idempotency: the client's, bound to the user, or a new one.
-fn submission(user: UserId, headers: &HeaderMap) -> Result<SubmissionId, Problem> {
-    let Some(key) = headers.get("idempotency-key") else {
-        let seed = clock::seed().map_err(|error| {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
-        })?;
-        return Ok(SubmissionId(first_half(&seed)));
-    };
-    if key.is_empty() || key.len() > 255 {
-        return Err(Problem::invalid("Idempotency-Key: 1 to 255 bytes"));
+/// The message's name: the client's key, or a new one.
+fn submission(viewer: &Viewer) -> Result<SubmissionId, Problem> {
+    if let Some(key) = viewer.key() {
+        return Ok(key);
     }
-    Ok(SubmissionId(first_half(&sha256(&[b"comity/1 key", user.as_ref(), key.as_bytes()]).0)))
-}
-
-fn first_half(bytes: &[u8; 32]) -> [u8; 16] {
-    std::array::from_fn(|at| bytes.get(at).copied().unwrap_or_default())
+    let seed = clock::seed().map_err(|error| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
+    })?;
+    Ok(SubmissionId(first_half(&seed)))
 }
 
 /// Waits a little for the owner's answer; a refusal is the answer, and the message is given up.

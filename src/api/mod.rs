@@ -61,6 +61,7 @@ fn people() -> Router<Api> {
     Router::new()
         .route("/health", get(workspace::health))
         .route("/me", get(workspace::me))
+        .route("/me/token", delete(workspace::revoke_token))
         .route("/workspace", get(workspace::show))
         .route("/users", get(workspace::users).post(workspace::add_user))
         .route("/users/{user}", axum::routing::patch(workspace::change_user))

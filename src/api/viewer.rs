@@ -6,13 +6,14 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
 
 use super::{Api, problem::Problem};
 use crate::{
-    ids::{IdError, ScopeId, UserId},
+    crypto::sha256,
+    ids::{Hash, IdError, ScopeId, SubmissionId, UserId},
     node::{Handle, Snapshot},
     protocol::{Command, Reject, Reply, command::RejectCode, gate, people, row::Role},
     wire::{Blob, frames::SubmitAnswer},
@@ -27,6 +28,8 @@ pub(super) struct Viewer {
     pub(super) user: UserId,
     pub(super) handle: Handle,
     admin: bool,
+    token: Hash,
+    key: Option<SubmissionId>,
 }
 
 impl FromRequestParts<Api> for Viewer {
@@ -36,19 +39,36 @@ impl FromRequestParts<Api> for Viewer {
         let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = given.and_then(|given| given.strip_prefix("Bearer ")).map(str::trim);
         let state = &api.handle.snapshot().state;
-        let user = token.and_then(|token| state.tokens.get(&people::token_hash(token)).copied());
+        let token = token.map(people::token_hash);
+        let user = token.and_then(|token| state.tokens.get(&token).copied());
         let user = user.and_then(|user| state.users.get(&user)).filter(|user| user.role != Role::Suspended);
-        let found = user.map(|user| Self {
-            user: user.id,
-            handle: api.handle.clone(),
-            admin: user.role == Role::Admin,
-        });
-        std::future::ready(found.ok_or_else(|| {
+        let (Some(user), Some(token)) = (user, token) else {
             let detail = "a valid token is needed: send `Authorization: Bearer ...`";
-            Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
-        }))
-        .await
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail));
+        };
+        let key = key(user.id, parts.headers.get("idempotency-key"));
+        let (user, admin) = (user.id, user.role == Role::Admin);
+        std::future::ready(Ok(Self { user, handle: api.handle.clone(), admin, token, key: key? })).await
     }
+}
+
+/// The client's key of idempotency, bound to the user.
+fn key(user: UserId, header: Option<&HeaderValue>) -> Result<Option<SubmissionId>, Problem> {
+    match header {
+        None => Ok(None),
+        Some(key) if key.is_empty() || key.len() > 255 => {
+            Err(Problem::invalid("Idempotency-Key: 1 to 255 bytes"))
+        }
+        Some(key) => {
+            let hash = sha256(&[b"comity/1 key", user.as_ref(), key.as_bytes()]);
+            Ok(Some(SubmissionId(first_half(&hash.0))))
+        }
+    }
+}
+
+/// 16 of 32 bytes.
+pub(super) fn first_half(bytes: &[u8; 32]) -> [u8; 16] {
+    std::array::from_fn(|at| bytes.get(at).copied().unwrap_or_default())
 }
 
 impl Viewer {
@@ -65,8 +85,25 @@ impl Viewer {
         if self.admin { Ok(()) } else { Err(Problem::not_found()) }
     }
 
-    /// Carries a command out here or at the scope's owner.
+    /// The client's key of idempotency.
+    pub(super) fn key(&self) -> Option<SubmissionId> {
+        self.key
+    }
+
+    /// The hash of the token that was shown.
+    pub(super) fn token(&self) -> Hash {
+        self.token
+    }
+
+    /// Carries a command out here or at the scope's owner; with a key of idempotency once, however often it is asked.
     pub(super) async fn ask(&self, command: Command) -> Result<Reply, Problem> {
+        let command = match self.key.filter(|_| !matches!(command, Command::Post { .. })) {
+            Some(key) => {
+                let asked = sha256(&[format!("{command:?}").as_bytes()]);
+                Command::Once { key, user: self.user, asked, command: Box::new(command) }
+            }
+            None => command,
+        };
         match self.handle.ask(command).await? {
             Reply::Forward(owner, act) => self.forward(owner, act).await,
             reply => Ok(reply),

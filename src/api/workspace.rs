@@ -129,8 +129,14 @@ pub(super) async fn add_token(
     let token = clock::token().map_err(|error| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
     })?;
-    viewer.ask(Command::AddToken(user, crate::protocol::people::token_hash(&token))).await?;
+    viewer.handle.ask(Command::AddToken(user, crate::protocol::people::token_hash(&token))).await?;
     Ok((StatusCode::CREATED, Json(json!({ "user": user, "token": token }))))
+}
+
+/// Signs out: the token of this request stops working.
+pub(super) async fn revoke_token(viewer: Viewer) -> Result<StatusCode, Problem> {
+    viewer.handle.ask(Command::RevokeToken(viewer.user, viewer.token())).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn revoke_tokens(viewer: Viewer, Path(user): Path<String>) -> Result<StatusCode, Problem> {

@@ -8,10 +8,8 @@ use super::{
     command::RejectCode,
     grouplink,
     invite::{self, Offer},
-    membership, policy,
-    posting::next_number,
-    removal,
-    row::{PeerStatus, Remembered, Row, RowKey},
+    membership, once, policy, removal,
+    row::PeerStatus,
 };
 use crate::{
     crypto::sha256,
@@ -236,26 +234,12 @@ pub fn acted(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<R
         ));
     }
     let asked = sha256(&[&cbor::encode(&act.action)]);
-    if let Some(known) = draft.state.remembered.get(&act.id) {
-        let same = known.user == act.user && known.asked == asked;
-        return if same {
-            Ok(known.answer.clone())
-        } else {
-            Err(Reject::new(RejectCode::Conflict, "this act's id was used before"))
-        };
+    if let Some(answer) = once::recall(draft, act.id, act.user, asked)? {
+        return Ok(answer);
     }
     let answer = carry_out(draft, act.user, act.action)?;
-    remember(draft, Remembered { id: act.id, user: act.user, number: 0, asked, answer: answer.clone() });
+    once::remember(draft, act.id, act.user, asked, answer.clone());
     Ok(answer)
-}
-
-fn remember(draft: &mut Draft<'_>, row: Remembered) {
-    if draft.state.remembered.len() >= limits::REMEMBERED_ACTS {
-        let oldest = draft.state.remembered.values().min_by_key(|row| row.number).map(|row| row.id);
-        oldest.into_iter().for_each(|id| draft.delete(RowKey::Remembered(id)));
-    }
-    let number = next_number(draft);
-    draft.put(Row::Remembered(Remembered { number, ..row }));
 }
 
 fn carry_out(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Reply, Reject> {

@@ -26,6 +26,18 @@ pub enum Command {
     /// Own manifest of a new revision, after a rotation or a change of endpoints.
     Manifest(Blob),
 
+    /// A command of a local user that is carried out once under this key, however often it is asked.
+    Once {
+        /// The key, bound to the user.
+        key: SubmissionId,
+        /// Who.
+        user: UserId,
+        /// A hash of what is asked: another question under the key is refused.
+        asked: Hash,
+        /// What.
+        command: Box<Command>,
+    },
+
     /// A user of this workspace is added.
     AddUser {
         /// Local part of the address.
@@ -37,6 +49,8 @@ pub enum Command {
     },
     /// A bearer token for a user; only its hash is given.
     AddToken(UserId, Hash),
+    /// One token of the user stops working.
+    RevokeToken(UserId, Hash),
     /// Every token of the user stops working.
     RevokeTokens(UserId),
     /// A user's display name changes.

@@ -5,7 +5,7 @@
 use super::{
     Change, Command, Ctx, Decision, Draft, Mark, Reject, State, acts,
     command::Reply,
-    feed, heads, identity, invite, peering, people, posting,
+    feed, heads, identity, invite, once, peering, people, posting,
     posting::Writing,
     removal, replica,
     row::{Node, ReadMark, Row, RowKey},
@@ -36,12 +36,17 @@ pub fn seal(state: &State, touched: &[ThreadId], ctx: Ctx<'_>) -> Vec<Change> {
     draft.changes
 }
 
-fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
+/// One command on a draft.
+///
+/// # Errors
+/// As [`decide`].
+pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
     match command {
         Command::Boot => Ok(boot(draft)),
         Command::Tick => tick(draft),
         Command::AddUser { local, name, role } => people::add(draft, &local, name, role),
         Command::AddToken(user, token) => people::add_token(draft, user, token),
+        Command::RevokeToken(user, token) => people::revoke_token(draft, user, token),
         Command::RevokeTokens(user) => people::revoke_tokens(draft, user),
         Command::Rename(user, name) => people::rename(draft, user, name),
         Command::SetRole(user, role) => people::set_role(draft, user, role),
@@ -62,6 +67,7 @@ fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
         }
         Command::MarkRead(user, thread, seq) => mark_read(draft, user, thread, seq),
         Command::ForgetPending(author, id) => posting::forget(draft, author, id),
+        Command::Once { key, user, asked, command } => once::run(draft, key, user, asked, *command),
         other => link_arm(draft, other),
     }
 }

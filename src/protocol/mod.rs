@@ -18,6 +18,7 @@ pub mod heads;
 pub mod identity;
 pub mod invite;
 pub mod membership;
+pub mod once;
 pub mod peering;
 pub mod people;
 pub mod policy;

@@ -76,6 +76,22 @@ pub fn add_token(draft: &mut Draft<'_>, id: UserId, token: Hash) -> Result<Reply
     Ok(Reply::Done)
 }
 
+/// One token of a user stops working.
+///
+/// # Errors
+/// There is no such user.
+pub fn revoke_token(draft: &mut Draft<'_>, id: UserId, token: Hash) -> Result<Reply, Reject> {
+    let mut row = user(draft, id)?;
+    let before = row.tokens.len();
+    row.tokens.retain(|held| *held != token);
+    if row.tokens.len() == before {
+        return Ok(Reply::Already);
+    }
+    draft.put(Row::User(row));
+    draft.audit("user.token-revoked", Some(id), None, None, String::new());
+    Ok(Reply::Done)
+}
+
 /// Every token of a user stops working.
 ///
 /// # Errors
