@@ -21,6 +21,7 @@ pub mod crypto;
 mod demo;
 pub mod federation;
 pub mod ids;
+mod import;
 pub mod limits;
 pub mod node;
 pub mod protocol;

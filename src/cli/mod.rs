@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{bench, demo};
+use crate::{bench, demo, import};
 
 use client::Client;
 
@@ -65,10 +65,22 @@ enum Command {
         #[arg(long)]
         script: bool,
     },
+    /// Take conversations over from elsewhere.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Measure two nodes on this machine; JSON out.
     Bench(bench::Options),
     #[command(flatten)]
     Online(online::Command),
+}
+
+#[derive(Debug, Subcommand)]
+enum ImportCommand {
+    /// A Slack export. Running it again continues, and doubles nothing.
+    Slack {
+        /// The zip file.
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -92,9 +104,13 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Demo { script: true } => wait(demo::script(json)),
         Command::Demo { script: false } => wait(demo::open(json)),
         Command::Bench(options) => wait(bench::run(options)),
-        Command::Watch => wait(async { online::watch(connect(&dir, api, token).await?, json).await }),
+        Command::Watch => wait(async { online::watch(connect(&dir, api, token).await?.0, json).await }),
+        Command::Import(ImportCommand::Slack { file }) => wait(async {
+            let (mut admin, host, token) = connect(&dir, api, token).await?;
+            import::slack(&file, &mut admin, &host, &token, json).await
+        }),
         Command::Online(command) => {
-            wait(async { online::run(&mut connect(&dir, api, token).await?, command, json).await })
+            wait(async { online::run(&mut connect(&dir, api, token).await?.0, command, json).await })
         }
     }
 }
@@ -103,7 +119,11 @@ fn wait(work: impl Future<Output = Result<()>>) -> Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
-async fn connect(dir: &std::path::Path, api: Option<String>, token: Option<String>) -> Result<Client> {
+async fn connect(
+    dir: &std::path::Path,
+    api: Option<String>,
+    token: Option<String>,
+) -> Result<(Client, String, String)> {
     let host = match api {
         Some(api) => api.trim_start_matches("http://").trim_end_matches('/').to_owned(),
         None => crate::config::load(dir)
@@ -119,5 +139,6 @@ async fn connect(dir: &std::path::Path, api: Option<String>, token: Option<Strin
             read.with_context(|| format!("no --token given, and {} cannot be read", path.display()))?
         }
     };
-    Client::connect(&host, token.trim()).await
+    let token = token.trim().to_owned();
+    Ok((Client::connect(&host, &token).await?, host, token))
 }
