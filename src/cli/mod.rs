@@ -62,8 +62,14 @@ enum Command {
     /// Three workspaces on this machine, to try.
     Demo {
         /// Play the whole story without a person; fails if any step is not as promised.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "replay")]
         script: bool,
+        /// Replay a Slack export with its people spread over the three workspaces, then compare what each shows.
+        #[arg(long, value_name = "FILE.zip")]
+        replay: Option<PathBuf>,
+        /// Kill a node every few seconds during the replay.
+        #[arg(long, requires = "replay")]
+        kill: bool,
     },
     /// Take conversations over from elsewhere.
     #[command(subcommand)]
@@ -101,8 +107,9 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Rotate { key, revoke } => offline::rotate(&dir, key, revoke, json),
         Command::Config(ConfigCommand::Check) => offline::check_config(&dir, json),
         Command::Serve => wait(serve::run(&dir, json)),
-        Command::Demo { script: true } => wait(demo::script(json)),
-        Command::Demo { script: false } => wait(demo::open(json)),
+        Command::Demo { replay: Some(file), kill, .. } => wait(demo::replay(&file, kill, json)),
+        Command::Demo { script: true, .. } => wait(demo::script(json)),
+        Command::Demo { .. } => wait(demo::open(json)),
         Command::Bench(options) => wait(bench::run(options)),
         Command::Watch => wait(async { online::watch(connect(&dir, api, token).await?.0, json).await }),
         Command::Import(ImportCommand::Slack { file }) => wait(async {

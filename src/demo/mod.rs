@@ -4,6 +4,7 @@
 
 pub(crate) mod cluster;
 mod relay;
+mod replay;
 pub(crate) mod story;
 
 use anyhow::{Context as _, Result, bail};
@@ -83,6 +84,18 @@ pub(crate) async fn script(as_json: bool) -> Result<()> {
     stage.strike().await?;
     played?;
     if ok { Ok(()) } else { bail!("the story was not as promised") }
+}
+
+/// Replays an export's conversations over three workspaces; with `kill`, nodes die on the way.
+///
+/// # Errors
+/// A workspace does not show what was acknowledged.
+pub(crate) async fn replay(file: &std::path::Path, kill: bool, as_json: bool) -> Result<()> {
+    let export = crate::import::read(file)?;
+    let mut stage = Stage::set().await?;
+    let played = replay::run(&mut stage, &export, kill, as_json).await;
+    stage.strike().await?;
+    played
 }
 
 /// Sets the stage, and leaves it to the person until Ctrl-C.

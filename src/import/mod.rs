@@ -13,8 +13,8 @@ use hyper::Method;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-pub(crate) use play::{Cast, play};
-pub(crate) use slack::{Export, read};
+pub(crate) use play::{Cast, Expected, play};
+pub(crate) use slack::{Author, Export, read};
 
 use crate::cli::{
     client::Client,

@@ -40,8 +40,17 @@ pub(crate) struct Summary {
     pub(crate) threads: usize,
     pub(crate) messages: usize,
     pub(crate) reactions: usize,
-    /// Thread to the texts that it must show, oldest first.
-    pub(crate) expected: BTreeMap<String, Vec<String>>,
+    /// What each thread must show.
+    pub(crate) expected: BTreeMap<String, Expected>,
+}
+
+/// What a thread must show to the authors of its channel.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expected {
+    /// Slack's id of the channel.
+    pub(crate) channel: String,
+    /// Texts, oldest first.
+    pub(crate) texts: Vec<String>,
 }
 
 impl Summary {
@@ -144,7 +153,9 @@ impl Stage {
             }
             let thread = threads.get(root).unwrap_or(&chat).clone();
             self.write(person, &thread, &message, &mut summary).await?;
-            summary.expected.entry(thread).or_default().push(message.text);
+            let channel = self.id.clone();
+            let expected = summary.expected.entry(thread);
+            expected.or_insert_with(|| Expected { channel, texts: Vec::new() }).texts.push(message.text);
             self.progress.inc(1);
         }
         Ok(summary)
