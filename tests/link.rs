@@ -7,7 +7,10 @@ use comity::{
     crypto::sha256,
     federation,
     ids::{Hash, InviteId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
-    node::{Handle, Node, Snapshot, identity},
+    node::{
+        Handle, Node, Snapshot,
+        identity::{self, Rotate},
+    },
     protocol::{
         Command, Records as _, Reply, gate,
         row::{PeerStatus, Role},
@@ -213,4 +216,41 @@ async fn a_stranger_learns_nothing_and_a_wrong_ticket_is_refused() {
     assert!(a.handle().snapshot().state.peers.is_empty());
     assert!(!b.handle().snapshot().state.homes.contains_key(&a.id), "the stranger learned who is there");
     assert_ne!(a.id.0, Hash::ZERO.0);
+}
+
+/// Both write, both read both.
+async fn both_ways(a: &Workspace, alice: UserId, b: &Workspace, bob: UserId, chat: ThreadId, n: u64) {
+    let (from_a, from_b) = (format!("a{n}"), format!("b{n}"));
+    a.post(alice, chat, n, &from_a).await;
+    b.post(bob, chat, n, &from_b).await;
+    let has = |texts: &[String]| texts.contains(&from_a) && texts.contains(&from_b);
+    a.until(&from_b, |snapshot| has(&reads(snapshot, alice, chat))).await;
+    b.until(&from_a, |snapshot| has(&reads(snapshot, bob, chat))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_key_is_rotated_while_peers_are_connected_and_while_they_are_away() {
+    let (mut a, mut b) = (Workspace::new("acme").await, Workspace::new("globex").await);
+    let (alice, bob) = (a.user("alice").await, b.user("bob").await);
+    peer(&a, &b).await;
+    let (_, chat) = shared_group(&a, alice, &b, bob).await;
+    let keys = [Rotate::Sign { revoke: false }, Rotate::Tls, Rotate::Root, Rotate::Sign { revoke: true }];
+    for (n, which) in (1..).zip(keys) {
+        identity::rotate_running(a.handle(), a.path(), which).await.unwrap();
+        let revision = |snapshot: &Snapshot| snapshot.state.homes[&a.id].manifest.revision == n;
+        b.until("the new manifest", revision).await;
+        both_ways(&a, alice, &b, bob, chat, n).await;
+    }
+    b.stop().await;
+    identity::rotate_running(a.handle(), a.path(), Rotate::Tls).await.unwrap();
+    identity::rotate_running(a.handle(), a.path(), Rotate::Tls).await.unwrap();
+    a.stop().await;
+    identity::rotate(a.path(), Rotate::Sign { revoke: false }).unwrap();
+    a.start().await;
+    b.start().await;
+    both_ways(&a, alice, &b, bob, chat, 9).await;
+    b.stop().await;
+    identity::rotate(b.path(), Rotate::Tls).unwrap();
+    b.start().await;
+    both_ways(&a, alice, &b, bob, chat, 10).await;
 }

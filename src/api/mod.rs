@@ -63,6 +63,7 @@ fn people() -> Router<Api> {
         .route("/me", get(workspace::me))
         .route("/me/token", delete(workspace::revoke_token))
         .route("/workspace", get(workspace::show))
+        .route("/workspace/rotate", post(workspace::rotate))
         .route("/users", get(workspace::users).post(workspace::add_user))
         .route("/users/{user}", axum::routing::patch(workspace::change_user))
         .route("/users/{user}/tokens", post(workspace::add_token).delete(workspace::revoke_tokens))

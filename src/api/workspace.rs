@@ -17,7 +17,10 @@ use crate::{
     crypto::fingerprint,
     ids::UserId,
     limits,
-    node::clock,
+    node::{
+        clock,
+        identity::{self, Rotate, RotateError},
+    },
     protocol::{Command, Reply, row::Role},
     view::people,
 };
@@ -170,4 +173,31 @@ pub(super) async fn audit(viewer: Viewer, Query(query): Query<Before>) -> Result
     let lines: Vec<_> =
         lines.into_iter().map(|(number, line)| json!({ "number": number, "line": line })).collect();
     std::future::ready(Ok(Json(json!({ "lines": lines, "next": next })))).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    /// sign, tls or root.
+    key: String,
+    /// Only for sign: nothing that the old key signed counts from now on.
+    #[serde(default)]
+    revoke: bool,
+}
+
+/// Replaces a key while the node runs; the root key has to lie in the node's folder for that moment.
+pub(super) async fn rotate(viewer: Viewer, Body(rotation): Body<Rotation>) -> Result<StatusCode, Problem> {
+    viewer.administers()?;
+    let which = match (rotation.key.as_str(), rotation.revoke) {
+        ("sign", revoke) => Rotate::Sign { revoke },
+        ("tls", false) => Rotate::Tls,
+        ("root", false) => Rotate::Root,
+        ("tls" | "root", true) => return Err(Problem::invalid("revoke: only for key = sign")),
+        _ => return Err(Problem::invalid("key: sign, tls or root")),
+    };
+    let rotated = identity::rotate_running(&viewer.handle, viewer.handle.dir(), which).await;
+    rotated.map(|()| StatusCode::NO_CONTENT).map_err(|error| match error {
+        RotateError::Ask(error) => error.into(),
+        RotateError::Identity(error) => Problem::new(StatusCode::CONFLICT, "keys", error.to_string()),
+    })
 }

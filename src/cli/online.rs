@@ -82,6 +82,14 @@ pub(super) enum Command {
     Pending,
     /// Removals of people of other workspaces, with their receipts.
     Removals,
+    /// Replace a key (sign, tls or root) of the running node; the root key has to lie in its folder.
+    RotateLive {
+        /// Which.
+        key: String,
+        /// Only for sign: the old key leaked.
+        #[arg(long)]
+        revoke: bool,
+    },
     /// What was done on this node; for admins.
     Audit {
         /// How many lines.
@@ -298,6 +306,9 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
         }
         Command::Pending => client.get("/pending").await?,
         Command::Removals => client.get("/removals").await?,
+        Command::RotateLive { key, revoke } => {
+            client.post("/workspace/rotate", &json!({ "key": key, "revoke": revoke })).await?
+        }
         Command::Audit { limit } => client.get(&format!("/audit?limit={limit}")).await?,
     };
     print(&answer, as_json);

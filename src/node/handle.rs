@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -96,6 +97,7 @@ pub struct Handle(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     me: WorkspaceId,
+    dir: PathBuf,
     control: mpsc::Sender<Input>,
     content: mpsc::Sender<Input>,
     view: watch::Receiver<Arc<Snapshot>>,
@@ -115,13 +117,14 @@ pub(super) struct Ends {
 }
 
 impl Handle {
-    pub(super) fn new(me: WorkspaceId, snapshot: Snapshot, tasks: Tasks) -> (Self, Ends) {
+    pub(super) fn new(me: WorkspaceId, dir: &Path, snapshot: Snapshot, tasks: Tasks) -> (Self, Ends) {
         let (control, control_end) = mpsc::channel(limits::CONTROL_QUEUE);
         let (content, content_end) = mpsc::channel(limits::CONTENT_QUEUE);
         let (view_end, view) = watch::channel(Arc::new(snapshot));
         let (forward, forwards) = mpsc::channel(limits::SUBMISSIONS_IN_FLIGHT);
         let shared = Shared {
             me,
+            dir: dir.to_owned(),
             control,
             content,
             view,
@@ -170,6 +173,12 @@ impl Handle {
     #[must_use]
     pub fn me(&self) -> WorkspaceId {
         self.0.me
+    }
+
+    /// The node's folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
     }
 
     /// The clock of the node.

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     clock,
+    handle::{AskError, Handle},
     key_file::{self, KeyFileError},
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     },
     store::{Fault, Store},
     wire::{
-        Object as _, envelope,
+        Blob, Object as _, envelope,
         objects::{Extensions, Manifest, WorkspaceKind},
     },
 };
@@ -219,7 +220,7 @@ fn ensure(path: &Path) -> Result<SecretKey, IdentityError> {
     Ok(key_file::read(path)?)
 }
 
-/// Replaces a key by a new one, in a new revision of the manifest.
+/// Replaces a key by a new one, in a new revision of the manifest, while the node does not run.
 ///
 /// The new key lies beside the old one as `*.next` until the manifest is committed, so that a crash at any point
 /// leaves a pair that fits: running again finishes the work.
@@ -228,27 +229,80 @@ fn ensure(path: &Path) -> Result<SecretKey, IdentityError> {
 /// The root key is not there, or the core refuses the revision.
 pub fn rotate(dir: &Path, which: Rotate) -> Result<Home, IdentityError> {
     let (mut store, state, home) = open(dir)?;
-    let layout = Layout::new(dir);
-    let path = match which {
-        Rotate::Sign { .. } => layout.sign(),
-        Rotate::Tls => layout.tls(),
-        Rotate::Root => layout.root(),
-    };
-    let root = key_file::read(&layout.root())?;
-    let next_path = path.with_extension("key.next");
-    let next = ensure(&next_path)?;
-    if !holds(&home.manifest, which, next.public()) {
-        let manifest = next_manifest(&home, which, next.public());
-        let signed = envelope::sign(manifest, None, &root);
+    let rotation = Rotation::prepare(&Layout::new(dir), &home, which)?;
+    if let Some(manifest) = rotation.manifest.clone() {
         let (reader, random) = (store.reader()?, Random::from_seed(clock::seed()?));
-        let sign = key_file::read(&layout.sign())?;
+        let sign = key_file::read(&Layout::new(dir).sign())?;
         let ctx = Ctx { now: clock::now(), random, key: &sign, records: &reader };
-        let decision = decide(&state, Command::Manifest(signed.bytes().clone()), ctx)?;
+        let decision = decide(&state, Command::Manifest(manifest), ctx)?;
         store.commit(&decision.changes)?;
     }
-    fs::rename(&next_path, &path).map_err(|error| IdentityError::Io(path, error))?;
+    rotation.finish()?;
     drop(store);
     load(dir)
+}
+
+/// The same while the node runs: peers that are connected learn of it at once.
+///
+/// # Errors
+/// As [`rotate`].
+pub async fn rotate_running(handle: &Handle, dir: &Path, which: Rotate) -> Result<(), RotateError> {
+    let snapshot = handle.snapshot();
+    let home = own(&snapshot.state).ok_or_else(|| IdentityError::Missing(dir.to_owned()))?;
+    let rotation = Rotation::prepare(&Layout::new(dir), &home, which)?;
+    if matches!(which, Rotate::Sign { .. }) {
+        handle.add_key(rotation.key.clone()).await?;
+    }
+    if let Some(manifest) = rotation.manifest.clone() {
+        handle.ask(Command::Manifest(manifest)).await?;
+    }
+    if which == Rotate::Tls {
+        handle.use_tls_key(rotation.key.clone());
+    }
+    rotation.finish()?;
+    Ok(())
+}
+
+/// Why a running node did not rotate.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    /// The keys on disk.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The node.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+}
+
+/// A key that replaces another.
+struct Rotation {
+    key: SecretKey,
+    /// The new revision, unless it was committed before a crash.
+    manifest: Option<Blob>,
+    next: PathBuf,
+    path: PathBuf,
+}
+
+impl Rotation {
+    fn prepare(layout: &Layout, home: &Home, which: Rotate) -> Result<Self, IdentityError> {
+        let path = match which {
+            Rotate::Sign { .. } => layout.sign(),
+            Rotate::Tls => layout.tls(),
+            Rotate::Root => layout.root(),
+        };
+        let next = path.with_extension("key.next");
+        let key = ensure(&next)?;
+        if holds(&home.manifest, which, key.public()) {
+            return Ok(Self { key, manifest: None, next, path });
+        }
+        let root = key_file::read(&layout.root())?;
+        let signed = envelope::sign(next_manifest(home, which, key.public()), None, &root);
+        Ok(Self { key, manifest: Some(signed.bytes().clone()), next, path })
+    }
+
+    fn finish(self) -> Result<(), IdentityError> {
+        fs::rename(&self.next, &self.path).map_err(|error| IdentityError::Io(self.path, error))
+    }
 }
 
 fn holds(manifest: &Manifest, which: Rotate, key: PublicKey) -> bool {

@@ -43,7 +43,7 @@ impl Node {
         let opened = identity::open_all(dir)?;
         let tasks = Tasks::default();
         let snapshot = Snapshot::new(opened.state, opened.store.position(), opened.store.reader()?);
-        let (handle, ends) = Handle::new(opened.home.id, snapshot, tasks.clone());
+        let (handle, ends) = Handle::new(opened.home.id, dir, snapshot, tasks.clone());
         let halt = CancellationToken::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(|error| IdentityError::Io(dir.to_owned(), error))?;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ids::{ScopeId, ThreadId},
-    wire::objects::Head,
+    wire::{envelope, objects::Head},
 };
 
 /// Signs the heads that the followers of a thread lack; whether there were any.
@@ -29,7 +29,10 @@ pub fn sign(draft: &mut Draft<'_>, thread: ThreadId) -> bool {
     let mut log = (*log).clone();
     let before = log.covers.clone();
     for (scope, incarnation, epoch) in due {
-        let current = |cover: &Cover| cover.seq == log.high && cover.epoch == epoch;
+        let current = |cover: &Cover| {
+            let by_key_in_use = envelope::hint(&cover.head) == Some(draft.ctx.key.public().id());
+            cover.seq == log.high && cover.epoch == epoch && by_key_in_use
+        };
         if log.covers.iter().any(|(of, cover)| *of == scope && current(cover)) {
             continue;
         }

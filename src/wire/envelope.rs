@@ -203,6 +203,12 @@ pub fn unverified_hash(
     Ok(sha256(&[&sig_structure(kind, audience, &sign1.protected, &sign1.payload)]))
 }
 
+/// Which key an envelope says it is signed by.
+#[must_use]
+pub fn hint(bytes: &Blob) -> Option<KeyId> {
+    parse(bytes).ok().map(|(_, kid)| kid)
+}
+
 /// The claimed content, to find out whose key to ask for; nothing may be believed before [`open`].
 ///
 /// # Errors
