@@ -269,4 +269,6 @@ fn marks(changes: &[Change]) -> Vec<Mark> {
 }
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
