@@ -2,6 +2,7 @@
 //!
 //! Duty: medians of repeated runs, as JSON. Never: a shortcut that a user does not have.
 
+mod library;
 mod measure;
 mod pair;
 mod workloads;
@@ -43,6 +44,8 @@ enum Workload {
     FanOut,
     /// Memory, start time, disk.
     Footprint,
+    /// The flood A to B through the library, both nodes in one process.
+    Library,
 }
 
 /// Sizes of the workloads.

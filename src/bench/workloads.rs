@@ -44,6 +44,7 @@ pub(super) async fn run(
         Workload::Join => newcomer(pair, sizes).await?,
         Workload::Outage => outage(pair, sizes).await?,
         Workload::FanOut => fan_out(pair, sizes).await?,
+        Workload::Library => super::library::throughput(sizes.messages).await?,
         Workload::Footprint => footprint(pair, sizes).await?,
     };
     all.insert(format!("{which:?}").to_lowercase(), measured);

@@ -1,0 +1,136 @@
+//! The same flood through the library, two nodes in this process: what the API costs is the difference.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::measure::{now, rounded};
+use crate::{
+    crypto::sha256,
+    federation,
+    ids::{GroupId, SubmissionId, ThreadId, UserId},
+    node::{Handle, Node, Snapshot, identity},
+    protocol::{
+        Command, Reply, gate,
+        row::{PeerStatus, Role},
+    },
+    time::Millis,
+    wire::{
+        Blob,
+        objects::{Action, EntryKind, Floor, Grade, Settings},
+    },
+};
+
+/// Texts that are on the way at a time.
+const IN_FLIGHT: usize = 64;
+/// How long any step may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Side {
+    node: Node,
+    address: String,
+    user: UserId,
+    _dir: tempfile::TempDir,
+}
+
+async fn side(name: &str) -> Result<Side> {
+    let dir = tempfile::tempdir()?;
+    let listen = crate::demo::cluster::free_udp()?;
+    identity::init(dir.path(), name, &format!("{name}.example"), vec![listen.to_string()])?;
+    let node = Node::start(dir.path())?;
+    federation::start(&node.handle, &node.tls, listen)?;
+    let add = Command::AddUser { local: "user".into(), name: "User".into(), role: Role::Admin };
+    let Reply::User(user) = node.handle.ask(add).await? else { bail!("no user") };
+    Ok(Side { node, address: format!("user@{name}.example"), user, _dir: dir })
+}
+
+async fn until(handle: &Handle, wanted: impl Fn(&Snapshot) -> bool) -> Result<Arc<Snapshot>> {
+    let mut view = handle.watch();
+    let seen = view.wait_for(|snapshot| wanted(snapshot));
+    Ok(tokio::time::timeout(PATIENCE, seen).await.context("waited in vain")??.clone())
+}
+
+/// Peers the two, and makes a group at the first one with the user of the second.
+async fn acquaint(a: &Side, b: &Side) -> Result<ThreadId> {
+    let (at_a, at_b) = (&a.node.handle, &b.node.handle);
+    let secret = Blob::from(vec![7; 32]);
+    at_a.ask(Command::OpenTicket(sha256(&[&secret]), Millis(u64::MAX))).await?;
+    let endpoints = vec![
+        a.node.handle.snapshot().state.homes.get(&at_a.me()).map(|home| home.manifest.endpoints.clone()),
+    ];
+    let endpoints = endpoints.into_iter().flatten().flatten().collect();
+    at_b.ask(Command::RedeemTicket { peer: at_a.me(), endpoints, secret }).await?;
+    let status =
+        |of, status| move |view: &Snapshot| view.state.peers.get(&of).is_some_and(|row| row.status == status);
+    until(at_a, status(at_b.me(), PeerStatus::Waiting)).await?;
+    at_a.ask(Command::Approve(at_b.me())).await?;
+    until(at_b, status(at_a.me(), PeerStatus::Active)).await?;
+    let off = false;
+    let settings = Settings {
+        name: "Flood".into(),
+        externals: true,
+        open_invites: off,
+        replies_off: off,
+        locked: off,
+        closed: off,
+    };
+    let Reply::Scope(group, _) = at_a.ask(Command::CreateGroup(a.user, settings)).await? else {
+        bail!("no group")
+    };
+    let (grade, floor) = (Grade::Post, Floor::All);
+    let invite = Action::Invite { scope: group, address: b.address.clone(), grade, floor, until: None };
+    at_a.ask(Command::Act(a.user, invite)).await?;
+    let seen = until(at_b, |view| !view.state.received.is_empty()).await?;
+    let (invite, _) = seen.state.received.keys().next().copied().context("no invitation")?;
+    at_b.ask(Command::AnswerInvite(b.user, invite, true)).await?;
+    let chat = chat(&at_a.snapshot(), group.group().context("no group")?).context("no chat")?;
+    until(at_b, |view| gate::reaches(&view.state, b.user, chat)).await?;
+    Ok(chat)
+}
+
+fn chat(view: &Snapshot, group: GroupId) -> Option<ThreadId> {
+    view.state.addressed.get(&group)?.iter().next().copied()
+}
+
+/// Messages per second from the first request until the second node may show the last one.
+pub(super) async fn throughput(count: usize) -> Result<Value> {
+    let (a, b) = (side("acme").await?, side("globex").await?);
+    let chat = acquaint(&a, &b).await?;
+    let (next, begin) = (Arc::new(AtomicUsize::new(0)), now());
+    let mut workers = JoinSet::new();
+    for _ in 0..IN_FLIGHT {
+        let (handle, next, author) = (a.node.handle.clone(), next.clone(), a.user);
+        workers.spawn(async move {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                if at >= count {
+                    return Ok::<_, anyhow::Error>(());
+                }
+                let mut id = [0; 16];
+                id.iter_mut().zip(u64::try_from(at)?.to_be_bytes()).for_each(|(to, from)| *to = from);
+                let (id, kind, text) = (SubmissionId(id), EntryKind::Message, "x".repeat(256));
+                let post =
+                    Command::Post { author, thread: chat, id, kind, target: None, text, mentions: vec![] };
+                handle.ask(post).await?;
+            }
+        });
+    }
+    while let Some(worker) = workers.join_next().await {
+        worker??;
+    }
+    let last = u64::try_from(count)?;
+    let shown = |view: &Snapshot| gate::paths(&view.state, b.user, chat).iter().any(|path| path.shows(last));
+    until(&b.node.handle, shown).await?;
+    let rate = f64::from(u32::try_from(count)?) / begin.elapsed().as_secs_f64();
+    a.node.stop().await;
+    b.node.stop().await;
+    Ok(json!({ "messages_per_second": rounded(rate), "in_flight": IN_FLIGHT }))
+}
