@@ -347,7 +347,52 @@ def submissions(family):
         agree(name == "ok", expect != "signature", f"{case['why']}: the signature")
 
 
-FAMILIES = [cbor, ed25519, envelope, ids, limits, errors, manifests, membership, content, submissions]
+# 9: the number of fields behind the code of each variant; None: a record with so many fields.
+CONTROL = {0: 1, 1: 1, 2: 2, 3: 1, 4: 2, 5: 1, 6: 1, 7: 1, 8: 2, 9: 3, 10: 1}
+VARIANTS = {"control": CONTROL, "submit": {0: 2, 1: 1}, "submit-answer": {0: 2, 1: 3, 2: 3},
+            "item": {0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1, 8: 3}}
+RECORDS = {"history-request": 4, "history-page": 4, "content-frame": 3}
+NUMBER_ONLY = {6, 7}
+
+
+def shaped(kind, data):
+    value = decode(data)
+    if not isinstance(value, list) or not value:
+        raise Bad("cbor-shape")
+    if kind in RECORDS:
+        if len(value) != RECORDS[kind]:
+            raise Bad("cbor-shape")
+        return value
+    fields = VARIANTS[kind].get(value[0]) if isinstance(value[0], int) else None
+    if fields is None or len(value) != fields + 1:
+        raise Bad("cbor-shape")
+    if kind == "control" and value[0] in NUMBER_ONLY and not isinstance(value[1], int):
+        raise Bad("cbor-shape")
+    return value
+
+
+def frames(family):
+    for case in family["cases"]:
+        _, name = attempt(lambda: shaped(case["kind"], bytes.fromhex(case["bytes"])))
+        agree(name, case["expect"], f"frames: {case.get('why', case['bytes'][:40])}")
+
+
+KINDS = {0: "event", 1: "snapshot", 7: "manifests"}
+
+
+def comparison(family):
+    for case in family["cases"]:
+        agree(shaped("control", bytes.fromhex(case["compare"]))[0], 5, case["why"])
+        running = bytes(32)
+        for row in case["rows"]:
+            item = bytes.fromhex(row["item"])
+            running = hashlib.sha256(b"comity/1 feed" + running + item).digest()
+            agree(running.hex(), row["hash"], f"{case['why']}: the running hash")
+            agree(KINDS[shaped("item", item)[0]], row["kind"], case["why"])
+
+
+FAMILIES = [cbor, ed25519, envelope, ids, limits, errors, manifests, membership, content, submissions,
+            frames, comparison]
 
 
 def main():

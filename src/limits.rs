@@ -74,6 +74,8 @@ pub const CONTROL_QUEUE: usize = 1024;
 pub const BATCH_INPUTS: usize = 512;
 /// Commits whose records stay in memory for pumps and live streams.
 pub const RECENT_COMMITS: usize = 1024;
+/// Commits whose marks the store keeps.
+pub const JOURNAL_COMMITS: u64 = 100_000;
 /// Frames that wait between the tasks of one link.
 pub const LINK_QUEUE: usize = 16;
 /// Connections that are greeted at a time.

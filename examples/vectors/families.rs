@@ -7,6 +7,8 @@ mod chains;
 #[allow(dead_code, reason = "shared with the simulator, which uses all of it")]
 #[path = "../../tests/simulator/cluster.rs"]
 mod cluster;
+#[path = "frames.rs"]
+mod frames;
 #[path = "writing.rs"]
 mod writing;
 
@@ -26,7 +28,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The files as they must be.
 pub fn files() -> Vec<(PathBuf, String)> {
-    let families: [(&str, Value); 10] = [
+    let families: [(&str, Value); 12] = [
         ("cbor", bytes::cbor()),
         ("ed25519", bytes::ed25519()),
         ("envelope", bytes::envelopes()),
@@ -36,6 +38,8 @@ pub fn files() -> Vec<(PathBuf, String)> {
         ("manifests", chains::manifests()),
         ("membership", chains::membership()),
         ("content", chains::content()),
+        ("frames", frames::frames()),
+        ("comparison", frames::comparison()),
         ("submissions", writing::submissions()),
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto-spec").join("vectors");

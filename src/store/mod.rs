@@ -18,12 +18,15 @@ use tables::{
 
 use crate::{
     ids::ThreadId,
+    limits,
     protocol::{Change, Mark, State, change::joined, row::Row},
     wire::{Body, Stored, cbor, objects::EntryKind},
 };
 
 /// The version of the stored form. A newer file is refused; an older one is migrated, table by table, at opening.
 const VERSION: u64 = 1;
+/// The journal is shortened once in so many commits.
+const JOURNAL_TRIM: u64 = 1024;
 /// Pages that redb keeps in memory, in bytes.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
@@ -136,7 +139,12 @@ impl Store {
             write_growing(&write, change, &mut audited)?;
         }
         let position = self.position + 1;
-        write.open_table(JOURNAL)?.insert(position, cbor::encode(&marks(changes)).as_slice())?;
+        let mut journal = write.open_table(JOURNAL)?;
+        journal.insert(position, cbor::encode(&marks(changes)).as_slice())?;
+        if position % JOURNAL_TRIM == 0 {
+            journal.retain_in(..position.saturating_sub(limits::JOURNAL_COMMITS), |_, _| false)?;
+        }
+        drop(journal);
         write.commit()?;
         (self.position, self.audited) = (position, audited);
         Ok(Committed { position })
