@@ -141,7 +141,7 @@ impl Store {
         let position = self.position + 1;
         let mut journal = write.open_table(JOURNAL)?;
         journal.insert(position, cbor::encode(&marks(changes)).as_slice())?;
-        if position % JOURNAL_TRIM == 0 {
+        if position.is_multiple_of(JOURNAL_TRIM) {
             journal.retain_in(..position.saturating_sub(limits::JOURNAL_COMMITS), |_, _| false)?;
         }
         drop(journal);
