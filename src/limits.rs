@@ -50,6 +50,15 @@ pub const HISTORY_REQUESTS: usize = 4;
 /// Content bytes that may be on the way to one peer without acknowledgement (spec 1.6).
 pub const CONTENT_WINDOW_BYTES: usize = 2 * 1024 * 1024;
 
+/// Shortest lease that a scope may ask for, in milliseconds (spec 1.6).
+pub const LEASE_LEAST_MILLIS: u64 = 2_000;
+/// Longest lease, in milliseconds: a week (spec 1.6).
+pub const LEASE_MOST_MILLIS: u64 = 7 * 24 * 3_600_000;
+/// The lease of a scope that names none, in milliseconds (spec 11.4).
+pub const LEASE_STANDARD_MILLIS: u64 = 300_000;
+/// What two clocks may differ over a lease: one part in so many, on each side (spec 11.3).
+pub const LEASE_DRIFT_PARTS: u64 = 100;
+
 /// Peers of one node.
 pub const PEERS: usize = 1024;
 /// Requests for a peering that wait for an admin.
@@ -98,4 +107,7 @@ const _: () = assert!(PAGE_BYTES + BODY_BYTES + OBJECT_BYTES < FRAME_BYTES + OBJ
 const _: () = assert!(TEXT_BYTES + MENTIONS * 50 < BODY_BYTES);
 const _: () = assert!(BODY_BYTES + 4096 < OBJECT_BYTES);
 const _: () = assert!(CONTENT_WINDOW_BYTES > 2 * FRAME_BYTES);
+const _: () = assert!(LEASE_LEAST_MILLIS / LEASE_DRIFT_PARTS > 10);
+const _: () =
+    assert!(LEASE_LEAST_MILLIS < LEASE_STANDARD_MILLIS && LEASE_STANDARD_MILLIS < LEASE_MOST_MILLIS);
 const _: () = assert!(API_BODY_BYTES > 2 * TEXT_BYTES);

@@ -1,6 +1,6 @@
-//! Time as a value: milliseconds since 1970-01-01T00:00:00Z.
+//! Time as a value: milliseconds since 1970-01-01T00:00:00Z, and since the machine's start.
 //!
-//! Duty: the one type for moments. Never: reading a clock (shells pass the time in), and never a
+//! Duty: the types for moments. Never: reading a clock (shells pass the time in), and never a
 //! reason to grant access: order and authority come from epochs and sequence numbers (spec 1.5).
 
 use std::fmt;
@@ -13,6 +13,28 @@ use serde::{Deserialize, Serialize};
 pub struct Millis(pub u64);
 
 impl Millis {
+    /// The moment `ms` milliseconds later; stays at the end of time instead of overflowing.
+    #[must_use]
+    pub fn plus(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to this moment, zero if it lies later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// A moment on a clock that counts milliseconds from the machine's start, suspend included (`CLOCK_BOOTTIME`): what
+/// leases are measured by (spec 11.2). Never comparable between machines, or over a restart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Boot(pub u64);
+
+impl Boot {
+    /// Later than every moment: as of it every lease has run out.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The moment `ms` milliseconds later; stays at the end of time instead of overflowing.
     #[must_use]
     pub fn plus(self, ms: u64) -> Self {

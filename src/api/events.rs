@@ -2,7 +2,7 @@
 //!
 //! Duty: every event through the gate at the moment of sending; a position to resume from. Never: a queue per stream.
 
-use std::{collections::BTreeMap, collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, collections::VecDeque, convert::Infallible, time::Duration};
 
 use axum::{
     http::HeaderMap,
@@ -10,15 +10,15 @@ use axum::{
 };
 use futures_util::{Stream, stream};
 use serde_json::{Value, json};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 
 use super::{problem::Problem, viewer::Viewer};
 use crate::{
-    ids::ThreadId,
+    ids::{ScopeId, ThreadId, WorkspaceId},
     limits,
-    node::{Notice, Snapshot},
+    node::{Notice, Snapshot, View},
     protocol::{Mark, State, gate},
-    view::messages,
+    view::{messages, scopes},
 };
 
 /// How often an idle stream says that it lives.
@@ -29,7 +29,7 @@ const COMMITS: usize = 64;
 /// One live stream.
 struct Live {
     viewer: Viewer,
-    view: watch::Receiver<Arc<Snapshot>>,
+    view: View,
     notices: broadcast::Receiver<Notice>,
     position: u64,
     /// The state when the stream began: what was shown then is not sent again. None when it resumes.
@@ -73,10 +73,13 @@ impl Live {
         let stop = self.viewer.handle.tasks().stop_signal().clone();
         loop {
             if let Some((name, data, position)) = self.ready.pop_front() {
+                if !self.still_shown(&data) {
+                    continue;
+                }
                 let event = Event::default().event(name).id(position.to_string());
                 return event.json_data(data).ok();
             }
-            let snapshot = self.view.borrow_and_update().clone();
+            let snapshot = self.view.now();
             if self.position < snapshot.position {
                 self.advance(&snapshot)?;
                 continue;
@@ -87,6 +90,13 @@ impl Live {
                 () = stop.cancelled() => return None,
             }
         }
+    }
+
+    /// Every frame is judged again when it leaves: it may have waited for a slow reader (spec 11.2).
+    fn still_shown(&self, data: &Value) -> bool {
+        let thread = data.pointer("/message/thread").and_then(Value::as_str);
+        let Some(thread) = thread.and_then(|thread| thread.parse::<ThreadId>().ok()) else { return true };
+        gate::reaches(&self.viewer.snapshot().state, self.viewer.user, thread)
     }
 
     /// Looks at the next commits. `None` ends the stream: the viewer may no longer sign in, or the store failed.
@@ -122,13 +132,36 @@ impl Live {
             Mark::Outbox(user, thread) if *user == me => {
                 self.ready.push_back(("pending", json!({ "thread": thread }), position));
             }
-            Mark::Receipt(scope, epoch) if gate::sees_scope(&snapshot.state, me, *scope) => {
+            Mark::Lease(owner) => self.lease(snapshot, *owner, position),
+            Mark::Effective(scope, epoch) if self.may_follow(snapshot, *scope) => {
+                self.ready.push_back(("effective", json!({ "scope": scope, "epoch": epoch }), position));
+            }
+            Mark::Receipt(scope, epoch) if self.may_follow(snapshot, *scope) => {
                 self.ready.push_back(("receipt", json!({ "scope": scope, "epoch": epoch }), position));
             }
             Mark::Peer(peer) if self.viewer.is_admin() => {
                 self.ready.push_back(("peer", json!({ "workspace": peer }), position));
             }
             _ => {}
+        }
+    }
+
+    /// Whether the viewer is told how a removal fares.
+    fn may_follow(&self, snapshot: &Snapshot, scope: ScopeId) -> bool {
+        self.viewer.is_admin() || gate::sees_scope(&snapshot.state, self.viewer.user, scope)
+    }
+
+    /// What the viewer is in of this owner's waits now, or is there again, with what came meanwhile.
+    fn lease(&mut self, snapshot: &Snapshot, owner: WorkspaceId, position: u64) {
+        let (state, me) = (&snapshot.state, self.viewer.user);
+        for place in scopes::places(state, me) {
+            let Some(scope) = state.scope(place).filter(|scope| scope.head.owner == owner) else { continue };
+            let waiting = scopes::waiting(state, me, place);
+            let name = if waiting.is_some() { "waiting" } else { "resumed" };
+            self.ready.push_back((name, json!({ "id": scope.head.id, "waiting_for": waiting }), position));
+            if let Some(thread) = place.thread() {
+                self.content(snapshot, thread, None, position);
+            }
         }
     }
 
@@ -157,7 +190,7 @@ impl Live {
     fn hear(&mut self, notice: Result<Notice, broadcast::error::RecvError>) {
         let Ok(notice) = notice else { return };
         let (Notice::Typing { thread, user } | Notice::Read { thread, user, .. }) = notice;
-        let state = &self.view.borrow().state;
+        let state = &self.viewer.snapshot().state;
         if user == self.viewer.user || !gate::reaches(state, self.viewer.user, thread) {
             return;
         }

@@ -32,7 +32,7 @@ pub(super) async fn list(
     let (snapshot, thread): (_, ThreadId) = (viewer.snapshot(), id(&thread)?);
     let limit = page(query.limit);
     let found = messages::page(&snapshot.state, &*snapshot, viewer.user, thread, query.before, limit);
-    let found = found.ok_or_else(Problem::not_found)?;
+    let found = found.ok_or_else(|| viewer.absent(thread))?;
     let pending = messages::waiting(&snapshot.state, viewer.user, Some(thread));
     let shown = json!({ "messages": found.messages, "next": found.next, "pending": pending });
     std::future::ready(Ok(Json(shown))).await
@@ -43,8 +43,9 @@ pub(super) async fn one(
     Path((thread, seq)): Path<(String, u64)>,
 ) -> Result<Json<messages::Message>, Problem> {
     let snapshot = viewer.snapshot();
-    let found = messages::about(&snapshot.state, &*snapshot, viewer.user, id(&thread)?, seq);
-    std::future::ready(found.map(Json).ok_or_else(Problem::not_found)).await
+    let thread: ThreadId = id(&thread)?;
+    let found = messages::about(&snapshot.state, &*snapshot, viewer.user, thread, seq);
+    std::future::ready(found.map(Json).ok_or_else(|| viewer.absent(thread))).await
 }
 
 /// What is written.

@@ -13,6 +13,7 @@ use crate::{
     ids::IdError,
     node::AskError,
     protocol::{Reject, command::RejectCode},
+    view::scopes::Waiting,
 };
 
 /// An answer that is no success.
@@ -31,6 +32,16 @@ impl Problem {
     /// The one answer for what does not exist and for what must not be known to (P3.1).
     pub(super) fn not_found() -> Self {
         Reject::not_found().into()
+    }
+
+    /// The owner's lease ran out (P7.4): hidden until its node is heard again, never deleted.
+    pub(super) fn waiting(waiting: &Waiting) -> Self {
+        let Waiting { workspace, since } = waiting;
+        let detail = format!(
+            "waiting for {} since {since}: it comes back by itself; what you write now is delivered then",
+            workspace.domain
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "waiting", detail)
     }
 
     pub(super) fn invalid(detail: impl Into<String>) -> Self {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     ids::{ScopeId, UserId},
+    limits,
     protocol::{Command, Reply, gate, row::Removal},
     time::Millis,
     view::{people, scopes},
@@ -31,7 +32,33 @@ pub(super) struct SettingsChange {
     replies_off: Option<bool>,
     locked: Option<bool>,
     closed: Option<bool>,
+    lease: Option<Lease>,
 }
+
+/// How long partners may show a scope without a word of its owner: by name, or in seconds.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Lease {
+    Seconds(u64),
+    Name(String),
+}
+
+impl Lease {
+    fn millis(&self) -> Result<u64, Problem> {
+        match self {
+            Self::Seconds(seconds) => Ok(seconds.saturating_mul(1000)),
+            Self::Name(name) => {
+                LEASES.iter().find(|(known, _)| known == name).map(|(_, millis)| *millis).ok_or_else(|| {
+                    Problem::invalid("lease: strict, standard, relaxed, or a number of seconds")
+                })
+            }
+        }
+    }
+}
+
+/// The leases that have a name (spec 11.4).
+const LEASES: [(&str, u64); 3] =
+    [("strict", 60_000), ("standard", limits::LEASE_STANDARD_MILLIS), ("relaxed", 24 * 3_600_000)];
 
 impl SettingsChange {
     fn over(self, before: Settings) -> Settings {
@@ -71,8 +98,13 @@ pub(super) async fn create_group(
     viewer: Viewer,
     Body(change): Body<SettingsChange>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
+    let lease = change.lease.as_ref().map(Lease::millis).transpose()?;
     let settings = change.over(new_settings(String::new()));
     let reply = viewer.ask(Command::CreateGroup(viewer.user, settings)).await?;
+    if let (Some(ttl), Reply::Scope(scope, _)) = (lease, &reply) {
+        let action = Action::Lease { scope: *scope, ttl };
+        viewer.handle.ask(Command::Act(viewer.user, action)).await?;
+    }
     made(&viewer, reply)
 }
 
@@ -92,9 +124,15 @@ pub(super) async fn change(
     let scope: ScopeId = id(&scope)?;
     let snapshot = viewer.snapshot();
     let seen = gate::sees_scope(&snapshot.state, viewer.user, scope);
-    let before = snapshot.state.scope(scope).filter(|_| seen).ok_or_else(Problem::not_found)?;
+    let before = snapshot.state.scope(scope).filter(|_| seen).ok_or_else(|| viewer.absent(scope))?;
+    let lease = change.lease.as_ref().map(Lease::millis).transpose()?;
     let settings = change.over(before.head.settings.clone());
-    viewer.ask(Command::Act(viewer.user, Action::Settings { scope, settings })).await?;
+    if settings != before.head.settings {
+        viewer.ask(Command::Act(viewer.user, Action::Settings { scope, settings })).await?;
+    }
+    if let Some(ttl) = lease.filter(|ttl| *ttl != before.head.ttl) {
+        viewer.ask(Command::Act(viewer.user, Action::Lease { scope, ttl })).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -109,8 +147,9 @@ pub(super) async fn members(
     Query(query): Query<After>,
 ) -> Result<Json<Value>, Problem> {
     let (after, limit) = query.parts();
-    let members = scopes::members(&viewer.snapshot().state, viewer.user, id(&scope)?, after, limit);
-    let members = members.ok_or_else(Problem::not_found)?;
+    let scope: ScopeId = id(&scope)?;
+    let members = scopes::members(&viewer.snapshot().state, viewer.user, scope, after, limit);
+    let members = members.ok_or_else(|| viewer.absent(scope))?;
     let next = members.last().filter(|_| members.len() == limit).map(|last| last.person.id);
     std::future::ready(Ok(Json(json!({ "members": members, "next": next })))).await
 }
@@ -195,7 +234,7 @@ pub(super) async fn removals(viewer: Viewer) -> Json<Value> {
         |removal: &Removal| viewer.is_admin() || gate::sees_scope(state, viewer.user, removal.scope);
     let mut removals: Vec<_> = state.removals.values().filter(|removal| visible(removal)).collect();
     removals.sort_by_key(|removal| std::cmp::Reverse(removal.time));
-    removals.truncate(crate::limits::API_PAGE);
+    removals.truncate(limits::API_PAGE);
     let removals: Vec<_> = removals.into_iter().map(|removal| shown(state, removal)).collect();
     std::future::ready(Json(json!({ "removals": removals }))).await
 }

@@ -102,8 +102,9 @@ pub(super) async fn remove_group(
 }
 
 pub(super) async fn why(viewer: Viewer, Path(thread): Path<String>) -> Result<Json<Value>, Problem> {
-    let paths = scopes::why(&viewer.snapshot().state, viewer.user, id(&thread)?);
-    let paths = paths.ok_or_else(Problem::not_found)?;
+    let thread: ThreadId = id(&thread)?;
+    let paths = scopes::why(&viewer.snapshot().state, viewer.user, thread);
+    let paths = paths.ok_or_else(|| viewer.absent(thread))?;
     std::future::ready(Ok(Json(json!({ "paths": paths })))).await
 }
 
@@ -111,7 +112,7 @@ pub(super) async fn why(viewer: Viewer, Path(thread): Path<String>) -> Result<Js
 pub(super) async fn typing(viewer: Viewer, Path(thread): Path<String>) -> Result<StatusCode, Problem> {
     let thread: ThreadId = id(&thread)?;
     if !gate::reaches(&viewer.snapshot().state, viewer.user, thread) {
-        return Err(Problem::not_found());
+        return Err(viewer.absent(thread));
     }
     viewer.handle.notify(Notice::Typing { thread, user: viewer.user });
     std::future::ready(Ok(StatusCode::NO_CONTENT)).await

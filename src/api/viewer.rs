@@ -16,6 +16,7 @@ use crate::{
     ids::{Hash, IdError, ScopeId, SubmissionId, UserId},
     node::{Handle, Snapshot},
     protocol::{Command, Reject, Reply, command::RejectCode, gate, people, row::Role},
+    view::scopes,
     wire::{Blob, frames::SubmitAnswer},
 };
 
@@ -93,6 +94,14 @@ impl Viewer {
     /// The hash of the token that was shown.
     pub(super) fn token(&self) -> Hash {
         self.token
+    }
+
+    /// What is answered where nothing may be shown: that it waits for its owner, or that it does not exist.
+    pub(super) fn absent(&self, scope: impl Into<ScopeId>) -> Problem {
+        match scopes::waiting(&self.snapshot().state, self.user, scope.into()) {
+            Some(waiting) => Problem::waiting(&waiting),
+            None => Problem::not_found(),
+        }
     }
 
     /// Carries a command out here or at the scope's owner; with a key of idempotency once, however often it is asked.

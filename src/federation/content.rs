@@ -80,7 +80,7 @@ pub(super) async fn pump(shared: Shared) -> Result<(), LinkError> {
     let mut view = pump.shared.handle.watch();
     let mut seconds = interval(Duration::from_secs(1));
     loop {
-        let snapshot = view.borrow_and_update().clone();
+        let snapshot = view.now();
         pump.send(&snapshot).await?;
         tokio::select! {
             changed = view.changed() => changed.map_err(gone)?,

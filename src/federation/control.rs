@@ -9,6 +9,7 @@ use super::{
     feed::Cursor,
     frame::{FrameReader, FrameWriter},
     greet::{self, Greeted},
+    lease::{Asking, Grant},
     link::Shared,
 };
 use crate::{
@@ -16,12 +17,15 @@ use crate::{
     limits,
     node::{AskError, Notice, Snapshot},
     protocol::{
-        Command, State,
+        Command, Reply, State,
         command::RejectCode,
         gate,
         row::{Peer, PeerStatus},
     },
-    wire::frames::{Control, FeedFrame, FeedPosition, Hello, ScopeState},
+    wire::{
+        Blob,
+        frames::{Control, FeedFrame, FeedPosition, Hello, LeaseAsk, ScopeState},
+    },
 };
 
 /// The stream's state.
@@ -36,6 +40,8 @@ struct Stream {
     told: Option<(PeerStatus, u64)>,
     /// The feed for which a comparison was asked.
     compared: Option<FeedId>,
+    asking: Asking,
+    grant: Grant,
 }
 
 /// Runs until the stream ends.
@@ -54,16 +60,19 @@ pub(super) async fn run(
         cursor: Cursor::default(),
         resumed: false,
         compared: None,
+        asking: Asking::default(),
+        grant: Grant::default(),
     };
     let mut view = stream.shared.handle.watch();
     let mut notices = stream.shared.handle.notices();
-    stream.told = told(&view.borrow().state, &stream.shared);
+    stream.told = told(&view.now().state, &stream.shared);
     stream.greeted(&hello).await?;
     let reading = read(reader, frames);
     let working = async {
         loop {
-            let snapshot = view.borrow_and_update().clone();
+            let snapshot = view.now();
             stream.catch_up(&snapshot).await?;
+            let due = stream.asking.due();
             tokio::select! {
                 frame = incoming.recv() => match frame {
                     Some(frame) => stream.take(frame).await?,
@@ -74,6 +83,7 @@ pub(super) async fn run(
                     changed.map_err(|gone| LinkError::Transport(gone.to_string()))?;
                 }
                 notice = notices.recv() => stream.pass_on(notice)?,
+                () = until(due) => {}
             }
             while let Ok(frame) = outgoing.try_recv() {
                 stream.writer.push(&frame)?;
@@ -84,6 +94,14 @@ pub(super) async fn run(
     tokio::select! {
         ended = reading => ended,
         ended = working => ended,
+    }
+}
+
+/// Until a request for a lease is due; forever if none is.
+async fn until(due: Option<tokio::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -118,10 +136,60 @@ impl Stream {
             let feed = row.inbound.map(|(feed, number, hash)| FeedPosition { feed, number, hash });
             self.writer.push(&Control::Resume { feed, content: row.content_in })?;
         }
-        while let Some(frame) = self.cursor.next(snapshot, self.shared.peer)? {
-            self.writer.push(&Control::Feed { frame })?;
+        self.rows_and_grant(snapshot)?;
+        if self.resumed
+            && let Some(ask) = self.asking.next(snapshot, self.shared.peer)
+        {
+            self.writer.push(&Control::AskLease { ask })?;
         }
         self.writer.flush().await
+    }
+
+    /// Rows in order, and a grant right behind the last row that it counts (spec 11.1).
+    fn rows_and_grant(&mut self, snapshot: &Snapshot) -> Result<(), LinkError> {
+        loop {
+            while let Some(frame) = self.cursor.next(snapshot, self.shared.peer, self.grant.until())? {
+                self.writer.push(&Control::Feed { frame })?;
+            }
+            let Some(lease) = self.grant.release(self.cursor.sent()) else { return Ok(()) };
+            self.writer.push(&Control::Lease { lease })?;
+        }
+    }
+
+    /// A follower asks: the grant is recorded by the loop, and leaves behind the rows.
+    async fn lease_asked(&mut self, ask: LeaseAsk) -> Result<(), LinkError> {
+        match self.shared.handle.ask(Command::LeaseAsked(self.shared.peer, ask)).await {
+            Ok(Reply::Lease(number, lease)) => self.grant.hold(number, lease),
+            Err(AskError::Reject(reject)) => {
+                self.writer.push(&Control::NoLease { code: reject.code.code() })?;
+            }
+            other => self.asked(other)?,
+        }
+        Ok(())
+    }
+
+    /// The owner's answer to the last request.
+    async fn lease_came(&mut self, lease: Blob) -> Result<(), LinkError> {
+        let Some((nonce, asked)) = self.asking.last() else {
+            return Err(LinkError::Protocol("a lease that nobody asked for".into()));
+        };
+        let owner = self.shared.peer;
+        match self.shared.handle.ask(Command::LeaseGranted { owner, nonce, asked, lease }).await {
+            Ok(_) => self.asking.granted(),
+            Err(AskError::Reject(reject)) => self.no_lease(reject.code)?,
+            other => self.asked(other)?,
+        }
+        Ok(())
+    }
+
+    /// Without a lease because the two sides do not hold the same: compare.
+    fn no_lease(&mut self, code: RejectCode) -> Result<(), LinkError> {
+        self.asking.refused();
+        if code == RejectCode::FeedGap {
+            let scopes = held(&self.shared.handle.snapshot().state, &self.shared);
+            self.writer.push(&Control::Compare { scopes })?;
+        }
+        Ok(())
     }
 
     fn greet_again(&mut self, snapshot: &Snapshot, now: Option<(PeerStatus, u64)>) -> Result<(), LinkError> {
@@ -162,7 +230,15 @@ impl Stream {
                 self.cursor.acked(number);
                 self.asked(handle.ask(Command::FeedAcked(peer, feed, number)).await)?;
             }
-            Control::Compare { scopes } => self.asked(handle.ask(Command::Compare(peer, scopes)).await)?,
+            Control::Compare { scopes } => {
+                self.grant.void();
+                self.asked(handle.ask(Command::Compare(peer, scopes)).await)?;
+            }
+            Control::AskLease { ask } => self.lease_asked(ask).await?,
+            Control::Lease { lease } => self.lease_came(lease).await?,
+            Control::NoLease { code } => {
+                self.no_lease(RejectCode::from_code(code).unwrap_or(RejectCode::Invalid))?;
+            }
             Control::ContentAck { number } => {
                 self.shared.content_acked.send_modify(|acked| *acked = (*acked).max(Some(number)));
             }

@@ -26,7 +26,7 @@ pub(super) async fn run(federation: Arc<Federation>) {
     let mut view = federation.handle.watch();
     let mut dialling: BTreeMap<WorkspaceId, CancellationToken> = BTreeMap::new();
     loop {
-        let snapshot = view.borrow_and_update().clone();
+        let snapshot = view.now();
         for peer in snapshot.state.peers.values() {
             let due = should_dial(peer);
             if due && !dialling.contains_key(&peer.id) {

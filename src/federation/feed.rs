@@ -42,11 +42,17 @@ impl Cursor {
         self.on_the_way.retain(|(last, _)| *last > number);
     }
 
-    /// The next frame to send, if there is one and the window is open.
+    /// The last row that was sent.
+    pub(super) fn sent(&self) -> u64 {
+        self.at.map_or(0, |(_, number)| number)
+    }
+
+    /// The next frame to send, if there is one up to `until` and the window is open.
     pub(super) fn next(
         &mut self,
         snapshot: &Snapshot,
         peer: WorkspaceId,
+        until: Option<u64>,
     ) -> Result<Option<FeedFrame>, LinkError> {
         let (Some((feed, sent)), Some(row)) = (self.at, snapshot.state.peers.get(&peer)) else {
             return Ok(None);
@@ -57,14 +63,15 @@ impl Cursor {
             *self = Self { at: Some((row.feed, sent)), on_the_way: Vec::new(), announced: false };
         }
         let used: usize = self.on_the_way.iter().map(|(_, bytes)| bytes).sum();
+        let last = until.map_or(row.queued, |until| until.min(row.queued));
         let full = used >= BYTES_ON_THE_WAY || sent >= row.acked.saturating_add(limits::FEED_WINDOW);
-        if (full || sent >= row.queued) && self.announced {
+        if (full || sent >= last) && self.announced {
             return Ok(None);
         }
         self.announced = true;
         let mut items = Vec::new();
         let mut bytes = 0;
-        for number in sent + 1..=row.queued.min(sent.saturating_add(frame_rows())) {
+        for number in sent + 1..=last.min(sent.saturating_add(frame_rows())) {
             let Some(item) = snapshot.feed(peer, number) else {
                 return Err(LinkError::Transport(format!("row {number} of the feed cannot be read")));
             };

@@ -35,7 +35,7 @@ pub(super) async fn fetch(shared: Shared) -> Result<(), LinkError> {
         let now = shared.handle.now();
         later.retain(|_, at| *at > now);
         if resumed.borrow_and_update().is_some() {
-            let snapshot = view.borrow_and_update().clone();
+            let snapshot = view.now();
             for request in replica::wanted(&snapshot.state, shared.peer) {
                 let thread = request.thread;
                 if running.len() < limits::HISTORY_REQUESTS

@@ -12,6 +12,7 @@ mod feed;
 mod frame;
 mod greet;
 mod history;
+mod lease;
 mod link;
 mod registry;
 mod submit;

@@ -66,7 +66,7 @@ pub(super) async fn outgoing(shared: Shared, mut acts: mpsc::Receiver<Forward>) 
         let mut view = shared.handle.watch();
         let mut sent = 0;
         loop {
-            let snapshot = view.borrow_and_update().clone();
+            let snapshot = view.now();
             posts(&shared, &snapshot, &mut sent, &mut writer, &expect).await?;
             writer.flush().await?;
             tokio::select! {

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::time::Millis;
+use crate::time::{Boot, Millis};
 
 /// Now.
 #[must_use]
@@ -10,6 +10,14 @@ use crate::time::Millis;
 pub fn now() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Now on the clock that runs through suspend.
+#[must_use]
+pub fn boot() -> Boot {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+    Boot(seconds.unwrap_or(u64::MAX).saturating_mul(1000).saturating_add(nanos.unwrap_or(0) / 1_000_000))
 }
 
 /// 32 bytes from the operating system: a key, or the seed of one decision.

@@ -11,7 +11,11 @@ use std::{
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::{clock, snapshot::Snapshot, tasks::Tasks};
+use super::{
+    clock,
+    snapshot::{Snapshot, View},
+    tasks::Tasks,
+};
 use crate::{
     crypto::SecretKey,
     ids::{ThreadId, UserId, WorkspaceId},
@@ -187,16 +191,16 @@ impl Handle {
         clock::now()
     }
 
-    /// The view as of the last commit.
+    /// The view after the last commit, as of now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.view.borrow().clone()
+        View::new(self.0.view.clone()).now()
     }
 
-    /// The view, and its changes.
+    /// The view, its changes, and each as of the moment at which it is looked at.
     #[must_use]
-    pub fn watch(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.0.view.clone()
+    pub fn watch(&self) -> View {
+        View::new(self.0.view.clone())
     }
 
     /// The node's tasks and its stop signal.

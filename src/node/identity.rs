@@ -195,7 +195,7 @@ pub fn first_admin(dir: &Path, local: &str) -> Result<Option<String>, IdentityEr
     let mut changes = Vec::new();
     let mut ask = |state: &mut State, command: Command| {
         let (reader, random) = (store.reader()?, Random::from_seed(clock::seed()?));
-        let ctx = Ctx { now: clock::now(), random, key: &sign, records: &reader };
+        let ctx = Ctx { now: clock::now(), boot: clock::boot(), random, key: &sign, records: &reader };
         let decision = decide(state, command, ctx)?;
         decision.changes.iter().for_each(|change| state.apply(change));
         changes.extend(decision.changes);
@@ -233,7 +233,7 @@ pub fn rotate(dir: &Path, which: Rotate) -> Result<Home, IdentityError> {
     if let Some(manifest) = rotation.manifest.clone() {
         let (reader, random) = (store.reader()?, Random::from_seed(clock::seed()?));
         let sign = key_file::read(&Layout::new(dir).sign())?;
-        let ctx = Ctx { now: clock::now(), random, key: &sign, records: &reader };
+        let ctx = Ctx { now: clock::now(), boot: clock::boot(), random, key: &sign, records: &reader };
         let decision = decide(&state, Command::Manifest(manifest), ctx)?;
         store.commit(&decision.changes)?;
     }

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use handle::{Answer, AskError, Forward, Handle, Link, Notice};
-pub use snapshot::{Happened, Snapshot};
+pub use snapshot::{Happened, Snapshot, View};
 pub use tasks::Tasks;
 
 use self::{identity::IdentityError, run::Loop};

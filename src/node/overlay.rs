@@ -59,7 +59,8 @@ impl<'a> Overlay<'a> {
             | Change::Put(_)
             | Change::Delete(_)
             | Change::Audit(_)
-            | Change::Mark(_) => {}
+            | Change::Mark(_)
+            | Change::Promise(_) => {}
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     limits,
     protocol::{Change, Command, Ctx, Mark, Records, Reject, Reply, State, decide, seal},
     store::{Committed, Fault, Store},
-    time::Millis,
+    time::{Boot, Millis},
 };
 
 type Asked = (Result<Reply, AskError>, oneshot::Sender<Result<Reply, AskError>>);
@@ -37,6 +37,7 @@ pub(super) struct Loop {
 /// One batch while it grows.
 struct Batch<'a> {
     now: Millis,
+    boot: Boot,
     random: Random,
     state: State,
     changes: Vec<Change>,
@@ -80,6 +81,7 @@ impl Loop {
         let view = self.view.clone();
         let mut batch = Batch {
             now: clock::now(),
+            boot: clock::boot(),
             random: Random::from_seed(seed),
             state: view.state.clone(),
             changes: Vec::new(),
@@ -101,7 +103,8 @@ impl Loop {
 
     fn decide(&self, batch: &mut Batch<'_>, command: Command) -> Result<Reply, Reject> {
         let random = Random::from_seed(batch.random.bytes());
-        let ctx = Ctx { now: batch.now, random, key: self.key(&batch.state)?, records: &batch.overlay };
+        let (now, boot, key) = (batch.now, batch.boot, self.key(&batch.state)?);
+        let ctx = Ctx { now, boot, random, key, records: &batch.overlay };
         let decision = decide(&batch.state, command, ctx)?;
         batch.take(decision.changes);
         Ok(decision.reply)
@@ -125,7 +128,8 @@ impl Loop {
         let Ok(key) = self.key(&batch.state) else { return };
         let records: &dyn Records = &batch.overlay;
         let random = Random::from_seed(batch.random.bytes());
-        let heads = seal(&batch.state, &touched, Ctx { now: batch.now, random, key, records });
+        let (now, boot) = (batch.now, batch.boot);
+        let heads = seal(&batch.state, &touched, Ctx { now, boot, random, key, records });
         batch.take(heads);
     }
 
@@ -135,6 +139,12 @@ impl Loop {
             return Ok(());
         }
         let Batch { state, changes, answers, .. } = batch;
+        if !changes.iter().any(Change::is_durable) {
+            self.view = Arc::new(self.view.with(state));
+            self.ends.view.send_replace(self.view.clone());
+            dispatch(answers, None);
+            return Ok(());
+        }
         let committed = match self.store.commit(&changes) {
             Ok(committed) => committed,
             Err(fault) => {
@@ -167,7 +177,7 @@ impl Batch<'_> {
     }
 }
 
-/// Answers leave with the proof that what they speak of is on disk; `None`: nothing was changed.
+/// Answers leave with the proof that what they speak of is on disk; `None`: nothing that belongs there was changed.
 fn dispatch(answers: Vec<Asked>, _proof: Option<Committed>) {
     for (answer, asked) in answers {
         drop(asked.send(answer));

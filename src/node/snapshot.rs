@@ -4,11 +4,15 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
+use super::clock;
 use crate::{
     ids::{ScopeId, SubmissionId, ThreadId, WorkspaceId},
     limits,
     protocol::{Mark, Records, State, change::Audit},
     store::{Fault, Reader},
+    time::{Boot, Millis},
     wire::{Blob, Stored},
 };
 
@@ -26,6 +30,47 @@ pub struct Snapshot {
     recent: imbl::Vector<Happened>,
 }
 
+/// The newest view, and the wait for a newer one.
+#[derive(Clone, Debug)]
+pub struct View(watch::Receiver<Arc<Snapshot>>);
+
+impl View {
+    pub(super) fn new(receiver: watch::Receiver<Arc<Snapshot>>) -> Self {
+        Self(receiver)
+    }
+
+    /// The newest view as of now; it counts as seen.
+    pub fn now(&mut self) -> Arc<Snapshot> {
+        let newest = self.0.borrow_and_update().clone();
+        Arc::new(newest.at(clock::boot(), clock::now()))
+    }
+
+    /// Waits for one that was not seen.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn changed(&mut self) -> Result<(), watch::error::RecvError> {
+        self.0.changed().await
+    }
+
+    /// Waits until the view is as wanted. Time alone brings a view at least every second in which a lease ends.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn wait_for(
+        &mut self,
+        wanted: impl Fn(&Snapshot) -> bool,
+    ) -> Result<Arc<Snapshot>, watch::error::RecvError> {
+        loop {
+            let snapshot = self.now();
+            if wanted(&snapshot) {
+                return Ok(snapshot);
+            }
+            self.changed().await?;
+        }
+    }
+}
+
 impl Snapshot {
     pub(super) fn new(state: State, position: u64, reader: Reader) -> Self {
         Self { state, position, reader: reader.into(), recent: imbl::Vector::new() }
@@ -39,6 +84,19 @@ impl Snapshot {
             recent.pop_front();
         }
         Self { state, position, reader: reader.into(), recent }
+    }
+
+    /// The view after a change that is not on disk.
+    pub(super) fn with(&self, state: State) -> Self {
+        let (reader, recent) = (self.reader.clone(), self.recent.clone());
+        Self { state, position: self.position, reader, recent }
+    }
+
+    /// The view as of a moment: leases that have run out by then hide what they covered (spec 11.2).
+    pub(super) fn at(&self, boot: Boot, wall: Millis) -> Self {
+        let mut state = self.state.clone();
+        (state.uptime.now, state.uptime.wall) = (boot, wall);
+        self.with(state)
     }
 
     pub(super) fn reader(&self) -> &Reader {

@@ -8,7 +8,7 @@ use super::{
     command::RejectCode,
     grouplink,
     invite::{self, Offer},
-    membership, once, policy, removal,
+    lease, membership, once, policy, removal,
     row::PeerStatus,
 };
 use crate::{
@@ -195,7 +195,8 @@ pub fn act(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Reply
         | Action::Remove { scope, .. }
         | Action::Grade { scope, .. }
         | Action::Settings { scope, .. }
-        | Action::End { scope } => *scope,
+        | Action::End { scope }
+        | Action::Lease { scope, .. } => *scope,
         Action::AddGroup { thread, .. } | Action::RemoveGroup { thread, .. } => (*thread).into(),
         Action::StartThread { settings, groups, addresses } => {
             return create_thread(draft, actor, settings.clone(), groups.clone(), addresses.clone());
@@ -266,6 +267,7 @@ fn carry_out(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Rep
             grouplink::remove(draft, actor, thread, group)
         }
         Action::End { scope } => end(draft, actor, scope),
+        Action::Lease { scope, ttl } => lease::set_ttl(draft, actor, scope, ttl),
     }
 }
 

@@ -4,7 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::row::{Row, RowKey};
+use super::{
+    row::{Row, RowKey},
+    uptime::Promise,
+};
 use crate::{
     ids::{Hash, InviteId, ScopeId, ThreadId, UserId, WorkspaceId},
     time::Millis,
@@ -55,6 +58,16 @@ pub enum Change {
     Audit(Audit),
     /// A line for the journal, which wakes pumps and live streams.
     Mark(Mark),
+    /// Something that holds until the node stops; never on disk.
+    Promise(Promise),
+}
+
+impl Change {
+    /// Whether the store has to write it.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        !matches!(self, Self::Promise(_))
+    }
 }
 
 /// A line of the audit log.
@@ -102,6 +115,10 @@ pub enum Mark {
     Peer(WorkspaceId),
     /// A receipt for a removal arrived.
     Receipt(ScopeId, u64),
+    /// The lease of this owner ran out, or is there again: what is shown of its scopes changes.
+    Lease(WorkspaceId),
+    /// A removal takes effect at the latest now at a peer that has not confirmed it.
+    Effective(ScopeId, u64),
     /// A message in the outbox of this user changed.
     Outbox(UserId, ThreadId),
 }

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     ids::{Hash, InviteId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
-    time::Millis,
+    time::{Boot, Millis},
     wire::{
         Blob, Sealed,
-        frames::{ContentFrame, FeedFrame, HistoryPage, ScopeState},
+        frames::{ContentFrame, FeedFrame, HistoryPage, LeaseAsk, ScopeState},
         objects::{Action, EntryKind, Floor, Grade, Settings},
     },
 };
@@ -176,6 +176,19 @@ pub enum Command {
     ContentReset(WorkspaceId, u64),
     /// A follower needs heads of a thread that were not signed yet.
     SignHeads(ThreadId),
+    /// Over the link: a follower asks for a lease.
+    LeaseAsked(WorkspaceId, LeaseAsk),
+    /// Over the link: an owner's lease.
+    LeaseGranted {
+        /// Whose.
+        owner: WorkspaceId,
+        /// The request's nonce.
+        nonce: Hash,
+        /// When the request left.
+        asked: Boot,
+        /// As signed.
+        lease: Blob,
+    },
     /// Time passes: memberships with an end date end, tickets run out.
     Tick,
 }
@@ -204,6 +217,8 @@ pub enum Reply {
     Posted(u64),
     /// The message waits in the outbox for this owner.
     Pending(WorkspaceId),
+    /// A lease that may leave behind the rows up to this number.
+    Lease(u64, Blob),
     /// The scope belongs to this peer: send this signed act there and wait for the answer.
     Forward(WorkspaceId, Blob),
     /// A removal was committed.

@@ -5,10 +5,11 @@
 use super::{
     Change, Command, Ctx, Decision, Draft, Mark, Reject, State, acts,
     command::Reply,
-    feed, heads, identity, invite, once, peering, people, posting,
+    feed, heads, identity, invite, lease, once, peering, people, posting,
     posting::Writing,
     removal, replica,
     row::{Node, ReadMark, Row, RowKey},
+    uptime::Promise,
 };
 use crate::{
     ids::{ScopeId, ThreadId, UserId},
@@ -101,11 +102,18 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
             }
             Ok(Reply::Done)
         }
+        Command::LeaseAsked(peer, ask) => lease::asked(draft, peer, &ask),
+        Command::LeaseGranted { owner, nonce, asked, lease } => {
+            lease::granted(draft, owner, nonce, asked, &lease)
+        }
         _ => Ok(Reply::Already),
     }
 }
 
 fn boot(draft: &mut Draft<'_>) -> Reply {
+    let started = Promise::Started(draft.ctx.boot);
+    draft.state.uptime.apply(&started);
+    draft.changes.push(Change::Promise(started));
     if let Some(node) = draft.state.node.clone() {
         let boots = node.boots + 1;
         draft.put(Row::Node(Node { boots, ..node }));
@@ -115,6 +123,7 @@ fn boot(draft: &mut Draft<'_>) -> Reply {
 
 /// Memberships with an end date end, as signed events (P2.8); tickets run out.
 fn tick(draft: &mut Draft<'_>) -> Result<Reply, Reject> {
+    lease::tick(draft);
     let now = draft.ctx.now;
     let due: Vec<(ScopeId, UserId)> = draft
         .state

@@ -7,12 +7,12 @@ use super::{
     State,
     change::{Audit, Change, Mark},
     command::{Reject, RejectCode},
-    row::{Row, RowKey},
+    row::{Peer, Row, RowKey},
 };
 use crate::{
     crypto::{Random, SecretKey, sha256},
     ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
-    time::Millis,
+    time::{Boot, Millis},
     wire::{Blob, Object, Stored, Verified, cbor, envelope, frames::Item},
 };
 
@@ -35,6 +35,8 @@ pub trait Records {
 pub struct Ctx<'a> {
     /// Now.
     pub now: Millis,
+    /// The same moment on the clock that runs through suspend.
+    pub boot: Boot,
     /// For ids and salts.
     pub random: Random,
     /// The signing key in use.
@@ -63,7 +65,9 @@ impl<'a> Draft<'a> {
         let me = state.me().ok_or_else(|| {
             Reject::new(RejectCode::NotFound, "this node has no identity: run `comity init`")
         })?;
-        Ok(Self { state: state.clone(), changes: Vec::new(), ctx, me })
+        let mut state = state.clone();
+        (state.uptime.now, state.uptime.wall) = (ctx.boot, ctx.now);
+        Ok(Self { state, changes: Vec::new(), ctx, me })
     }
 
     /// The own workspace.
@@ -154,6 +158,16 @@ impl<'a> Draft<'a> {
     pub fn random<const N: usize>(&mut self) -> [u8; N] {
         self.ctx.random.bytes()
     }
+}
+
+/// The peering with a workspace.
+///
+/// # Errors
+/// There is none.
+pub(super) fn linked(draft: &Draft<'_>, peer: WorkspaceId) -> Result<Peer, Reject> {
+    let row =
+        draft.state.peers.get(&peer).ok_or_else(|| Reject::new(RejectCode::PeerInactive, "no peering"))?;
+    Ok((**row).clone())
 }
 
 /// The hash over a feed up to and including a row (spec 9.4).

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Draft, Mark, State,
+    Draft, Mark, State, lease,
     row::{PeerStatus, Removal, Row},
     state::Scope,
 };
@@ -55,12 +55,16 @@ pub fn followers(state: &State, id: ScopeId) -> BTreeSet<WorkspaceId> {
         ScopeId::Group(_) => state.scope(id).map(|scope| &**scope).into_iter().collect(),
     };
     homes.extend(granting.iter().flat_map(|scope| scope.homes.keys().copied()));
-    if let Some(group) = id.group() {
-        homes.extend(state.links.values().filter(|link| link.group == group).map(|link| link.follower));
-    }
+    homes.extend(thread_owners(state, id));
     let owner = state.scope(id).map(|scope| scope.head.owner);
     homes.retain(|home| Some(*home) != state.me() && Some(*home) != owner && is_linked(state, *home));
     homes
+}
+
+/// Owners of threads that are addressed to an own group: they serve others by its roster (spec 6.6).
+fn thread_owners(state: &State, id: ScopeId) -> impl Iterator<Item = WorkspaceId> {
+    let links = state.links.values().filter(move |link| Some(link.group) == id.group());
+    links.map(|link| link.follower).filter(|follower| Some(*follower) != state.me())
 }
 
 /// Whether membership news go to this peer.
@@ -139,6 +143,7 @@ pub fn snapshot(scope: &Scope) -> Snapshot {
         epoch: head.epoch,
         hash: head.hash,
         settings: head.settings,
+        ttl: head.ttl,
         members: scope.members.values().map(|member| (**member).clone()).collect(),
         groups,
         extensions: Extensions::default(),
@@ -156,12 +161,17 @@ fn note_removed(draft: &mut Draft<'_>, id: ScopeId, before: &Audience, after: &A
     }
     draft.mark(Mark::Lost(id, gone.clone()));
     let me = draft.me();
-    let users: Vec<_> = gone.into_iter().filter(|user| user.home() != me).collect();
-    let homes: BTreeSet<_> = users.iter().map(UserId::home).collect();
+    let owners: BTreeSet<_> = thread_owners(&draft.state, id).collect();
+    let users: Vec<_> = gone.into_iter().filter(|user| user.home() != me || !owners.is_empty()).collect();
+    let homes: BTreeSet<_> =
+        users.iter().map(UserId::home).filter(|home| *home != me).chain(owners).collect();
     let Some(scope) = draft.state.scope(id).filter(|_| !users.is_empty()).cloned() else {
         return;
     };
+    let latest = homes.iter().map(|peer| (*peer, lease::latest(&draft.state, *peer, &scope.head))).collect();
     draft.put(Row::Removal(Removal {
+        latest,
+        passed: false,
         scope: id,
         epoch: scope.head.epoch,
         event: scope.head.hash,

@@ -6,7 +6,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply,
     command::RejectCode,
-    draft::running_hash,
+    draft::{linked, running_hash},
     fanout, follow, grouplink, identity, invite, removal,
     row::{Peer, PeerStatus, Row},
 };
@@ -44,12 +44,6 @@ pub fn rows(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &FeedFrame) -> Resu
 
 fn gap() -> Reject {
     Reject::new(RejectCode::FeedGap, "the rows do not continue the feed: compare")
-}
-
-fn linked(draft: &Draft<'_>, peer: WorkspaceId) -> Result<Peer, Reject> {
-    let row =
-        draft.state.peers.get(&peer).ok_or_else(|| Reject::new(RejectCode::PeerInactive, "no peering"))?;
-    Ok((**row).clone())
 }
 
 /// One row. A row that is refused is audited and passed over, unless only a comparison helps.
@@ -90,7 +84,8 @@ pub fn acked(draft: &mut Draft<'_>, peer: WorkspaceId, feed: FeedId, number: u64
         return Ok(Reply::Already);
     }
     draft.changes.push(Change::FeedTrim { peer, number });
-    draft.put(Row::Peer(Peer { acked: number, ..row }));
+    let believes = if number == row.queued { Vec::new() } else { row.believes.clone() };
+    draft.put(Row::Peer(Peer { acked: number, believes, ..row }));
     Ok(Reply::Done)
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Change, Draft, Mark, Reject,
+    Change, Draft, Mark, Reject, State,
     command::RejectCode,
     fanout, membership, replica,
     row::{Log, MemberRow, Row, RowKey, ScopeHead},
@@ -70,14 +70,21 @@ fn confirm(
     mut users: Vec<UserId>,
     purged: Option<u64>,
 ) {
+    let followed = follows_roster(&draft.state, id);
     users.extend(event.object().ops.iter().filter_map(|op| match op {
-        Op::Remove { user } | Op::Leave { user } if draft.state.is_local(*user) => Some(*user),
+        Op::Remove { user } | Op::Leave { user } if followed || draft.state.is_local(*user) => Some(*user),
         _ => None,
     }));
     users.sort_unstable();
     users.dedup();
     let applied = draft.ctx.now;
     send_receipt(draft, peer, Receipt { scope: id, event: event.hash(), users, applied, purged });
+}
+
+/// Whether own threads are addressed to this group of another owner: then its removals are ours to obey as well.
+fn follows_roster(state: &State, id: ScopeId) -> bool {
+    let mut links = state.links.values();
+    links.any(|link| Some(link.group) == id.group() && Some(link.follower) == state.me())
 }
 
 fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
@@ -263,6 +270,7 @@ fn replace(draft: &mut Draft<'_>, snapshot: Snapshot, held: Option<&Scope>) {
         hash: snapshot.hash,
         settings: snapshot.settings,
         groups: snapshot.groups,
+        ttl: snapshot.ttl,
         tombstones: held.map(|held| held.head.tombstones.clone()).unwrap_or_default(),
         ended: false,
         frozen: None,

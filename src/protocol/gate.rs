@@ -4,13 +4,14 @@
 //! search, notifications, typing and federation all come here. Never: an exception for a caller.
 
 use super::{
-    State,
-    row::{Log, PeerStatus},
+    State, lease,
+    row::{Log, PeerStatus, ScopeHead},
     sabotage::{Switch, broken},
     state::Scope,
 };
 use crate::{
     ids::{ScopeId, ThreadId, UserId, WorkspaceId},
+    time::Millis,
     wire::objects::{Floor, Grade, Member},
 };
 
@@ -21,6 +22,8 @@ pub struct Path {
     pub scope: ScopeId,
     /// Who added the user there.
     pub by: UserId,
+    /// When, for display.
+    pub since: Millis,
     /// What he may do there.
     pub grade: Grade,
     /// First entry that may be shown.
@@ -37,9 +40,19 @@ impl Path {
     }
 }
 
-/// Every path of the user to the thread; none: the thread does not exist for him (P3.1).
+/// Every path of the user to the thread as of the state's moment; none: there is nothing to read for him (P3.1), or
+/// it waits for a lease (spec 11.2).
 #[must_use]
 pub fn paths(state: &State, user: UserId, thread: ThreadId) -> Vec<Path> {
+    let Some(own) = state.scope(thread) else { return Vec::new() };
+    let mut ways = ways(state, user, thread);
+    ways.retain(|path| state.scope(path.scope).is_some_and(|scope| served(state, own, scope)));
+    ways
+}
+
+/// Every path, whether its leases are fresh or not: who may leave, write to the outbox, and learn that it waits.
+#[must_use]
+pub fn ways(state: &State, user: UserId, thread: ThreadId) -> Vec<Path> {
     let (Some(log), Some(own)) = (state.logs.get(&thread), state.scope(thread)) else {
         return Vec::new();
     };
@@ -56,11 +69,23 @@ pub fn reaches(state: &State, user: UserId, thread: ThreadId) -> bool {
     !paths(state, user, thread).is_empty()
 }
 
-/// Whether the user is a member of the scope, directly or (thread) through a group.
+/// Whether the user is a member of the scope, directly or (thread) through a group, and may be shown it now.
 #[must_use]
 pub fn sees_scope(state: &State, user: UserId, scope: ScopeId) -> bool {
     match scope {
         ScopeId::Thread(thread) => reaches(state, user, thread),
+        ScopeId::Group(group) => {
+            knows_scope(state, user, scope)
+                && state.scope(group).is_some_and(|scope| lease::fresh(state, &scope.head))
+        }
+    }
+}
+
+/// Whether the user is a member of the scope; it may wait for its owner's lease.
+#[must_use]
+pub fn knows_scope(state: &State, user: UserId, scope: ScopeId) -> bool {
+    match scope {
+        ScopeId::Thread(thread) => !ways(state, user, thread).is_empty(),
         ScopeId::Group(group) => {
             standing(state, user)
                 && state.scope(group).is_some_and(|scope| {
@@ -68,6 +93,20 @@ pub fn sees_scope(state: &State, user: UserId, scope: ScopeId) -> bool {
                 })
         }
     }
+}
+
+/// Whom the user waits for where nothing may be shown now: the head of the scope whose lease ran out first. `None`: the
+/// scope does not exist for him, or is shown.
+#[must_use]
+pub fn waits_for(state: &State, user: UserId, id: ScopeId) -> Option<&ScopeHead> {
+    if sees_scope(state, user, id) || !knows_scope(state, user, id) {
+        return None;
+    }
+    let own = &state.scope(id)?.head;
+    let ways = id.thread().map(|thread| ways(state, user, thread)).unwrap_or_default();
+    let groups = ways.into_iter().filter_map(|path| state.scope(path.scope)).map(|scope| &scope.head);
+    let stale = std::iter::once(own).chain(groups).filter(|head| !lease::fresh(state, head));
+    stale.min_by_key(|head| lease::waiting_since(state, head))
 }
 
 /// Whether a peer has a user who is entitled to the entry, through any path (spec 5.6): the owner's side.
@@ -86,7 +125,8 @@ pub fn peer_floor(state: &State, peer: WorkspaceId, thread: ThreadId) -> Option<
     let scopes = state
         .granting(thread)
         .filter(|scope| scope.homes.contains_key(&peer) && serves(state, own, scope, peer));
-    scopes.filter_map(|scope| home_floor(log, own, scope, peer)).min()
+    let served = scopes.filter(|scope| served(state, own, scope));
+    served.filter_map(|scope| home_floor(log, own, scope, peer)).min()
 }
 
 /// The first entry of a followed thread that any user of this home may read (spec 5.6).
@@ -101,7 +141,9 @@ pub fn peer_scopes(state: &State, peer: WorkspaceId, thread: ThreadId) -> impl I
     let own = state.scope(thread).filter(|own| !own.head.ended && peer_active(state, peer));
     own.into_iter().flat_map(move |own| {
         let granting = state.granting(thread).map(|scope| &**scope);
-        granting.filter(move |scope| scope.homes.contains_key(&peer) && serves(state, own, scope, peer))
+        granting.filter(move |scope| {
+            scope.homes.contains_key(&peer) && serves(state, own, scope, peer) && served(state, own, scope)
+        })
     })
 }
 
@@ -147,12 +189,19 @@ fn serves(state: &State, own: &Scope, scope: &Scope, home: WorkspaceId) -> bool 
     alive && reachable
 }
 
+/// Whether a granting scope may be used as of the state's moment: its lease is fresh, and that of the thread too where
+/// another owner has it. The ttl of the granting scope counts for both if they are of one owner (spec 11.4).
+fn served(state: &State, own: &Scope, scope: &Scope) -> bool {
+    let one_owner = own.head.owner == scope.head.owner;
+    lease::fresh(state, &scope.head) && (one_owner || lease::fresh(state, &own.head))
+}
+
 fn path(state: &State, log: &Log, own: &Scope, scope: &Scope, user: UserId) -> Option<Path> {
     let member = scope.members.get(&user)?;
     let from = member_floor(log, own, scope, member);
     let uncovered = Some(own.head.owner) == state.me() || broken(Switch::RenderRule);
     let to = if uncovered { log.high } else { covered(log, scope.head.id) };
-    Some(Path { scope: scope.head.id, by: member.by, grade: member.grade, from, to })
+    Some(Path { scope: scope.head.id, by: member.by, since: member.time, grade: member.grade, from, to })
 }
 
 /// Render rule: only what a head of that scope covers (spec 5.5).

@@ -104,6 +104,7 @@ fn fresh_head(
         hash,
         settings,
         groups,
+        ttl: limits::LEASE_STANDARD_MILLIS,
         tombstones,
         ended: false,
         frozen: None,
@@ -163,6 +164,7 @@ fn apply_to_head(head: &mut ScopeHead, op: &Op, epoch: u64) {
             head.ended = true;
             head.groups.clear();
         }
+        Op::Lease { ttl } => head.ttl = *ttl,
         Op::Join { .. } | Op::Grade { .. } | Op::Profile { .. } => {}
     }
 }

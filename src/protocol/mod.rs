@@ -17,6 +17,7 @@ pub mod grouplink;
 pub mod heads;
 pub mod identity;
 pub mod invite;
+pub mod lease;
 pub mod membership;
 pub mod once;
 pub mod peering;
@@ -29,6 +30,7 @@ pub mod row;
 pub mod sabotage;
 pub mod serve;
 pub mod state;
+pub mod uptime;
 
 pub use change::{Change, Mark};
 pub use command::{Command, Decision, Reject, Reply};

@@ -95,6 +95,7 @@ fn fresh(
         inbound: None,
         content_acked: (0, 0),
         content_in: 0,
+        believes: Vec::new(),
         since: draft.ctx.now,
     }
 }

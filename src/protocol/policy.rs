@@ -59,7 +59,7 @@ pub fn own_scope(state: &State, user: UserId, id: ScopeId) -> Result<Scope, Reje
 pub fn known_scope(state: &State, user: UserId, id: ScopeId) -> Result<Scope, Reject> {
     let scope = state.scope(id).ok_or_else(Reject::not_found)?;
     let may_know =
-        gate::sees_scope(state, user, id) || (workspace_admin(state, user, scope) && !scope.head.ended);
+        gate::knows_scope(state, user, id) || (workspace_admin(state, user, scope) && !scope.head.ended);
     if may_know { Ok((**scope).clone()) } else { Err(Reject::not_found()) }
 }
 

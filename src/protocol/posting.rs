@@ -120,10 +120,11 @@ fn queue(
     Ok(Reply::Pending(owner))
 }
 
-/// What the home can already tell its user without asking the owner.
+/// What the home can already tell its user without asking the owner. It may wait for a lease: the outbox takes it.
 fn check_locally(state: &State, submission: &Submission, body: &Body) -> Result<(), Reject> {
     let own = state.scope(submission.thread).ok_or_else(Reject::not_found)?;
-    writing_path(state, submission.author, own, submission.kind, body.target).map(|_| ())
+    let ways = gate::ways(state, submission.author, submission.thread);
+    writing_path(state, submission.author, own, submission.kind, body.target, ways).map(|_| ())
 }
 
 /// The next number for rows that are kept in order.
@@ -183,7 +184,8 @@ fn sequence(
     signed: Option<(WorkspaceId, &Blob)>,
 ) -> Result<u64, Reject> {
     let own = draft.state.scope(submission.thread).cloned().ok_or_else(Reject::not_found)?;
-    let path = writing_path(&draft.state, submission.author, &own, submission.kind, body.target)?;
+    let paths = gate::paths(&draft.state, submission.author, submission.thread);
+    let path = writing_path(&draft.state, submission.author, &own, submission.kind, body.target, paths)?;
     check_target(draft, &own, &submission, &body, &path)?;
     if let Some((peer, bytes)) = signed {
         let verified: Verified<Submission> = draft.open(bytes, Some(draft.me()), peer)?;
@@ -202,9 +204,8 @@ fn writing_path(
     own: &Scope,
     kind: EntryKind,
     target: Option<u64>,
+    paths: Vec<Path>,
 ) -> Result<Path, Reject> {
-    let thread = own.head.id.thread().ok_or_else(Reject::not_found)?;
-    let paths = gate::paths(state, author, thread);
     if paths.is_empty() {
         return Err(Reject::not_found());
     }

@@ -47,7 +47,7 @@ pub fn remove(
             }
         }
     }
-    let paths = threads.into_iter().flat_map(|thread| gate::paths(&draft.state, user, thread));
+    let paths = threads.into_iter().flat_map(|thread| gate::ways(&draft.state, user, thread));
     let mut remaining: Vec<ScopeId> = paths.map(|path| path.scope).collect();
     remaining.sort_unstable();
     remaining.dedup();
@@ -199,8 +199,23 @@ pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result
 /// By the event's hash; a later position that includes the removal answers it as well (spec 8.3).
 fn answers(removal: &Removal, peer: WorkspaceId, receipt: &Receipt) -> bool {
     let open = removal.homes.iter().any(|(home, at)| *home == peer && at.is_none());
-    let theirs = removal.users.iter().filter(|user| user.home() == peer);
-    open && (removal.event == receipt.event || theirs.into_iter().all(|user| receipt.users.contains(user)))
+    let mut theirs = removal.users.iter().filter(|user| user.home() == peer).peekable();
+    let later = theirs.peek().is_some() && theirs.all(|user| receipt.users.contains(user));
+    open && (removal.event == receipt.event || later)
+}
+
+/// Removals that nobody can miss any more: every follower that has not confirmed has no lease left (P7.4).
+pub fn pass_deadlines(draft: &mut Draft<'_>) {
+    let now = draft.ctx.now;
+    let due: Vec<(ScopeId, u64)> =
+        draft.state.awaited.iter().take_while(|(at, ..)| *at <= now).map(|(_, id, at)| (*id, *at)).collect();
+    for (scope, epoch) in due {
+        if let Some(removal) = draft.state.removals.get(&(scope, epoch)).map(|removal| (**removal).clone()) {
+            draft.put(Row::Removal(Removal { passed: true, ..removal }));
+            draft.mark(Mark::Effective(scope, epoch));
+            draft.audit("removal.effective", None, None, Some(scope), format!("epoch {epoch}"));
+        }
+    }
 }
 
 /// A user of another home leaves every scope that is owned here.

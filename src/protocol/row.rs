@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     crypto::PublicKey,
     ids::{FeedId, GroupId, Hash, InviteId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    limits,
     time::Millis,
     wire::{
         Blob, Sealed,
@@ -83,6 +84,9 @@ pub struct Peer {
     pub content_acked: (u64, u64),
     /// Content frames of theirs that we hold durably.
     pub content_in: u64,
+    /// Scopes of ours whose ttl was longer before a change that they have not acknowledged, with that ttl (spec 11.5).
+    #[serde(default)]
+    pub believes: Vec<(ScopeId, u64)>,
     /// When the status changed.
     pub since: Millis,
 }
@@ -146,12 +150,19 @@ pub struct ScopeHead {
     pub settings: Settings,
     /// Group recipients of a thread.
     pub groups: Vec<GroupRecipient>,
+    /// How long a follower may serve it without a word of the owner, in milliseconds (spec 11.4).
+    #[serde(default = "standard")]
+    pub ttl: u64,
     /// Who was removed, and at what epoch (spec 6.5). The owner's knowledge; a follower knows its own users'.
     pub tombstones: Vec<(UserId, u64)>,
     /// Whether it is over.
     pub ended: bool,
     /// Why nothing of it is served, if so.
     pub frozen: Option<String>,
+}
+
+fn standard() -> u64 {
+    limits::LEASE_STANDARD_MILLIS
 }
 
 /// How far a thread may be shown to those who read it through a scope.
@@ -305,6 +316,22 @@ pub struct Removal {
     pub time: Millis,
     /// The homes concerned, each with the time of its receipt at our node and the receipt.
     pub homes: Vec<(WorkspaceId, Option<(Millis, Blob)>)>,
+    /// Until when, at the latest, each of them may have served the removed (P7.4, spec 11.5).
+    #[serde(default)]
+    pub latest: Vec<(WorkspaceId, Millis)>,
+    /// Whether the last of these moments has passed.
+    #[serde(default)]
+    pub passed: bool,
+}
+
+impl Removal {
+    /// The last moment at which somebody who has not confirmed may still serve the removed; `None`: nobody is awaited.
+    #[must_use]
+    pub fn awaited_until(&self) -> Option<Millis> {
+        let open = |peer: &WorkspaceId| self.homes.iter().any(|(home, at)| home == peer && at.is_none());
+        let latest = self.latest.iter().filter(|(peer, _)| open(peer)).map(|(_, at)| *at).max();
+        latest.filter(|_| !self.passed)
+    }
 }
 
 /// A group of another owner that may stand in a thread of ours, or the reverse (spec 6.6).

@@ -19,11 +19,13 @@ pub enum Switch {
     Receipt = 6,
     /// Invariant 18: floors are ignored.
     Floor = 7,
+    /// Invariant 2: leases do not run out.
+    Lease = 8,
 }
 
 impl Switch {
     /// Every switch.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::RenderRule,
         Self::ServeAnyone,
         Self::ChainLink,
@@ -31,6 +33,7 @@ impl Switch {
         Self::Signature,
         Self::Receipt,
         Self::Floor,
+        Self::Lease,
     ];
 }
 

@@ -12,10 +12,12 @@ use super::row::{
     GroupLink, Home, Log, MemberRow, Node, Peer, Pending, ReadMark, ReceivedInvite, Remembered, Removal, Row,
     RowKey, ScopeHead, SentInvite, Ticket, User,
 };
+use super::uptime::Uptime;
 use crate::{
-    crypto::PublicKey,
+    crypto::{PublicKey, sha256},
     ids::{GroupId, Hash, InviteId, KeyId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
-    wire::objects::Member,
+    time::Millis,
+    wire::objects::{Member, ThreadKind},
 };
 
 /// A group or thread with its members.
@@ -69,6 +71,15 @@ pub struct State {
     pub addressed: OrdMap<GroupId, OrdSet<ThreadId>>,
     /// Derived: scopes in which a user is a direct member.
     pub places: OrdMap<UserId, OrdSet<ScopeId>>,
+    /// Derived: followed scopes that need a lease, as (owner, ttl) with their number.
+    pub followed: OrdMap<(WorkspaceId, u64), u64>,
+    /// Derived: removals that are neither confirmed nor past their deadline, by it.
+    pub awaited: OrdSet<(Millis, ScopeId, u64)>,
+    /// Derived: per owner and home, the sum of what the home's users are in (spec 11.1).
+    pub rosters: OrdMap<(WorkspaceId, WorkspaceId), Hash>,
+
+    /// What a restart forgets.
+    pub uptime: Uptime,
 }
 
 impl State {
@@ -116,6 +127,7 @@ impl State {
         match change {
             Change::Put(row) => self.put(row.clone()),
             Change::Delete(key) => self.delete(key),
+            Change::Promise(promise) => self.uptime.apply(promise),
             _ => {}
         }
     }
@@ -142,7 +154,12 @@ impl State {
             Row::Received(row) => drop(self.received.insert((row.invite.id, row.user), row.into())),
             Row::Pending(row) => drop(self.outbox.insert((row.owner, row.number), row.into())),
             Row::Remembered(row) => drop(self.remembered.insert(row.id, row.into())),
-            Row::Removal(row) => drop(self.removals.insert((row.scope, row.epoch), row.into())),
+            Row::Removal(row) => {
+                if let Some(latest) = row.awaited_until() {
+                    self.awaited.insert((latest, row.scope, row.epoch));
+                }
+                self.removals.insert((row.scope, row.epoch), row.into());
+            }
             Row::GroupLink(row) => drop(self.links.insert((row.group, row.thread), row.into())),
             Row::ReadMark(ReadMark { user, thread, seq }) => {
                 self.reads.insert((user, thread), seq);
@@ -182,10 +199,17 @@ impl State {
                     self.locals.remove(&user.local);
                 }
             }
+            RowKey::Removal(key) => {
+                if let Some(latest) = self.removals.get(key).and_then(|row| row.awaited_until()) {
+                    self.awaited.remove(&(latest, key.0, key.1));
+                }
+            }
             RowKey::Scope(id) => {
-                let Some((scope, thread)) = self.scopes.get(id).zip(id.thread()) else {
-                    return;
-                };
+                let Some(scope) = self.scopes.get(id).cloned() else { return };
+                if let Some(ttl) = self.leased(&scope.head) {
+                    self.follow_one_less(scope.head.owner, ttl);
+                }
+                let Some(thread) = id.thread() else { return };
                 for recipient in &scope.head.groups {
                     if let Some(threads) = self.addressed.get_mut(&recipient.group) {
                         threads.remove(&thread);
@@ -196,6 +220,13 @@ impl State {
         }
     }
 
+    fn follow_one_less(&mut self, owner: WorkspaceId, ttl: u64) {
+        match self.followed.get_mut(&(owner, ttl)) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.followed.remove(&(owner, ttl))),
+        }
+    }
+
     fn put_scope(&mut self, head: ScopeHead) {
         if let Some(thread) = head.id.thread() {
             for recipient in &head.groups {
@@ -203,7 +234,19 @@ impl State {
             }
         }
         let id = head.id;
+        if let Some(ttl) = self.leased(&head) {
+            *self.followed.entry((head.owner, ttl)).or_insert(0) += 1;
+        }
         match self.scopes.get_mut(&id) {
+            Some(scope) if scope.head.owner != head.owner => {
+                let (from, to) = (scope.head.owner, head.owner);
+                Arc::make_mut(scope).head = head;
+                let members: Vec<UserId> = scope.members.keys().copied().collect();
+                for user in members {
+                    self.sum(from, id, user);
+                    self.sum(to, id, user);
+                }
+            }
             Some(scope) => Arc::make_mut(scope).head = head,
             None => {
                 let scope = Scope { head, members: OrdMap::new(), homes: OrdMap::new() };
@@ -217,17 +260,36 @@ impl State {
         let Some(at) = self.scopes.get_mut(&scope).map(Arc::make_mut) else {
             return;
         };
-        let user = member.user;
+        let (user, owner) = (member.user, at.head.owner);
         if at.members.insert(user, member.into()).is_none() {
             *at.homes.entry(user.home()).or_insert(0) += 1;
             self.places.entry(user).or_default().insert(scope);
+            self.sum(owner, scope, user);
         }
+    }
+
+    /// Adds a place to the sum of its owner and home, or takes it out again: the sum is exclusive.
+    fn sum(&mut self, owner: WorkspaceId, scope: ScopeId, user: UserId) {
+        let kind = [u8::from(scope.thread().is_some())];
+        let place = sha256(&[b"comity/1 roster", &kind, scope.bytes(), &user.0]);
+        let sum = self.rosters.entry((owner, user.home())).or_insert(Hash::ZERO);
+        sum.0.iter_mut().zip(place.0).for_each(|(sum, place)| *sum ^= place);
+        if *sum == Hash::ZERO {
+            self.rosters.remove(&(owner, user.home()));
+        }
+    }
+
+    /// The ttl of a scope whose content needs a lease of another owner.
+    fn leased(&self, head: &ScopeHead) -> Option<u64> {
+        let foreign = Some(head.owner) != self.me() && !head.ended;
+        (foreign && head.kind != Some(ThreadKind::Dm)).then_some(head.ttl)
     }
 
     fn delete_member(&mut self, scope: ScopeId, user: UserId) {
         let Some(at) = self.scopes.get_mut(&scope).map(Arc::make_mut) else {
             return;
         };
+        let owner = at.head.owner;
         if at.members.remove(&user).is_none() {
             return;
         }
@@ -243,5 +305,6 @@ impl State {
                 self.places.remove(&user);
             }
         }
+        self.sum(owner, scope, user);
     }
 }

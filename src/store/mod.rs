@@ -220,7 +220,7 @@ fn write_growing(write: &WriteTransaction, change: &Change, audited: &mut u64) -
             write.open_table(AUDIT)?.insert(*audited, cbor::encode(line).as_slice())?;
             Ok(())
         }
-        Change::Put(_) | Change::Delete(_) | Change::Mark(_) => Ok(()),
+        Change::Put(_) | Change::Delete(_) | Change::Mark(_) | Change::Promise(_) => Ok(()),
     }
 }
 

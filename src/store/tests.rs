@@ -5,7 +5,7 @@ use crate::{
     ids::{Hash, ScopeId, SubmissionId},
     protocol::{Change, Command, Ctx, Records as _, Reply, State, decide, identity, row::Role},
     store::{Fault, Store, tables},
-    time::Millis,
+    time::{Boot, Millis},
     wire::{
         envelope,
         objects::{EntryKind, Extensions, Manifest, Settings, WorkspaceKind},
@@ -39,7 +39,13 @@ fn founded() -> Vec<Change> {
 fn run(store: &mut Store, state: &mut State, step: u8, command: Command) -> Reply {
     let (reader, key) = (store.reader().unwrap(), key());
     let random = Random::from_seed(sha256(&[&[step]]).0);
-    let ctx = Ctx { now: Millis(u64::from(step)), random, key: &key, records: &reader };
+    let ctx = Ctx {
+        now: Millis(u64::from(step)),
+        boot: Boot(u64::from(step)),
+        random,
+        key: &key,
+        records: &reader,
+    };
     let decision = decide(state, command, ctx).unwrap();
     decision.changes.iter().for_each(|change| state.apply(change));
     store.commit(&decision.changes).unwrap();

@@ -54,7 +54,7 @@ pub fn page(
 }
 
 fn row(state: &State, viewer: UserId, thread: ThreadId, time: Millis) -> Option<Row> {
-    let last = gate::paths(state, viewer, thread).iter().map(|path| path.to).max()?;
+    let last = gate::paths(state, viewer, thread).iter().map(|path| path.to).max().unwrap_or(0);
     let read = state.reads.get(&(viewer, thread)).copied().unwrap_or(0);
     Some(Row { thread: scopes::scope(state, viewer, thread.into())?, last, read, time })
 }

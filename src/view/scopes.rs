@@ -2,16 +2,14 @@
 //!
 //! Duty: settings, members, recipients, and why a viewer reaches a thread. Never: a scope that the viewer is not in.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::people::{self, Home, Person};
 use crate::{
     ids::{GroupId, ScopeId, ThreadId, UserId},
-    protocol::{
-        State, gate,
-        row::{InviteStatus, PeerStatus},
-        state::Scope,
-    },
+    protocol::{State, gate, lease, membership::empty_settings, row::InviteStatus, state::Scope},
     time::Millis,
     wire::objects::{Floor, Grade, Settings, ThreadKind},
 };
@@ -55,14 +53,25 @@ pub struct ScopeView {
     pub external: bool,
     /// Whether it has members of other workspaces than its owner's (P4.1).
     pub has_externals: bool,
+    /// How long partners may show it without a word of its owner, in seconds.
+    pub lease: u64,
     /// Direct members.
     pub members: usize,
     /// Group recipients of a thread.
     pub groups: Vec<Recipient>,
     /// The chat of a group.
     pub chat: Option<ThreadId>,
-    /// Why nothing new can come now, if so.
-    pub waiting_for: Option<String>,
+    /// Whom it waits for, if nothing of it may be shown now: then all else but `id`, `kind` and `owner` is empty.
+    pub waiting_for: Option<Waiting>,
+}
+
+/// Why nothing may be shown: the owner's lease ran out (P7.4).
+#[derive(Clone, Debug, Serialize)]
+pub struct Waiting {
+    /// Whose word is awaited.
+    pub workspace: Home,
+    /// Since when.
+    pub since: Millis,
 }
 
 /// A group to which a thread is addressed.
@@ -101,6 +110,8 @@ pub struct Why {
     pub direct: bool,
     /// Who added the viewer there.
     pub by: Person,
+    /// When.
+    pub since: Millis,
     /// What he may do.
     pub grade: Grade,
 }
@@ -129,8 +140,49 @@ pub struct InviteView {
 /// A scope as the viewer sees it; `None`: it does not exist for him.
 #[must_use]
 pub fn scope(state: &State, viewer: UserId, id: ScopeId) -> Option<ScopeView> {
-    let scope = state.scope(id).filter(|_| gate::sees_scope(state, viewer, id))?;
-    Some(view(state, scope))
+    let scope = state.scope(id)?;
+    if gate::sees_scope(state, viewer, id) {
+        return Some(view(state, scope));
+    }
+    waiting(state, viewer, id).map(|waiting| placeholder(state, scope, waiting))
+}
+
+/// Whom the viewer waits for there; `None`: it is shown, or does not exist for him.
+#[must_use]
+pub fn waiting(state: &State, viewer: UserId, id: ScopeId) -> Option<Waiting> {
+    let head = gate::waits_for(state, viewer, id)?;
+    let since = lease::waiting_since(state, head)?;
+    Some(Waiting { workspace: people::home(state, head.owner), since })
+}
+
+/// Groups and threads that the viewer is in, directly or through a group, shown or waiting.
+#[must_use]
+pub fn places(state: &State, viewer: UserId) -> BTreeSet<ScopeId> {
+    let mut places = BTreeSet::new();
+    for place in state.places.get(&viewer).into_iter().flatten() {
+        places.insert(*place);
+        let threads = place.group().and_then(|group| state.addressed.get(&group));
+        places.extend(threads.into_iter().flatten().map(|thread| ScopeId::Thread(*thread)));
+    }
+    places
+}
+
+/// That it exists and waits, and nothing else (spec 11.2).
+fn placeholder(state: &State, scope: &Scope, waiting: Waiting) -> ScopeView {
+    let settings = SettingsView::from(&empty_settings());
+    ScopeView {
+        id: scope.head.id,
+        kind: scope.head.kind,
+        settings,
+        owner: people::home(state, scope.head.owner),
+        external: Some(scope.head.owner) != state.me(),
+        has_externals: false,
+        lease: 0,
+        members: 0,
+        groups: Vec::new(),
+        chat: scope.head.id.group().and_then(|group| chat(state, group)),
+        waiting_for: Some(waiting),
+    }
 }
 
 fn view(state: &State, scope: &Scope) -> ScopeView {
@@ -143,10 +195,11 @@ fn view(state: &State, scope: &Scope) -> ScopeView {
         owner: people::home(state, head.owner),
         external: Some(head.owner) != state.me(),
         has_externals: scope.homes.keys().any(|home| *home != head.owner),
+        lease: head.ttl / 1000,
         members: scope.members.len(),
         groups: head.groups.iter().map(|at| recipient(state, at.group, at.owner)).collect(),
         chat,
-        waiting_for: waiting_for(state, scope),
+        waiting_for: None,
     }
 }
 
@@ -160,13 +213,6 @@ fn recipient(state: &State, id: GroupId, owner: crate::ids::WorkspaceId) -> Reci
 pub fn chat(state: &State, group: GroupId) -> Option<ThreadId> {
     let mut threads = state.addressed.get(&group)?.iter().copied();
     threads.find(|thread| state.scope(*thread).is_some_and(|scope| scope.head.kind == Some(ThreadKind::Chat)))
-}
-
-/// A paused peering stops content; the viewer is told whom it waits for.
-fn waiting_for(state: &State, scope: &Scope) -> Option<String> {
-    let owner = scope.head.owner;
-    let peer = state.peers.get(&owner)?;
-    (peer.status != PeerStatus::Active).then(|| people::home(state, owner).domain)
 }
 
 /// Groups that the viewer is in, by name.
@@ -208,6 +254,7 @@ pub fn why(state: &State, viewer: UserId, thread: ThreadId) -> Option<Vec<Why>> 
         name: state.scope(path.scope).map(|scope| scope.head.settings.name.clone()).unwrap_or_default(),
         direct: path.scope == ScopeId::Thread(thread),
         by: people::person(state, path.by),
+        since: path.since,
         grade: path.grade,
     });
     (!paths.is_empty()).then(|| all.collect())

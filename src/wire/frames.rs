@@ -102,6 +102,28 @@ choice! {
         9 => Read { /** Where. */ thread: ThreadId, /** Who. */ user: UserId, /** Up to which entry. */ seq: u64, },
         /// The speaker closes the connection for this reason.
         10 => Bye { /** For people. */ reason: String, },
+        /// A follower asks for a lease (spec 11.1).
+        11 => AskLease { /** What it holds. */ ask: LeaseAsk, },
+        /// The owner's grant, type 9, audience the follower; behind the rows that it counts.
+        12 => Lease { /** As signed. */ lease: Blob, },
+        /// No lease now.
+        13 => NoLease { /** The code of spec 9.9. */ code: u64, },
+    }
+}
+
+record! {
+    /// What a follower holds of an owner's feed when it asks for a lease (spec 11.1).
+    pub struct LeaseAsk {
+        /// Random.
+        pub nonce: Hash,
+        /// The feed.
+        pub feed: FeedId,
+        /// The last row applied.
+        pub number: u64,
+        /// The running hash up to there.
+        pub hash: Hash,
+        /// The sum of what the follower's users are in; null while a word about them is on the way.
+        pub roster: Option<Hash>,
     }
 }
 

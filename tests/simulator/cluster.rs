@@ -7,15 +7,18 @@ use comity::{
     ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     protocol::{
         Change, Command, Ctx, Mark, Records, Reject, Reply, State, command::RejectCode, decide, identity,
-        replica, row::Role, seal, serve,
+        lease, replica, row::Role, seal, serve,
     },
-    time::Millis,
+    time::{Boot, Millis},
     wire::{
         Blob, Body, Stored, envelope,
-        frames::{ContentFrame, FeedFrame, ScopeState},
+        frames::{ContentFrame, FeedFrame, LeaseAsk, ScopeState},
         objects::{Extensions, Manifest, WorkspaceKind},
     },
 };
+
+/// The wall clock at the start.
+const EPOCH: u64 = 1_800_000_000_000;
 
 /// What a node has on disk.
 #[derive(Clone, Default)]
@@ -57,6 +60,9 @@ pub struct Node {
     key: SecretKey,
     journal: Vec<Mark>,
     steps: u64,
+    /// Milliseconds that passed, and how fast the clock of this machine counts them, in thousandths.
+    time: u64,
+    pub rate: u64,
     /// Per peer: journal position of the content pump, frames sent.
     cursors: BTreeMap<WorkspaceId, (usize, u64)>,
 }
@@ -85,25 +91,37 @@ impl Node {
         let id = home.id;
         identity::found(home, tls.public()).iter().for_each(|change| state.apply(change));
         let (disk, journal, cursors) = (Disk::default(), Vec::new(), BTreeMap::new());
-        Self { id, state, disk, key, journal, steps: 0, cursors }
+        Self { id, state, disk, key, journal, steps: 0, time: 0, rate: 1000, cursors }
+    }
+
+    /// The clock that leases go by.
+    pub fn clock(&self) -> Boot {
+        Boot(self.time * self.rate / 1000)
+    }
+
+    /// The state is read as of now.
+    pub fn look(&mut self) {
+        (self.state.uptime.now, self.state.uptime.wall) = (self.clock(), Millis(EPOCH + self.time));
     }
 
     /// One command, one commit.
     pub fn run(&mut self, command: Command) -> Result<Reply, Reject> {
         self.steps += 1;
-        let now = Millis(self.steps);
+        let now = Millis(EPOCH + self.time);
         let random =
             |step: u64, part: u8| Random::from_seed(sha256(&[&self.id.0, &step.to_be_bytes(), &[part]]).0);
-        let ctx = Ctx { now, random: random(self.steps, 0), key: &self.key, records: &self.disk };
+        let boot = self.clock();
+        let ctx = Ctx { now, boot, random: random(self.steps, 0), key: &self.key, records: &self.disk };
         let decision = decide(&self.state, command, ctx)?;
         let mut state = self.state.clone();
         decision.changes.iter().for_each(|change| state.apply(change));
         let touched: BTreeSet<ThreadId> = decision.changes.iter().filter_map(content_of).collect();
         let touched: Vec<_> = touched.into_iter().collect();
-        let ctx = Ctx { now, random: random(self.steps, 1), key: &self.key, records: &self.disk };
+        let ctx = Ctx { now, boot, random: random(self.steps, 1), key: &self.key, records: &self.disk };
         let heads = seal(&state, &touched, ctx);
         heads.iter().for_each(|change| state.apply(change));
         self.state = state;
+        self.look();
         decision.changes.into_iter().chain(heads).for_each(|change| self.keep(change));
         Ok(decision.reply)
     }
@@ -135,7 +153,7 @@ impl Node {
                 self.disk.feeds.retain(|(of, n), _| *of != peer || *n > number)
             }
             Change::Mark(mark) => self.journal.push(mark),
-            Change::Put(_) | Change::Delete(_) | Change::Audit(_) => {}
+            Change::Put(_) | Change::Delete(_) | Change::Audit(_) | Change::Promise(_) => {}
         }
     }
 
@@ -206,6 +224,55 @@ impl Cluster {
             Err(reject) => panic!("a feed must not stall: {reject}"),
         }
         true
+    }
+
+    /// Time passes for everybody.
+    pub fn pass(&mut self, millis: u64) {
+        for node in &mut self.nodes {
+            node.time += millis;
+            node.look();
+        }
+    }
+
+    /// b asks a for a lease; `late`: the answer takes so long. It travels behind the rows that it counts.
+    pub fn lease(&mut self, a: usize, b: usize, late: u64) {
+        let (owner, follower) = (self.nodes[a].id, self.nodes[b].id);
+        let row = self.nodes[b].state.peers.get(&owner).unwrap().clone();
+        if lease::shortest(&self.nodes[b].state, owner).is_none() {
+            return;
+        }
+        let Some((feed, number, hash)) = row.inbound else { return };
+        self.nodes[b].steps += 1;
+        let (nonce, asked) =
+            (sha256(&[&follower.0, &self.nodes[b].steps.to_be_bytes()]), self.nodes[b].clock());
+        let settled = row.acked == row.queued;
+        let roster = settled.then(|| lease::roster(&self.nodes[b].state, owner, follower));
+        let ask = LeaseAsk { nonce, feed, number, hash, roster };
+        match self.nodes[a].run(Command::LeaseAsked(follower, ask)) {
+            Ok(Reply::Lease(counted, lease)) => {
+                self.pass(late);
+                while self.nodes[b].state.peers[&owner].inbound.is_some_and(|(_, number, _)| number < counted)
+                {
+                    assert!(self.feed(a, b, false), "rows that a lease counts are there");
+                }
+                let granted = Command::LeaseGranted { owner, nonce, asked, lease };
+                if let Err(reject) = self.nodes[b].run(granted) {
+                    assert_eq!(reject.code, RejectCode::FeedGap);
+                    self.compare(a, b);
+                }
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(reject) if reject.code == RejectCode::FeedGap => self.compare(a, b),
+            Err(reject) => assert_eq!(reject.code, RejectCode::PeerInactive),
+        }
+    }
+
+    /// Every follower of every owner asks.
+    pub fn leases(&mut self) {
+        let count = self.nodes.len();
+        for (a, b) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).filter(|(a, b)| a != b) {
+            self.lease(a, b, 0);
+        }
     }
 
     /// b says what it holds of a's scopes, and gets a new feed.
@@ -288,11 +355,19 @@ impl Cluster {
         true
     }
 
+    /// Whether control rows are on the way.
+    fn queued(&self) -> bool {
+        self.nodes.iter().any(|node| node.state.peers.values().any(|row| row.acked < row.queued))
+    }
+
     /// Everything arrives.
     pub fn settle(&mut self) {
         let count = self.nodes.len();
-        for _ in 0..2000 {
+        for round in 0..2000 {
             let mut moved = false;
+            if round % 8 == 0 {
+                self.leases();
+            }
             for (a, b) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).filter(|(a, b)| a != b) {
                 moved |= self.feed(a, b, false)
                     | self.submit(a, b, false)
@@ -300,7 +375,10 @@ impl Cluster {
                     | self.history(a, b);
             }
             if !moved {
-                return;
+                self.leases();
+                if !self.queued() {
+                    return;
+                }
             }
         }
         panic!("invariant 15: the cluster does not come to rest");

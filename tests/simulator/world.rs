@@ -68,7 +68,10 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut cluster = Cluster::new(&["acme", "globex", "initech"]);
         let users = cluster.nodes.iter_mut().map(|node| vec![node.user("ann"), node.user("bob")]).collect();
-        let dice = Dice(Random::from_seed(sha256(&[&seed.to_be_bytes()]).0));
+        let mut dice = Dice(Random::from_seed(sha256(&[&seed.to_be_bytes()]).0));
+        for node in &mut cluster.nodes {
+            node.rate = [991, 1000, 1009][dice.below(3)];
+        }
         let mut world = Self { cluster, users, removed: BTreeMap::new(), dice };
         for node in 0..3 {
             let ann = world.users[node][0];
@@ -80,7 +83,7 @@ impl World {
     fn step(&mut self, number: u64) {
         let (a, b) = (self.dice.below(3), self.dice.below(3));
         let lossy = self.dice.below(5) == 0;
-        match self.dice.below(9) {
+        match self.dice.below(12) {
             0 if a != b => drop(self.cluster.feed(a, b, lossy)),
             1 if a != b => drop(self.cluster.content(a, b, lossy)),
             2 if a != b => drop(self.cluster.history(a, b)),
@@ -88,6 +91,11 @@ impl World {
             4 if a != b && self.dice.below(4) == 0 => self.cluster.compare(a, b),
             5 => self.invite(a),
             6 => self.remove(a),
+            7 if a != b => {
+                let late = u64::try_from(self.dice.below(5_000)).unwrap();
+                self.cluster.lease(a, b, late);
+            }
+            8 => self.cluster.pass(u64::try_from(self.dice.below(120_000)).unwrap()),
             _ => self.write(a, number),
         }
     }
@@ -220,6 +228,15 @@ impl World {
                 (still, self.removed.get(&(path.scope, user)).and_then(|highs| highs.get(&thread)))
             {
                 assert!(path.to <= *high, "invariant 1: an entry after the removal is shown to the removed");
+                let removals = owner.state.removals.values();
+                let of_user = removals
+                    .filter(|row| row.scope == path.scope && row.users.contains(&user))
+                    .max_by_key(|row| row.epoch);
+                let latest = of_user.and_then(|row| row.latest.iter().find(|(peer, _)| *peer == node.id));
+                assert!(
+                    latest.is_none_or(|(_, latest)| node.state.uptime.wall <= *latest),
+                    "invariant 2: served after the latest moment that the removal named"
+                );
             }
             if node.id != owner.id {
                 let log = node.state.logs.get(&thread).unwrap();

@@ -34,6 +34,8 @@ choice! {
         6 => RemoveGroup { /** Which thread. */ thread: ThreadId, /** Which group. */ group: GroupId, },
         /// End a group or thread.
         7 => End { /** Which. */ scope: ScopeId, },
+        /// Set how long followers may serve a scope without a word of its owner.
+        8 => Lease { /** Where. */ scope: ScopeId, /** In milliseconds. */ ttl: u64, },
     }
 }
 

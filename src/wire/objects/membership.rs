@@ -153,6 +153,8 @@ choice! {
         9 => End {},
         /// A member is shown differently.
         10 => Profile { /** Who. */ user: UserId, /** From now on. */ profile: Profile, },
+        /// How long followers may serve the scope without a word of its owner (spec 11.4).
+        11 => Lease { /** In milliseconds. */ ttl: u64, },
     }
 }
 
@@ -190,9 +192,15 @@ impl Object for Event {
             | Op::Settings { settings } => short("name", &settings.name, limits::NAME_BYTES),
             Op::Join { member, .. } => member.profile.bounds(),
             Op::Profile { profile, .. } => profile.bounds(),
+            Op::Lease { ttl } => lease_bounds(*ttl),
             _ => Ok(()),
         })
     }
+}
+
+fn lease_bounds(ttl: u64) -> Result<(), String> {
+    let allowed = (limits::LEASE_LEAST_MILLIS..=limits::LEASE_MOST_MILLIS).contains(&ttl);
+    if allowed { Ok(()) } else { Err(format!("a lease of {ttl} ms is out of bounds")) }
 }
 
 record! {
@@ -214,7 +222,9 @@ record! {
         pub hash: Hash,
         /// The settings.
         pub settings: Settings,
-        /// The members, ascending by user id.
+        /// How long followers may serve it without a word of the owner, in milliseconds (spec 11.4).
+    pub ttl: u64,
+    /// The members, ascending by user id.
         pub members: Vec<Member>,
         /// The group recipients, ascending by group id.
         pub groups: Vec<GroupRecipient>,
@@ -225,4 +235,7 @@ record! {
 
 impl Object for Snapshot {
     const TYPE: u64 = 3;
+    fn bounds(&self) -> Result<(), String> {
+        lease_bounds(self.ttl)
+    }
 }

@@ -8,7 +8,7 @@ use super::super::{
 };
 use super::{Extensions, Floor, Grade, Profile, ThreadKind, short};
 use crate::{
-    ids::{GroupId, Hash, InviteId, ScopeId, ThreadId, UserId},
+    ids::{FeedId, GroupId, Hash, InviteId, ScopeId, ThreadId, UserId},
     limits,
     time::Millis,
 };
@@ -97,6 +97,26 @@ record! {
 
 impl Object for Receipt {
     const TYPE: u64 = 8;
+}
+
+record! {
+    /// The owner's word that a follower held every row at a moment (spec 11.1).
+    pub struct Lease {
+        /// The request's.
+        pub nonce: Hash,
+        /// The owner's feed to this follower.
+        pub feed: FeedId,
+        /// The last row of it that this speaks of.
+        pub number: u64,
+        /// The running hash up to there.
+        pub hash: Hash,
+        /// When, for display.
+        pub time: Millis,
+    }
+}
+
+impl Object for Lease {
+    const TYPE: u64 = 9;
 }
 
 choice! {
