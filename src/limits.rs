@@ -102,6 +102,16 @@ pub const STREAMS_PER_USER: usize = 16;
 /// Audit rows that one page gives.
 pub const AUDIT_PAGE: usize = 500;
 
+/// How long an owner that has started waits for what its followers hold, in milliseconds (spec 12.1).
+pub const RECOVERY_MILLIS: u64 = 10_000;
+/// Largest record of the journal, in bytes: a manifest chain is the longest part of one.
+pub const JOURNAL_RECORD_BYTES: usize = 64 * 1024 * 1024;
+/// Scopes of one frame of a comparison.
+pub const SCOPES_PER_FRAME: usize = 2_000;
+/// Scopes of one comparison that are held in memory until its last frame.
+pub const SCOPES_COMPARED: usize = 200_000;
+
+const _: () = assert!(SCOPES_PER_FRAME * 200 < FRAME_BYTES);
 const _: () = assert!(OBJECT_BYTES < FRAME_BYTES);
 const _: () = assert!(PAGE_BYTES + BODY_BYTES + OBJECT_BYTES < FRAME_BYTES + OBJECT_BYTES);
 const _: () = assert!(TEXT_BYTES + MENTIONS * 50 < BODY_BYTES);

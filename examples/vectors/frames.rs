@@ -3,7 +3,7 @@
 use comity::{
     crypto::sha256,
     ids::{FeedId, GroupId, Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
-    protocol::{Command, Records as _, draft::running_hash},
+    protocol::{Command, Records as _, draft::running_hash, witness},
     time::Millis,
     wire::{
         Blob, cbor,
@@ -39,7 +39,14 @@ fn hello() -> Hello {
 pub fn frames() -> Value {
     let (feed, scope, thread) = (FeedId([3; 16]), ScopeId::from(GroupId([4; 32])), ThreadId([5; 32]));
     let (user, id) = (UserId([6; 48]), SubmissionId([7; 16]));
-    let state = ScopeState { scope, incarnation: 0, epoch: 9, hash: Hash([8; 32]) };
+    let state = ScopeState {
+        scope,
+        incarnation: 0,
+        epoch: 9,
+        hash: Hash([8; 32]),
+        follows: true,
+        content: Some((3, Hash([8; 32]))),
+    };
     let position = FeedPosition { feed, number: 5, hash: Hash([9; 32]) };
     let control = [
         Control::Hello { hello: hello() },
@@ -98,8 +105,8 @@ pub fn comparison() -> Value {
     let alice = local(&cluster.nodes[0], "alice");
     let anna = cluster.nodes[0].user("anna");
     let held = {
-        let head = &cluster.nodes[1].state.scope(group).unwrap().head;
-        ScopeState { scope: group, incarnation: head.incarnation, epoch: head.epoch, hash: head.hash }
+        let held = witness::held(&cluster.nodes[1].state, acme);
+        held.into_iter().find(|held| held.scope == group).unwrap()
     };
     use comity::wire::objects::{Floor, Grade};
     let (grade, floor) = (Grade::Post, Floor::All);

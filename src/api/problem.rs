@@ -80,7 +80,9 @@ fn status(code: RejectCode) -> StatusCode {
         RejectCode::Forbidden | RejectCode::WrongHome => StatusCode::FORBIDDEN,
         RejectCode::Quota => StatusCode::TOO_MANY_REQUESTS,
         RejectCode::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
-        RejectCode::UpdateNeeded | RejectCode::PeerInactive => StatusCode::SERVICE_UNAVAILABLE,
+        RejectCode::UpdateNeeded | RejectCode::PeerInactive | RejectCode::Checking => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         RejectCode::Conflict
         | RejectCode::Closed
         | RejectCode::Stale

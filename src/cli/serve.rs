@@ -17,7 +17,7 @@ pub(super) async fn run(dir: &Path, as_json: bool) -> Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    let node = Node::start(dir)?;
+    let node = Node::with_journal(dir, config.journal(dir).as_deref())?;
     node.boot().await?;
     let link = federation::start(&node.handle, &node.tls, config.link)?;
     let http =

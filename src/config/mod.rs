@@ -24,6 +24,10 @@ http = "@http@"
 # Where other nodes reach this one over QUIC (UDP) [COMITY_LINK].
 link = "@link@"
 
+# Memberships and peerings also go to this small file, which belongs on another disk than the data: after the data was
+# restored from a backup it keeps who was removed out [COMITY_JOURNAL]. "off": none; default: the folder's name + .journal.
+# journal = "/var/lib/comity-journal/acme.journal"
+
 # What is logged: error, warn, info, debug, or per module [COMITY_LOG].
 log = "info"
 
@@ -59,6 +63,9 @@ pub struct Config {
     /// Where other nodes reach this one.
     #[serde(default = "default_link")]
     pub link: SocketAddr,
+    /// Where the journal lies; `off`: nowhere. Not given: beside the folder.
+    #[serde(default)]
+    pub journal: Option<PathBuf>,
     /// What is logged.
     #[serde(default = "default_log")]
     pub log: String,
@@ -68,6 +75,21 @@ pub struct Config {
     /// Addresses of the reverse proxies.
     #[serde(default)]
     pub trusted_proxies: Vec<std::net::IpAddr>,
+}
+
+impl Config {
+    /// The journal's file; `None`: it is switched off (spec 12.6).
+    #[must_use]
+    pub fn journal(&self, dir: &Path) -> Option<PathBuf> {
+        match &self.journal {
+            Some(path) if path.as_os_str() == "off" => None,
+            Some(path) => Some(path.clone()),
+            None => {
+                let whole = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+                Some(whole.with_added_extension("journal"))
+            }
+        }
+    }
 }
 
 /// Where the API listens by default.
@@ -127,6 +149,9 @@ fn parse(text: &str, path: &Path, env: impl Fn(&str) -> Option<String>) -> Resul
     }
     if let Some(value) = env("COMITY_LINK") {
         config.link = overridden("COMITY_LINK", &value)?;
+    }
+    if let Some(value) = env("COMITY_JOURNAL") {
+        config.journal = Some(value.into());
     }
     if let Some(value) = env("COMITY_LOG") {
         config.log = value;

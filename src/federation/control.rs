@@ -11,6 +11,7 @@ use super::{
     greet::{self, Greeted},
     lease::{Asking, Grant},
     link::Shared,
+    recall::Recalling,
 };
 use crate::{
     ids::FeedId,
@@ -19,12 +20,13 @@ use crate::{
     protocol::{
         Command, Reply, State,
         command::RejectCode,
-        gate,
+        gate, recovery,
         row::{Peer, PeerStatus},
+        witness,
     },
     wire::{
         Blob,
-        frames::{Control, FeedFrame, FeedPosition, Hello, LeaseAsk, ScopeState},
+        frames::{Control, FeedFrame, FeedPosition, Hello, LeaseAsk, Witness},
     },
 };
 
@@ -42,6 +44,7 @@ struct Stream {
     compared: Option<FeedId>,
     asking: Asking,
     grant: Grant,
+    recalling: Recalling,
 }
 
 /// Runs until the stream ends.
@@ -62,6 +65,7 @@ pub(super) async fn run(
         compared: None,
         asking: Asking::default(),
         grant: Grant::default(),
+        recalling: Recalling::default(),
     };
     let mut view = stream.shared.handle.watch();
     let mut notices = stream.shared.handle.notices();
@@ -136,7 +140,14 @@ impl Stream {
             let feed = row.inbound.map(|(feed, number, hash)| FeedPosition { feed, number, hash });
             self.writer.push(&Control::Resume { feed, content: row.content_in })?;
         }
-        self.rows_and_grant(snapshot)?;
+        if self.resumed {
+            for frame in self.recalling.next(snapshot, self.shared.peer) {
+                self.writer.push(&frame)?;
+            }
+        }
+        if recovery::feeds(state, self.shared.peer) {
+            self.rows_and_grant(snapshot)?;
+        }
         if self.resumed
             && let Some(ask) = self.asking.next(snapshot, self.shared.peer)
         {
@@ -182,11 +193,23 @@ impl Stream {
         Ok(())
     }
 
+    /// A follower says what it holds; after the last frame it is served (spec 12.2).
+    async fn witnessed(&mut self, frame: Witness) -> Result<(), LinkError> {
+        let (peer, handle) = (self.shared.peer, self.shared.handle.clone());
+        let held = self.recalling.answered(&frame)?;
+        self.asked(handle.ask(Command::Witness(peer, frame)).await)?;
+        if let Some(held) = held {
+            self.grant.void();
+            self.asked(handle.ask(Command::Compared(peer, held)).await)?;
+        }
+        Ok(())
+    }
+
     /// Without a lease because the two sides do not hold the same: compare.
     fn no_lease(&mut self, code: RejectCode) -> Result<(), LinkError> {
         self.asking.refused();
         if code == RejectCode::FeedGap {
-            let scopes = held(&self.shared.handle.snapshot().state, &self.shared);
+            let scopes = witness::held(&self.shared.handle.snapshot().state, self.shared.peer);
             self.writer.push(&Control::Compare { scopes })?;
         }
         Ok(())
@@ -234,6 +257,15 @@ impl Stream {
                 self.grant.void();
                 self.asked(handle.ask(Command::Compare(peer, scopes)).await)?;
             }
+            Control::Recall { scopes, more } => {
+                if let Some(theirs) = self.recalling.asked(scopes, more)? {
+                    let snapshot = handle.snapshot();
+                    for frame in witness::answer(&snapshot.state, &*snapshot, peer, &theirs) {
+                        self.writer.push(&Control::Witness { frame })?;
+                    }
+                }
+            }
+            Control::Witness { frame } => self.witnessed(frame).await?,
             Control::AskLease { ask } => self.lease_asked(ask).await?,
             Control::Lease { lease } => self.lease_came(lease).await?,
             Control::NoLease { code } => {
@@ -273,7 +305,7 @@ impl Stream {
             Err(AskError::Reject(reject)) if reject.code == RejectCode::FeedGap => {
                 if self.compared != Some(feed) {
                     self.compared = Some(feed);
-                    let scopes = held(&self.shared.handle.snapshot().state, &self.shared);
+                    let scopes = witness::held(&self.shared.handle.snapshot().state, self.shared.peer);
                     self.writer.push(&Control::Compare { scopes })?;
                 }
             }
@@ -315,14 +347,4 @@ impl Stream {
         }
         Ok(())
     }
-}
-
-/// What we hold of the peer's scopes (spec 9.6).
-fn held(state: &State, shared: &Shared) -> Vec<ScopeState> {
-    let theirs = state.scopes.values().filter(|scope| scope.head.owner == shared.peer);
-    let states = theirs.map(|scope| {
-        let head = &scope.head;
-        ScopeState { scope: head.id, incarnation: head.incarnation, epoch: head.epoch, hash: head.hash }
-    });
-    states.collect()
 }

@@ -14,6 +14,7 @@ mod greet;
 mod history;
 mod lease;
 mod link;
+mod recall;
 mod registry;
 mod submit;
 mod tls;

@@ -154,7 +154,7 @@ fn posted(asked: SubmissionId, answer: SubmitAnswer) -> Result<Result<u64, Rejec
 
 /// Refusals that pass by themselves (spec 9.9).
 fn is_for_later(code: RejectCode) -> bool {
-    matches!(code, RejectCode::PeerInactive | RejectCode::Quota | RejectCode::Stale)
+    matches!(code, RejectCode::PeerInactive | RejectCode::Quota | RejectCode::Stale | RejectCode::Checking)
 }
 
 /// The owner's side: to the loop in the order of arrival, answers in the same order after their commit.

@@ -10,14 +10,15 @@ use std::{
 use super::{
     clock,
     handle::{AskError, Handle},
+    journal::{Found, Journal, JournalError},
     key_file::{self, KeyFileError},
 };
 use crate::{
     crypto::{PublicKey, Random, SecretKey, fingerprint},
     ids::Hash,
     protocol::{
-        Command, Ctx, Reject, Reply, State, decide, identity, people,
-        row::{Home, Role},
+        Change, Command, Ctx, Reject, Reply, State, decide, identity, people,
+        row::{self, Home, Role, Row},
     },
     store::{Fault, Store},
     wire::{
@@ -52,6 +53,9 @@ pub enum IdentityError {
         "{0}: the keys are not those of the manifest: run `comity rotate` again, or restore the keys from a backup"
     )]
     Mismatch(PathBuf),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// There is no identity in this folder.
     #[error("{0} holds no workspace: run `comity init --dir {0}` first")]
     Missing(PathBuf),
@@ -169,6 +173,37 @@ pub(super) fn open_all(dir: &Path) -> Result<Opened, IdentityError> {
     } else {
         Err(IdentityError::Mismatch(layout.sign()))
     }
+}
+
+/// Opens the journal, and takes back what the store lacks of it; whether it may be trusted.
+pub(super) fn take_back(opened: &mut Opened, path: &Path) -> Result<(Option<Journal>, bool), IdentityError> {
+    let known = opened.state.node.as_ref().map_or((0, Hash::ZERO), |node| node.journal);
+    let (journal, found) = Journal::open(path, opened.home.id, known)?;
+    let Found::Ahead(records) = found else {
+        tracing::warn!(
+            journal = %path.display(),
+            "the journal is missing or older than the store: partners wait until `comity journal confirm`"
+        );
+        return Ok((Some(journal), false));
+    };
+    if records.is_empty() {
+        return Ok((Some(journal), true));
+    }
+    tracing::warn!(records = records.len(), "the store is older than the journal: taking memberships back");
+    for record in records {
+        let (reader, random) = (opened.store.reader()?, Random::from_seed(clock::seed()?));
+        let (now, boot, key) = (clock::now(), clock::boot(), &opened.sign);
+        let ctx = Ctx { now, boot, random, key, records: &reader };
+        let decision = decide(&opened.state, Command::Recorded(record), ctx)?;
+        decision.changes.iter().for_each(|change| opened.state.apply(change));
+        opened.store.commit(&decision.changes)?;
+    }
+    if let Some(node) = opened.state.node.clone() {
+        let change = Change::Put(Row::Node(row::Node { journal: journal.position(), ..node }));
+        opened.state.apply(&change);
+        opened.store.commit(&[change])?;
+    }
+    Ok((Some(journal), true))
 }
 
 fn open(dir: &Path) -> Result<(Store, State, Home), IdentityError> {

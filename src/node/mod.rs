@@ -5,6 +5,7 @@
 pub mod clock;
 mod handle;
 pub mod identity;
+pub mod journal;
 pub mod key_file;
 mod overlay;
 mod run;
@@ -32,6 +33,7 @@ pub struct Node {
     pub tls: SecretKey,
     halt: DropGuard,
     ended: oneshot::Receiver<()>,
+    trusted: bool,
 }
 
 impl Node {
@@ -40,14 +42,26 @@ impl Node {
     /// # Errors
     /// The folder holds no workspace, a key file is missing or exposed, or the store cannot be opened.
     pub fn start(dir: &Path) -> Result<Self, IdentityError> {
-        let opened = identity::open_all(dir)?;
+        Self::with_journal(dir, None)
+    }
+
+    /// The same with a journal outside the folder (spec 12.6): what it has and the store lacks is taken back first.
+    ///
+    /// # Errors
+    /// As [`Node::start`], or the journal cannot be used.
+    pub fn with_journal(dir: &Path, path: Option<&Path>) -> Result<Self, IdentityError> {
+        let mut opened = identity::open_all(dir)?;
+        let (journal, trusted) = match path {
+            Some(path) => identity::take_back(&mut opened, path)?,
+            None => (None, true),
+        };
         let tasks = Tasks::default();
         let snapshot = Snapshot::new(opened.state, opened.store.position(), opened.store.reader()?);
         let (handle, ends) = Handle::new(opened.home.id, dir, snapshot, tasks.clone());
         let halt = CancellationToken::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(|error| IdentityError::Io(dir.to_owned(), error))?;
-        let running = Loop::new(opened.store, vec![opened.sign], ends, halt.clone());
+        let running = Loop::new(opened.store, journal, vec![opened.sign], ends, halt.clone());
         let (end, ended) = oneshot::channel();
         let thread = std::thread::Builder::new().name("comity-loop".into());
         thread
@@ -57,15 +71,15 @@ impl Node {
                 end.send(()).unwrap_or_default();
             })
             .map_err(|error| IdentityError::Io(dir.to_owned(), error))?;
-        Ok(Self { handle, tls: opened.tls, halt: halt.drop_guard(), ended })
+        Ok(Self { handle, tls: opened.tls, halt: halt.drop_guard(), ended, trusted })
     }
 
-    /// Counts the start; before anybody else asks.
+    /// Counts the start, and begins to ask the followers what they hold; before anybody else asks.
     ///
     /// # Errors
     /// The store failed.
     pub async fn boot(&self) -> Result<(), AskError> {
-        self.handle.ask(Command::Boot).await.map(drop)
+        self.handle.ask(Command::Boot { trusted: self.trusted }).await.map(drop)
     }
 
     /// Stops tasks first, then the loop, and returns when the store is closed.

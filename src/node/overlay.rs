@@ -2,7 +2,7 @@
 //!
 //! Duty: a command of a batch sees what the commands before it in the batch did. Never: outliving the batch.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::{
     ids::{ScopeId, SubmissionId, ThreadId, WorkspaceId},
@@ -16,9 +16,12 @@ pub(super) struct Overlay<'a> {
     below: &'a Reader,
     content: HashMap<(ThreadId, u64), Stored>,
     purged: HashSet<ThreadId>,
+    /// Threads of which nothing above an entry counts below.
+    cut: HashMap<ThreadId, u64>,
     submitted: HashMap<(WorkspaceId, SubmissionId), (ThreadId, u64)>,
     feeds: HashMap<(WorkspaceId, u64), Blob>,
-    events: HashMap<(ScopeId, u64, u64), Blob>,
+    events: BTreeMap<(ScopeId, u64, u64), Blob>,
+    bases: HashMap<ScopeId, Blob>,
 }
 
 impl<'a> Overlay<'a> {
@@ -27,9 +30,11 @@ impl<'a> Overlay<'a> {
             below,
             content: HashMap::new(),
             purged: HashSet::new(),
+            cut: HashMap::new(),
             submitted: HashMap::new(),
             feeds: HashMap::new(),
-            events: HashMap::new(),
+            events: BTreeMap::new(),
+            bases: HashMap::new(),
         }
     }
 
@@ -51,9 +56,15 @@ impl<'a> Overlay<'a> {
                 self.submitted.retain(|_, (of, _)| of != thread);
                 self.purged.insert(*thread);
             }
-            Change::Event { scope, incarnation, epoch, bytes } => {
+            Change::Truncate(thread, above) => {
+                self.content.retain(|(of, seq), _| of != thread || seq <= above);
+                self.submitted.retain(|_, (of, seq)| of != thread || *seq <= *above);
+                self.cut.insert(*thread, *above);
+            }
+            Change::Event { scope, incarnation, epoch, bytes, .. } => {
                 self.events.insert((*scope, *incarnation, *epoch), bytes.clone());
             }
+            Change::Base(scope, bytes) => drop(self.bases.insert(*scope, bytes.clone())),
             Change::Feed { peer, number, item } => drop(self.feeds.insert((*peer, *number), item.clone())),
             Change::FeedTrim { .. }
             | Change::Put(_)
@@ -65,20 +76,27 @@ impl<'a> Overlay<'a> {
     }
 }
 
+impl Overlay<'_> {
+    /// Whether what the view below holds of an entry still counts.
+    fn counts(&self, thread: ThreadId, seq: u64) -> bool {
+        !self.purged.contains(&thread) && self.cut.get(&thread).is_none_or(|above| seq <= *above)
+    }
+}
+
 impl Records for Overlay<'_> {
     fn stored(&self, thread: ThreadId, seq: u64) -> Option<Stored> {
         let added = self.content.get(&(thread, seq)).cloned();
-        added.or_else(|| self.below.stored(thread, seq).filter(|_| !self.purged.contains(&thread)))
+        added.or_else(|| self.below.stored(thread, seq).filter(|_| self.counts(thread, seq)))
     }
 
     fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)> {
         let added = self.submitted.get(&(home, id)).copied();
-        added.or_else(|| self.below.submitted(home, id).filter(|(of, _)| !self.purged.contains(of)))
+        added.or_else(|| self.below.submitted(home, id).filter(|(of, seq)| self.counts(*of, *seq)))
     }
 
     fn refs(&self, thread: ThreadId, target: u64) -> Vec<u64> {
-        let mut all =
-            if self.purged.contains(&thread) { Vec::new() } else { self.below.refs(thread, target) };
+        let mut all = self.below.refs(thread, target);
+        all.retain(|seq| self.counts(thread, *seq));
         let about = |stored: &Stored| {
             let body = stored.body.as_ref().and_then(|sealed| Body::parse(&sealed.body).ok());
             body.and_then(|body| body.target) == Some(target)
@@ -97,5 +115,17 @@ impl Records for Overlay<'_> {
     fn event(&self, scope: ScopeId, incarnation: u64, epoch: u64) -> Option<Blob> {
         let added = self.events.get(&(scope, incarnation, epoch)).cloned();
         added.or_else(|| self.below.event(scope, incarnation, epoch))
+    }
+
+    fn events(&self, scope: ScopeId, epoch: u64) -> Vec<Blob> {
+        let added = self.events.range((scope, 0, 0)..=(scope, u64::MAX, u64::MAX));
+        let added = added.filter(|((_, _, at), _)| *at >= epoch).map(|(_, bytes)| bytes.clone());
+        let mut all = self.below.events(scope, epoch);
+        all.extend(added);
+        all
+    }
+
+    fn base(&self, scope: ScopeId) -> Option<Blob> {
+        self.bases.get(&scope).cloned().or_else(|| self.below.base(scope))
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     clock,
     handle::{AskError, Ends, Input},
+    journal::Journal,
     overlay::Overlay,
     snapshot::Snapshot,
 };
@@ -18,7 +19,11 @@ use crate::{
     crypto::{Random, SecretKey},
     ids::ThreadId,
     limits,
-    protocol::{Change, Command, Ctx, Mark, Records, Reject, Reply, State, decide, seal},
+    protocol::{
+        Change, Command, Ctx, Mark, Records, Reject, Reply, State, decide, journal,
+        row::{Node, Row},
+        seal,
+    },
     store::{Committed, Fault, Store},
     time::{Boot, Millis},
 };
@@ -28,6 +33,7 @@ type Asked = (Result<Reply, AskError>, oneshot::Sender<Result<Reply, AskError>>)
 /// The loop's own things.
 pub(super) struct Loop {
     store: Store,
+    journal: Option<Journal>,
     keys: Vec<SecretKey>,
     view: Arc<Snapshot>,
     ends: Ends,
@@ -46,9 +52,15 @@ struct Batch<'a> {
 }
 
 impl Loop {
-    pub(super) fn new(store: Store, keys: Vec<SecretKey>, ends: Ends, halt: CancellationToken) -> Self {
+    pub(super) fn new(
+        store: Store,
+        journal: Option<Journal>,
+        keys: Vec<SecretKey>,
+        ends: Ends,
+        halt: CancellationToken,
+    ) -> Self {
         let view = ends.view.borrow().clone();
-        Self { store, keys, view, ends, halt }
+        Self { store, journal, keys, view, ends, halt }
     }
 
     /// Runs until it is told to halt or the disk fails. What queued before the halt is still done.
@@ -138,14 +150,14 @@ impl Loop {
             dispatch(batch.answers, None);
             return Ok(());
         }
-        let Batch { state, changes, answers, .. } = batch;
+        let Batch { mut state, mut changes, answers, .. } = batch;
         if !changes.iter().any(Change::is_durable) {
             self.view = Arc::new(self.view.with(state));
             self.ends.view.send_replace(self.view.clone());
             dispatch(answers, None);
             return Ok(());
         }
-        let committed = match self.store.commit(&changes) {
+        let committed = match self.write(&mut state, &mut changes) {
             Ok(committed) => committed,
             Err(fault) => {
                 for (_, asked) in answers {
@@ -164,6 +176,22 @@ impl Loop {
         self.ends.view.send_replace(self.view.clone());
         dispatch(answers, Some(committed));
         Ok(())
+    }
+}
+
+impl Loop {
+    /// Memberships and peerings go to the journal first: a crash in between leaves it ahead, never behind (spec 12.6).
+    fn write(&mut self, state: &mut State, changes: &mut Vec<Change>) -> Result<Committed, Fault> {
+        let records = journal::records(&self.view.state, changes);
+        if let (Some(journal), Some(node), false) =
+            (&mut self.journal, state.node.clone(), records.is_empty())
+        {
+            let position = journal.append(&records).map_err(|error| Fault::Journal(error.to_string()))?;
+            let change = Change::Put(Row::Node(Node { journal: position, ..node }));
+            state.apply(&change);
+            changes.push(change);
+        }
+        self.store.commit(changes)
     }
 }
 

@@ -150,4 +150,12 @@ impl Records for Snapshot {
     fn event(&self, scope: ScopeId, incarnation: u64, epoch: u64) -> Option<Blob> {
         self.reader.event(scope, incarnation, epoch)
     }
+
+    fn events(&self, scope: ScopeId, epoch: u64) -> Vec<Blob> {
+        self.reader.events(scope, epoch)
+    }
+
+    fn base(&self, scope: ScopeId) -> Option<Blob> {
+        self.reader.base(scope)
+    }
 }

@@ -8,7 +8,7 @@ use super::{
     command::RejectCode,
     grouplink,
     invite::{self, Offer},
-    lease, membership, once, policy, removal,
+    lease, membership, once, policy, recovery, removal,
     row::PeerStatus,
 };
 use crate::{
@@ -225,6 +225,9 @@ fn forward(draft: &mut Draft<'_>, user: UserId, owner: WorkspaceId, action: Acti
 pub fn acted(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<Reply, Reject> {
     if draft.state.peers.get(&peer).is_none_or(|row| row.status != PeerStatus::Active) {
         return Err(Reject::new(RejectCode::PeerInactive, "the peering is not active"));
+    }
+    if !recovery::is_compared(&draft.state, peer) {
+        return Err(recovery::checking());
     }
     let act: Verified<Act> = draft.open(bytes, Some(draft.me()), peer)?;
     let act = act.into_object();

@@ -37,7 +37,13 @@ pub enum Change {
         epoch: u64,
         /// The signed event.
         bytes: Blob,
+        /// Whether the scope is ours: then it goes to the journal too.
+        own: bool,
     },
+    /// The snapshot by which a followed scope began, as signed: the base of its events. The newest one is kept.
+    Base(ScopeId, Blob),
+    /// Entries of a thread above this one are deleted: its owner went on without them (spec 12.3).
+    Truncate(ThreadId, u64),
     /// A row is appended to our control feed to a peer; the encoded `frames::Item`.
     Feed {
         /// The peer.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     change::Change,
+    journal::Record,
     row::{InvitePolicy, Role},
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     time::{Boot, Millis},
     wire::{
         Blob, Sealed,
-        frames::{ContentFrame, FeedFrame, HistoryPage, LeaseAsk, ScopeState},
+        frames::{ContentFrame, FeedFrame, HistoryPage, LeaseAsk, ScopeState, Witness},
         objects::{Action, EntryKind, Floor, Grade, Settings},
     },
 };
@@ -21,8 +22,15 @@ use crate::{
 /// Something that is asked of the node's state.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// The node starts: counts the boot. First of all commands.
-    Boot,
+    /// The node starts: counts the boot. First of all commands. Whether its journal is there and not older than the store.
+    Boot {
+        /// Else no peer is served before an admin has confirmed it.
+        trusted: bool,
+    },
+    /// A record of the journal that the store lacks (spec 12.6).
+    Recorded(Record),
+    /// An admin confirms that the journal may begin anew.
+    TrustJournal,
     /// Own manifest of a new revision, after a rotation or a change of endpoints.
     Manifest(Blob),
 
@@ -176,6 +184,10 @@ pub enum Command {
     ContentReset(WorkspaceId, u64),
     /// A follower needs heads of a thread that were not signed yet.
     SignHeads(ThreadId),
+    /// Over the link: a frame of what a follower holds of our scopes.
+    Witness(WorkspaceId, Witness),
+    /// Over the link: a follower has said all that it holds.
+    Compared(WorkspaceId, Vec<ScopeState>),
     /// Over the link: a follower asks for a lease.
     LeaseAsked(WorkspaceId, LeaseAsk),
     /// Over the link: an owner's lease.
@@ -267,6 +279,8 @@ crate::wire::code! {
         14 => Invalid = "invalid",
         /// An unknown critical operation: this node needs an update.
         15 => UpdateNeeded = "update-needed",
+        /// The owner has just started and asks its followers what they hold; in some seconds it will answer.
+        16 => Checking = "checking",
     }
 }
 

@@ -5,11 +5,12 @@
 use super::{
     Change, Command, Ctx, Decision, Draft, Mark, Reject, State, acts,
     command::Reply,
-    feed, heads, identity, invite, lease, once, peering, people, posting,
+    feed, heads, identity, invite, journal, lease, once, peering, people, posting,
     posting::Writing,
-    removal, replica,
+    recovery, removal, replica,
     row::{Node, ReadMark, Row, RowKey},
     uptime::Promise,
+    witness,
 };
 use crate::{
     ids::{ScopeId, ThreadId, UserId},
@@ -43,7 +44,9 @@ pub fn seal(state: &State, touched: &[ThreadId], ctx: Ctx<'_>) -> Vec<Change> {
 /// As [`decide`].
 pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
     match command {
-        Command::Boot => Ok(boot(draft)),
+        Command::Boot { trusted } => Ok(boot(draft, trusted)),
+        Command::Recorded(record) => journal::taken_back(draft, &record),
+        Command::TrustJournal => Ok(recovery::trust(draft)),
         Command::Tick => tick(draft),
         Command::AddUser { local, name, role } => people::add(draft, &local, name, role),
         Command::AddToken(user, token) => people::add_token(draft, user, token),
@@ -102,6 +105,8 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
             }
             Ok(Reply::Done)
         }
+        Command::Witness(peer, frame) => witness::taken(draft, peer, &frame),
+        Command::Compared(peer, held) => recovery::compared(draft, peer, &held),
         Command::LeaseAsked(peer, ask) => lease::asked(draft, peer, &ask),
         Command::LeaseGranted { owner, nonce, asked, lease } => {
             lease::granted(draft, owner, nonce, asked, &lease)
@@ -110,10 +115,8 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
     }
 }
 
-fn boot(draft: &mut Draft<'_>) -> Reply {
-    let started = Promise::Started(draft.ctx.boot);
-    draft.state.uptime.apply(&started);
-    draft.changes.push(Change::Promise(started));
+fn boot(draft: &mut Draft<'_>, trusted: bool) -> Reply {
+    recovery::promise(draft, Promise::Started(draft.ctx.boot, trusted));
     if let Some(node) = draft.state.node.clone() {
         let boots = node.boots + 1;
         draft.put(Row::Node(Node { boots, ..node }));
@@ -123,13 +126,14 @@ fn boot(draft: &mut Draft<'_>) -> Reply {
 
 /// Memberships with an end date end, as signed events (P2.8); tickets run out.
 fn tick(draft: &mut Draft<'_>) -> Result<Reply, Reject> {
-    lease::tick(draft);
+    recovery::tick(draft);
     let now = draft.ctx.now;
     let due: Vec<(ScopeId, UserId)> = draft
         .state
         .scopes
         .values()
         .filter(|scope| Some(scope.head.owner) == draft.state.me() && !scope.head.ended)
+        .filter(|scope| recovery::is_ready(&draft.state, scope.head.id))
         .flat_map(|scope| {
             let over = scope.members.values().filter(|member| member.until.is_some_and(|until| until <= now));
             over.map(|member| (scope.head.id, member.user))

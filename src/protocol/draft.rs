@@ -29,6 +29,10 @@ pub trait Records {
     fn feed(&self, peer: WorkspaceId, number: u64) -> Option<Blob>;
     /// A membership event as signed.
     fn event(&self, scope: ScopeId, incarnation: u64, epoch: u64) -> Option<Blob>;
+    /// The membership events of a scope from this epoch on, by incarnation and epoch.
+    fn events(&self, scope: ScopeId, epoch: u64) -> Vec<Blob>;
+    /// The snapshot by which a followed scope began.
+    fn base(&self, scope: ScopeId) -> Option<Blob>;
 }
 
 /// What a decision gets from outside.

@@ -173,6 +173,7 @@ fn note_removed(draft: &mut Draft<'_>, id: ScopeId, before: &Audience, after: &A
         latest,
         passed: false,
         scope: id,
+        incarnation: scope.head.incarnation,
         epoch: scope.head.epoch,
         event: scope.head.hash,
         users,

@@ -7,14 +7,15 @@ use super::{
     Change, Draft, Mark, Reject, Reply,
     command::RejectCode,
     draft::{linked, running_hash},
-    fanout, follow, grouplink, identity, invite, removal,
+    evidence, fanout, follow, grouplink, identity, invite, recovery, removal,
     row::{Peer, PeerStatus, Row},
 };
 use crate::{
-    ids::{FeedId, Hash, WorkspaceId},
+    ids::{FeedId, Hash, ScopeId, WorkspaceId},
     wire::{
         Blob, cbor,
         frames::{FeedFrame, Item, ScopeState},
+        objects::{Statement, Word},
     },
 };
 
@@ -34,7 +35,7 @@ pub fn rows(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &FeedFrame) -> Resu
     }
     let skip = usize::try_from(number + 1 - frame.first).unwrap_or(usize::MAX);
     for item in frame.items.iter().skip(skip) {
-        take(draft, peer, item)?;
+        take_or_compare(draft, peer, item)?;
         (number, hash) = (number + 1, running_hash(hash, item));
     }
     row = linked(draft, peer)?;
@@ -46,11 +47,38 @@ fn gap() -> Reject {
     Reject::new(RejectCode::FeedGap, "the rows do not continue the feed: compare")
 }
 
-/// One row. A row that is refused is audited and passed over, unless only a comparison helps.
-fn take(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+/// One row that was held back.
+pub(super) fn take(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) {
+    if let Err(reject) = take_or_compare(draft, peer, bytes) {
+        draft.audit("feed.refused", None, Some(peer), None, reject.to_string());
+    }
+}
+
+/// One row. A row that is refused leaves nothing but a line in the audit, unless only a comparison helps.
+fn take_or_compare(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    let (state, changes) = (draft.state.clone(), draft.changes.len());
+    match take_row(draft, peer, bytes) {
+        Err(reject) if reject.code == RejectCode::FeedGap => Err(reject),
+        Err(reject) => {
+            draft.state = state;
+            draft.changes.truncate(changes);
+            draft.audit("feed.refused", None, Some(peer), None, reject.to_string());
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let ended = linked(draft, peer)?.status == PeerStatus::Ended;
-    let taken = match cbor::decode::<Item>(bytes) {
+    match cbor::decode::<Item>(bytes) {
         Err(error) => Err(Reject::new(RejectCode::Malformed, error.to_string())),
+        Ok(
+            Item::Statement { .. } | Item::Consent { .. } | Item::GroupConsent { .. } | Item::Alarm { .. },
+        ) if recovery::is_checking(&draft.state) => {
+            recovery::defer(draft, peer, bytes);
+            Ok(())
+        }
         Ok(Item::Receipt { receipt }) => removal::receipt(draft, peer, &receipt),
         Ok(Item::Event { event }) => follow::event(draft, peer, &event),
         Ok(Item::Statement { statement }) => removal::stated(draft, peer, &statement),
@@ -63,14 +91,7 @@ fn take(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Re
         Ok(Item::GroupConsent { consent }) => grouplink::consented(draft, peer, &consent),
         Ok(Item::Manifests { chain }) => identity::adopt(draft, &chain).map(drop),
         Ok(Item::AskGroup { thread, group, by }) => grouplink::asked(draft, peer, thread, group, by),
-    };
-    match taken {
-        Err(reject) if reject.code == RejectCode::FeedGap => Err(reject),
-        Err(reject) => {
-            draft.audit("feed.refused", None, Some(peer), None, reject.to_string());
-            Ok(())
-        }
-        Ok(()) => Ok(()),
+        Ok(Item::Alarm { first, second }) => evidence::alarmed(draft, peer, &first, &second),
     }
 }
 
@@ -94,6 +115,19 @@ pub fn acked(draft: &mut Draft<'_>, peer: WorkspaceId, feed: FeedId, number: u64
 /// # Errors
 /// There is no such peer.
 pub fn compare(draft: &mut Draft<'_>, peer: WorkspaceId, held: &[ScopeState]) -> Result<Reply, Reject> {
+    renew(draft, peer, held, true)
+}
+
+/// The same; `doubted`: the peer's rows may differ even where its position is ours.
+///
+/// # Errors
+/// There is no such peer.
+pub(super) fn renew(
+    draft: &mut Draft<'_>,
+    peer: WorkspaceId,
+    held: &[ScopeState],
+    doubted: bool,
+) -> Result<Reply, Reject> {
     let row = linked(draft, peer)?;
     let unacked = unacked(draft, &row);
     draft.changes.push(Change::FeedTrim { peer, number: row.queued });
@@ -103,7 +137,7 @@ pub fn compare(draft: &mut Draft<'_>, peer: WorkspaceId, held: &[ScopeState]) ->
         draft.feed(peer, &item);
     }
     for state in held {
-        update(draft, peer, state);
+        update(draft, peer, state, doubted);
     }
     let known: Vec<_> = held.iter().map(|state| state.scope).collect();
     let due: Vec<_> = draft
@@ -133,14 +167,18 @@ fn unacked(draft: &Draft<'_>, row: &Peer) -> Vec<Item> {
 }
 
 /// Brings one scope of the peer up to date: the events it lacks, up to its own removal.
-fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
+fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: bool) {
     let Some(scope) = draft.state.scope(held.scope).cloned().filter(|scope| scope.head.owner == draft.me())
     else {
         return;
     };
     let now = (scope.head.incarnation, scope.head.epoch);
     let follows = fanout::followers(&draft.state, held.scope).contains(&peer);
-    if (held.incarnation, held.epoch) > now {
+    if held.incarnation != now.0 {
+        other_incarnation(draft, peer, held, follows);
+        return;
+    }
+    if held.epoch > now.1 {
         draft.audit(
             "feed.peer-ahead",
             None,
@@ -150,9 +188,12 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
         );
         return;
     }
-    if (held.incarnation, held.epoch, held.hash) == (now.0, now.1, scope.head.hash) {
-        if follows {
-            fanout::introduce(draft, peer, held.scope);
+    if (held.epoch, held.hash) == (now.1, scope.head.hash) {
+        match (follows, held.follows) {
+            (true, false) => fanout::introduce(draft, peer, held.scope),
+            (false, true) => not_here(draft, peer, held.scope),
+            (true, true) if doubted => fanout::introduce(draft, peer, held.scope),
+            _ => {}
         }
         return;
     }
@@ -162,6 +203,21 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
             draft.feed(peer, &Item::Event { event });
         }
     }
+}
+
+/// The peer holds a branch that was left: it gets the scope as it stands, or hears that it has no reader (spec 12.4).
+fn other_incarnation(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, follows: bool) {
+    if follows {
+        fanout::introduce(draft, peer, held.scope);
+    } else if held.follows {
+        not_here(draft, peer, held.scope);
+    }
+}
+
+fn not_here(draft: &mut Draft<'_>, peer: WorkspaceId, scope: ScopeId) {
+    let statement = Statement { word: Word::NotHere { scope }, time: draft.ctx.now };
+    let statement = draft.sign(statement, Some(peer)).bytes().clone();
+    draft.feed(peer, &Item::Statement { statement });
 }
 
 /// The removal of the peer's last user: nothing after it concerns the peer.
@@ -179,8 +235,7 @@ fn unconfirmed(draft: &mut Draft<'_>, peer: WorkspaceId) {
         |removal: &super::row::Removal| removal.homes.iter().any(|(home, at)| *home == peer && at.is_none());
     let due: Vec<_> = draft.state.removals.values().filter(|removal| open(removal)).cloned().collect();
     for removal in due {
-        let incarnation = draft.state.scope(removal.scope).map_or(0, |scope| scope.head.incarnation);
-        if let Some(event) = draft.ctx.records.event(removal.scope, incarnation, removal.epoch) {
+        if let Some(event) = draft.ctx.records.event(removal.scope, removal.incarnation, removal.epoch) {
             draft.feed(peer, &Item::Event { event });
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Change, Draft, Mark, Reject, State,
     command::RejectCode,
-    fanout, membership, replica,
+    evidence, fanout, membership, replica,
     row::{Log, MemberRow, Row, RowKey, ScopeHead},
     sabotage::{Switch, broken},
     state::Scope,
@@ -40,15 +40,16 @@ pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(
         confirm(draft, peer, id, &event, Vec::new(), None);
         return replayed(draft, &scope, &event);
     }
-    let follows = epoch == scope.head.epoch + 1 && event.object().previous == scope.head.hash;
+    let follows = membership::follows(&scope.head, event.object());
     if !follows && !removes_ours(draft, event.object()) {
         return Err(Reject::new(RejectCode::FeedGap, "an event does not continue the chain that is held"));
     }
     let before = fanout::audience(&draft.state, id);
     let readers = local_members(draft, &scope);
-    draft.changes.push(Change::Event { scope: id, incarnation, epoch, bytes: bytes.clone() });
+    draft.changes.push(Change::Event { scope: id, incarnation, epoch, bytes: bytes.clone(), own: false });
     if follows {
         membership::apply(draft, id, event.object(), event.hash());
+        goes_on(draft, id, event.object());
     } else {
         remove_across_gap(draft, id, event.object());
     }
@@ -97,20 +98,41 @@ fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
     draft.audit("removal.applied", None, Some(peer), Some(scope), format!("entries deleted: {purged}"));
 }
 
+/// In a new incarnation a thread goes on after the entry that it names; a frozen scope thaws (spec 12.3, 12.7).
+fn goes_on(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
+    let Some(Op::Incarnate { high, hash }) = event.ops.first() else { return };
+    if let Some(head) =
+        draft.state.scope(id).map(|scope| scope.head.clone()).filter(|head| head.frozen.is_some())
+    {
+        draft.put(Row::Scope(ScopeHead { frozen: None, ..head }));
+    }
+    if let Some(thread) = id.thread() {
+        replica::truncate(draft, thread, *high, *hash);
+    }
+}
+
 /// An event at or below the epoch held: the same one, or evidence against the owner (spec 4.2).
 fn replayed(draft: &mut Draft<'_>, scope: &Scope, event: &Verified<Event>) -> Result<(), Reject> {
-    let same_place =
-        event.object().epoch == scope.head.epoch && event.object().incarnation == scope.head.incarnation;
-    if same_place && event.hash() != scope.head.hash {
-        freeze(draft, &scope.head, "the owner signed two different events for one epoch");
+    let (incarnation, epoch) = (event.object().incarnation, event.object().epoch);
+    let at_head = epoch == scope.head.epoch && incarnation == scope.head.incarnation;
+    let held = signed_at(draft, scope.head.id, incarnation, epoch);
+    let other = held.as_ref().is_some_and(|held| evidence::contradict(held, event.bytes()));
+    if other || (at_head && event.hash() != scope.head.hash) {
+        let objects = held.map(|held| (held, event.bytes().clone()));
+        evidence::freeze(draft, &scope.head, "the owner signed two different events for one epoch", objects);
     }
     Ok(())
 }
 
-fn freeze(draft: &mut Draft<'_>, head: &ScopeHead, why: &str) {
-    draft.put(Row::Scope(ScopeHead { frozen: Some(why.into()), ..head.clone() }));
-    draft.audit("scope.frozen", None, Some(head.owner), Some(head.id), why.into());
-    draft.mark(Mark::Scope(head.id));
+/// What the owner signed for an epoch, as it is held here: the event, or the snapshot by which the scope began.
+fn signed_at(draft: &Draft<'_>, id: ScopeId, incarnation: u64, epoch: u64) -> Option<Blob> {
+    let records = draft.ctx.records;
+    let base = || {
+        let base = records.base(id)?;
+        let claim = evidence::claim(&base)?;
+        (claim.incarnation == incarnation && claim.position == epoch).then_some(base)
+    };
+    records.event(id, incarnation, epoch).or_else(base)
 }
 
 fn removes_ours(draft: &Draft<'_>, event: &Event) -> bool {
@@ -237,14 +259,21 @@ pub fn snapshot(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
         let (position, now) =
             ((held.head.incarnation, held.head.epoch), (snapshot.incarnation, snapshot.epoch));
         if now < position || (now == position && snapshot.hash != held.head.hash) {
-            freeze(draft, &held.head, "the owner went back behind an epoch that it had signed");
+            let signed = signed_at(draft, snapshot.scope, snapshot.incarnation, snapshot.epoch);
+            let objects = signed.map(|signed| (signed, bytes.clone()));
+            evidence::freeze(draft, &held.head, "the owner went back behind what it had signed", objects);
             return Ok(());
         }
     }
     let id = snapshot.scope;
     let before = fanout::audience(&draft.state, id);
     let readers = held.as_ref().map(|held| local_members(draft, held)).unwrap_or_default();
+    let later = held.as_ref().is_some_and(|held| snapshot.incarnation > held.head.incarnation);
     replace(draft, snapshot, held.as_deref());
+    draft.changes.push(Change::Base(id, bytes.clone()));
+    if let Some(thread) = id.thread().filter(|_| later) {
+        replica::truncate(draft, thread, 0, crate::ids::Hash::ZERO);
+    }
     draft.mark(Mark::Scope(id));
     let after = fanout::audience(&draft.state, id);
     fanout::spread(draft, &before, &after);
@@ -260,28 +289,27 @@ pub fn snapshot(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
 
 fn replace(draft: &mut Draft<'_>, snapshot: Snapshot, held: Option<&Scope>) {
     let id = snapshot.scope;
-    draft.put(Row::Scope(ScopeHead {
-        id,
-        owner: snapshot.owner,
-        kind: snapshot.kind,
-        starter: snapshot.starter,
-        incarnation: snapshot.incarnation,
-        epoch: snapshot.epoch,
-        hash: snapshot.hash,
-        settings: snapshot.settings,
-        groups: snapshot.groups,
-        ttl: snapshot.ttl,
-        tombstones: held.map(|held| held.head.tombstones.clone()).unwrap_or_default(),
-        ended: false,
-        frozen: None,
-    }));
-    let kept: BTreeSet<UserId> = snapshot.members.iter().map(|member| member.user).collect();
+    let members = snapshot.members.clone();
+    let tombstones = held.map(|held| held.head.tombstones.clone()).unwrap_or_default();
+    draft.put(Row::Scope(ScopeHead::from_snapshot(snapshot, tombstones)));
+    let kept: BTreeSet<UserId> = members.iter().map(|member| member.user).collect();
     for user in held.into_iter().flat_map(|held| held.members.keys()).filter(|user| !kept.contains(user)) {
         draft.delete(RowKey::Member((id, *user)));
     }
-    for member in snapshot.members {
+    for member in members {
         draft.put(Row::Member(MemberRow { scope: id, member }));
     }
+}
+
+/// The owner says that none of our users is in the scope: what we took for memberships ends, with a receipt (spec 12.4).
+pub fn not_here(draft: &mut Draft<'_>, owner: WorkspaceId, id: ScopeId, statement: &Blob) {
+    let Some(scope) = draft.state.scope(id).cloned().filter(|scope| scope.head.owner == owner) else {
+        return;
+    };
+    let users: Vec<UserId> = local_members(draft, &scope).into_iter().collect();
+    lose(draft, id);
+    let (event, applied) = (crate::crypto::sha256(&[statement]), draft.ctx.now);
+    send_receipt(draft, owner, Receipt { scope: id, event, users, applied, purged: Some(0) });
 }
 
 /// The link to the owner is over: our users' access ends and the copies go (P7.5).

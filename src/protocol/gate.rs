@@ -4,7 +4,7 @@
 //! search, notifications, typing and federation all come here. Never: an exception for a caller.
 
 use super::{
-    State, lease,
+    State, lease, recovery,
     row::{Log, PeerStatus, ScopeHead},
     sabotage::{Switch, broken},
     state::Scope,
@@ -89,7 +89,10 @@ pub fn knows_scope(state: &State, user: UserId, scope: ScopeId) -> bool {
         ScopeId::Group(group) => {
             standing(state, user)
                 && state.scope(group).is_some_and(|scope| {
-                    !scope.head.ended && scope.head.frozen.is_none() && scope.members.contains_key(&user)
+                    !scope.head.ended
+                        && scope.head.frozen.is_none()
+                        && scope.members.contains_key(&user)
+                        && !recovery::is_denied(state, scope.head.id, user)
                 })
         }
     }
@@ -119,26 +122,26 @@ pub fn peer_entitled(state: &State, peer: WorkspaceId, thread: ThreadId, seq: u6
 #[must_use]
 pub fn peer_floor(state: &State, peer: WorkspaceId, thread: ThreadId) -> Option<u64> {
     let (log, own) = (state.logs.get(&thread)?, state.scope(thread)?);
-    if own.head.ended || !peer_active(state, peer) {
+    if own.head.ended || !peer_served(state, peer) {
         return None;
     }
     let scopes = state
         .granting(thread)
         .filter(|scope| scope.homes.contains_key(&peer) && serves(state, own, scope, peer));
     let served = scopes.filter(|scope| served(state, own, scope));
-    served.filter_map(|scope| home_floor(log, own, scope, peer)).min()
+    served.filter_map(|scope| home_floor(state, log, own, scope, peer)).min()
 }
 
 /// The first entry of a followed thread that any user of this home may read (spec 5.6).
 #[must_use]
 pub fn own_floor(state: &State, thread: ThreadId) -> Option<u64> {
     let (me, log, own) = (state.me()?, state.logs.get(&thread)?, state.scope(thread)?);
-    state.granting(thread).filter_map(|scope| home_floor(log, own, scope, me)).min()
+    state.granting(thread).filter_map(|scope| home_floor(state, log, own, scope, me)).min()
 }
 
 /// The granting scopes through which a peer reads an own thread.
 pub fn peer_scopes(state: &State, peer: WorkspaceId, thread: ThreadId) -> impl Iterator<Item = &Scope> {
-    let own = state.scope(thread).filter(|own| !own.head.ended && peer_active(state, peer));
+    let own = state.scope(thread).filter(|own| !own.head.ended && peer_served(state, peer));
     own.into_iter().flat_map(move |own| {
         let granting = state.granting(thread).map(|scope| &**scope);
         granting.filter(move |scope| {
@@ -180,6 +183,11 @@ fn peer_active(state: &State, peer: WorkspaceId) -> bool {
     state.peers.get(&peer).is_some_and(|peer| peer.status == PeerStatus::Active)
 }
 
+/// Whether a peer is served: active, and compared since our start (spec 12.1).
+fn peer_served(state: &State, peer: WorkspaceId) -> bool {
+    peer_active(state, peer) && recovery::is_compared(state, peer)
+}
+
 /// Whether a granting scope counts for users of a home: not over, and, seen from the thread's owner, a
 /// home that is an active peer (spec 4.8).
 fn serves(state: &State, own: &Scope, scope: &Scope, home: WorkspaceId) -> bool {
@@ -197,7 +205,7 @@ fn served(state: &State, own: &Scope, scope: &Scope) -> bool {
 }
 
 fn path(state: &State, log: &Log, own: &Scope, scope: &Scope, user: UserId) -> Option<Path> {
-    let member = scope.members.get(&user)?;
+    let member = scope.members.get(&user).filter(|_| !recovery::is_denied(state, scope.head.id, user))?;
     let from = member_floor(log, own, scope, member);
     let uncovered = Some(own.head.owner) == state.me() || broken(Switch::RenderRule);
     let to = if uncovered { log.high } else { covered(log, scope.head.id) };
@@ -225,9 +233,10 @@ fn recipient_floor(own: &Scope, scope: &Scope) -> u64 {
     own.head.groups.iter().find(|at| ScopeId::Group(at.group) == scope.head.id).map_or(0, |at| at.from)
 }
 
-fn home_floor(log: &Log, own: &Scope, scope: &Scope, home: WorkspaceId) -> Option<u64> {
+fn home_floor(state: &State, log: &Log, own: &Scope, scope: &Scope, home: WorkspaceId) -> Option<u64> {
     let mut floor = None;
-    for member in scope.members.values().filter(|member| member.user.home() == home) {
+    let of_home = scope.members.values().filter(|member| member.user.home() == home);
+    for member in of_home.filter(|member| !recovery::is_denied(state, scope.head.id, member.user)) {
         let of = member_floor(log, own, scope, member);
         floor = Some(floor.map_or(of, |least: u64| least.min(of)));
         if floor == Some(0) {

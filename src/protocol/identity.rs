@@ -132,6 +132,6 @@ pub fn is_tls_key(home: &Home, key: PublicKey) -> bool {
 /// The first rows of a node: its own workspace and itself.
 #[must_use]
 pub fn found(home: Home, tls: PublicKey) -> Vec<Change> {
-    let node = Node { id: home.id, tls, boots: 0, numbers: 0 };
+    let node = Node { id: home.id, tls, boots: 0, numbers: 0, journal: (0, Hash::ZERO) };
     vec![Change::Put(Row::Home(home)), Change::Put(Row::Node(node))]
 }

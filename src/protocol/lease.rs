@@ -7,7 +7,7 @@ use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
     draft::linked,
-    membership, policy,
+    membership, policy, recovery,
     row::{PeerStatus, Row, ScopeHead},
     sabotage::{Switch, broken},
     uptime::Promise,
@@ -95,6 +95,9 @@ pub fn asked(draft: &mut Draft<'_>, peer: WorkspaceId, ask: &LeaseAsk) -> Result
     let row = linked(draft, peer)?;
     if row.status != PeerStatus::Active {
         return Err(Reject::new(RejectCode::PeerInactive, "the peering is not active"));
+    }
+    if !recovery::is_compared(&draft.state, peer) {
+        return Err(recovery::checking());
     }
     let whole = ask.number == row.queued;
     let roster = roster(&draft.state, draft.me(), peer);

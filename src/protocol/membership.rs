@@ -6,46 +6,97 @@ use super::{
     Change, Draft, Mark, Reject,
     command::RejectCode,
     fanout::{self, Audience},
+    recovery,
     row::{Log, MemberRow, Row, RowKey, ScopeHead},
 };
 use crate::{
-    ids::{GroupId, Hash, ScopeId, ThreadId, UserId},
+    ids::{GroupId, Hash, ScopeId, ThreadId, UserId, WorkspaceId},
     limits,
     wire::{
         Verified,
-        objects::{Event, Extensions, Member, Op, Settings, ThreadKind},
+        objects::{Event, Extensions, Member, Op, Settings},
     },
 };
 
 /// Begins a chain: the id is the hash of the first event (spec 4.1).
 pub fn create(draft: &mut Draft<'_>, actor: UserId, first: Op, members: Vec<Member>) -> ScopeId {
     let joins = members.into_iter().map(|member| Op::Join { member, invite: None, consent: None });
-    let event =
-        event(draft, None, 0, Hash::ZERO, actor, std::iter::once(first.clone()).chain(joins).collect());
-    let (id, kind, settings) = match first {
-        Op::CreateThread { kind, settings, .. } => {
-            (ScopeId::Thread(ThreadId(event.hash().0)), Some(kind), settings)
-        }
-        Op::CreateGroup { settings, .. } => (ScopeId::Group(GroupId(event.hash().0)), None, settings),
-        _ => (ScopeId::Group(GroupId(event.hash().0)), None, empty_settings()),
-    };
-    let head = fresh_head(draft, id, kind, actor, settings, event.hash());
+    let event = event(draft, None, 0, Hash::ZERO, actor, std::iter::once(first).chain(joins).collect());
+    let id = id_of(&event);
+    begin(draft, id, &event);
+    id
+}
+
+/// The id of the scope that a first event makes.
+#[must_use]
+pub fn id_of(event: &Verified<Event>) -> ScopeId {
+    match event.object().ops.first() {
+        Some(Op::CreateThread { .. }) => ScopeId::Thread(ThreadId(event.hash().0)),
+        _ => ScopeId::Group(GroupId(event.hash().0)),
+    }
+}
+
+fn begin(draft: &mut Draft<'_>, id: ScopeId, event: &Verified<Event>) {
+    let head = first_head(draft.me(), id, event.object(), event.hash());
     draft.put(Row::Scope(head));
     if let Some(thread) = id.thread() {
         draft.put(Row::Log(Log::empty(thread, true)));
     }
     let before = Audience::default();
     apply(draft, id, event.object(), event.hash());
-    record(draft, id, &event);
+    record(draft, id, event);
     fanout::announce(draft, id, &before, event.bytes());
-    id
+}
+
+/// An own scope that was forgotten begins again by its own first event (spec 12.4).
+pub(super) fn recreate(draft: &mut Draft<'_>, id: ScopeId, event: &Verified<Event>) {
+    begin(draft, id, event);
+}
+
+/// An own link that was forgotten is put back in its place (spec 12.4).
+pub(super) fn replay(draft: &mut Draft<'_>, id: ScopeId, event: &Verified<Event>) {
+    let before = fanout::audience(&draft.state, id);
+    apply(draft, id, event.object(), event.hash());
+    record(draft, id, event);
+    for op in &event.object().ops {
+        if let Op::Remove { user } | Op::Leave { user } = op {
+            super::removal::void_invitations(draft, id, *user);
+        }
+    }
+    fanout::announce(draft, id, &before, event.bytes());
+}
+
+/// Whether a link is the next one after a head: the next epoch, or the first one of a later incarnation (spec 4.2, 12.3).
+#[must_use]
+pub fn follows(head: &ScopeHead, event: &Event) -> bool {
+    let begins = matches!(event.ops.first(), Some(Op::Incarnate { .. }));
+    let next = if begins {
+        event.incarnation > head.incarnation && event.epoch == recovery::first_epoch(event.incarnation)
+    } else {
+        event.incarnation == head.incarnation && event.epoch == head.epoch + 1
+    };
+    next && event.previous == head.hash
 }
 
 /// Appends a link to a chain that is owned here, and tells everybody whom it concerns (spec 4.2, 9.5).
 ///
 /// # Errors
-/// The scope is unknown or over.
+/// The scope is unknown or over, or its followers are still being asked what they hold (spec 12.1).
 pub fn append(draft: &mut Draft<'_>, id: ScopeId, actor: UserId, ops: Vec<Op>) -> Result<u64, Reject> {
+    recovery::ready(draft, id)?;
+    append_now(draft, id, actor, ops)
+}
+
+/// The same without asking whether followers may know of something later (spec 12.3).
+///
+/// # Errors
+/// The scope is unknown or over.
+pub(super) fn append_now(
+    draft: &mut Draft<'_>,
+    id: ScopeId,
+    actor: UserId,
+    ops: Vec<Op>,
+) -> Result<u64, Reject> {
     let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
     if scope.head.ended {
         return Err(Reject::new(RejectCode::Closed, "this group or thread was ended"));
@@ -54,8 +105,14 @@ pub fn append(draft: &mut Draft<'_>, id: ScopeId, actor: UserId, ops: Vec<Op>) -
         return Err(Reject::new(RejectCode::Quota, "the scope has as many members as it may have"));
     }
     let before = fanout::audience(&draft.state, id);
-    let epoch = scope.head.epoch + 1;
-    let event = event(draft, Some((id, scope.head.incarnation)), epoch, scope.head.hash, actor, ops);
+    let (incarnation, epoch) = match ops.first() {
+        Some(Op::Incarnate { .. }) => {
+            let incarnation = recovery::next_incarnation(scope.head.incarnation, draft.random());
+            (incarnation, recovery::first_epoch(incarnation))
+        }
+        _ => (scope.head.incarnation, scope.head.epoch + 1),
+    };
+    let event = event(draft, Some((id, incarnation)), epoch, scope.head.hash, actor, ops);
     apply(draft, id, event.object(), event.hash());
     record(draft, id, &event);
     fanout::announce(draft, id, &before, event.bytes());
@@ -81,31 +138,29 @@ fn event(
 fn record(draft: &mut Draft<'_>, scope: ScopeId, event: &Verified<Event>) {
     let (incarnation, epoch, bytes) =
         (event.object().incarnation, event.object().epoch, event.bytes().clone());
-    draft.changes.push(Change::Event { scope, incarnation, epoch, bytes });
+    draft.changes.push(Change::Event { scope, incarnation, epoch, bytes, own: true });
     draft.mark(Mark::Scope(scope));
 }
 
-fn fresh_head(
-    draft: &Draft<'_>,
-    id: ScopeId,
-    kind: Option<ThreadKind>,
-    starter: UserId,
-    settings: Settings,
-    hash: Hash,
-) -> ScopeHead {
-    let (groups, tombstones) = (Vec::new(), Vec::new());
+/// The head of a chain that consists of its first event.
+fn first_head(owner: WorkspaceId, id: ScopeId, event: &Event, hash: Hash) -> ScopeHead {
+    let (kind, settings) = match event.ops.first() {
+        Some(Op::CreateThread { kind, settings, .. }) => (Some(*kind), settings.clone()),
+        Some(Op::CreateGroup { settings, .. }) => (None, settings.clone()),
+        _ => (None, empty_settings()),
+    };
     ScopeHead {
         id,
-        owner: draft.me(),
+        owner,
         kind,
-        starter,
+        starter: event.actor,
         incarnation: 0,
         epoch: 0,
         hash,
         settings,
-        groups,
+        groups: Vec::new(),
         ttl: limits::LEASE_STANDARD_MILLIS,
-        tombstones,
+        tombstones: Vec::new(),
         ended: false,
         frozen: None,
     }
@@ -165,7 +220,7 @@ fn apply_to_head(head: &mut ScopeHead, op: &Op, epoch: u64) {
             head.groups.clear();
         }
         Op::Lease { ttl } => head.ttl = *ttl,
-        Op::Join { .. } | Op::Grade { .. } | Op::Profile { .. } => {}
+        Op::Join { .. } | Op::Grade { .. } | Op::Profile { .. } | Op::Incarnate { .. } => {}
     }
 }
 

@@ -75,7 +75,8 @@ fn renew_request(
     Ok(Reply::Done)
 }
 
-fn fresh(
+/// A peering that begins.
+pub fn fresh(
     draft: &mut Draft<'_>,
     id: WorkspaceId,
     status: PeerStatus,

@@ -6,7 +6,7 @@ use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
     gate::{self, Path},
-    policy,
+    policy, recovery,
     row::{Log, PeerStatus, Pending, Row, RowKey},
     sabotage::{Switch, broken},
     state::Scope,
@@ -49,6 +49,9 @@ pub fn write(draft: &mut Draft<'_>, writing: Writing) -> Result<Reply, Reject> {
     if scope.head.owner == draft.me() {
         if let Some(seq) = repeated_at_home(draft, &submission, &body)? {
             return Ok(Reply::Posted(seq));
+        }
+        if !recovery::is_ready(&draft.state, thread.into()) {
+            return queue(draft, draft.me(), submission, sealed, &body);
         }
         return sequence(draft, submission, sealed, body, None).map(Reply::Posted);
     }
@@ -152,6 +155,9 @@ pub fn submitted(
     if draft.state.peers.get(&peer).is_none_or(|peer| peer.status != PeerStatus::Active) {
         return Err(Reject::new(RejectCode::PeerInactive, "the peering is not active"));
     }
+    if !recovery::is_compared(&draft.state, peer) {
+        return Err(recovery::checking());
+    }
     let claimed: Submission =
         envelope::peek(signed).map_err(|error| Reject::new(RejectCode::Malformed, error.to_string()))?;
     if claimed.author.home() != peer {
@@ -175,6 +181,16 @@ pub fn submitted(
     sequence(draft, claimed, sealed, body, Some((peer, signed))).map(Reply::Posted)
 }
 
+/// An own message that waited while its thread was not ready (spec 12.1).
+pub(super) fn sequence_own(draft: &mut Draft<'_>, pending: &Pending) {
+    let Pending { submission: id, thread, author, kind, time, .. } = pending.clone();
+    let commitment = pending.sealed.commitment();
+    let submission = Submission { id, thread, author, kind, commitment, time };
+    let body = parse_body(&pending.sealed.body);
+    let done = body.and_then(|body| sequence(draft, submission, pending.sealed.clone(), body, None));
+    answered(draft, pending.owner, id, done);
+}
+
 /// Membership, settings, signature; then the entry (spec 7.3).
 fn sequence(
     draft: &mut Draft<'_>,
@@ -193,6 +209,7 @@ fn sequence(
             return Err(Reject::new(RejectCode::Malformed, "the submission is ambiguous"));
         }
     }
+    recovery::ready(draft, submission.thread.into())?;
     let epoch = draft.state.scope(path.scope).map_or(0, |scope| scope.head.epoch);
     Ok(append(draft, &submission, sealed, &body, (path.scope, epoch), signed.map(|(_, bytes)| bytes.clone())))
 }
@@ -334,7 +351,7 @@ pub fn redact(draft: &mut Draft<'_>, thread: ThreadId, target: u64) {
 }
 
 /// Where `from-now` begins for joins up to now: the first entry at each epoch (spec 5.6).
-fn note_marks(state: &State, log: &mut Log) {
+pub(super) fn note_marks(state: &State, log: &mut Log) {
     for scope in state.granting(log.thread) {
         let (id, epoch, seq) = (scope.head.id, scope.head.epoch, log.high);
         match log.marks.iter_mut().find(|(of, _)| *of == id) {

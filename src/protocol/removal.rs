@@ -63,13 +63,31 @@ fn related(state: &State, id: ScopeId) -> Vec<ThreadId> {
 }
 
 /// The event, and the user's open invitations void (spec 6.5).
-fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, user: UserId, op: Op) -> Result<u64, Reject> {
-    let address = draft
-        .state
-        .scope(id)
-        .and_then(|scope| scope.members.get(&user))
-        .map(|member| member.profile.address.clone());
+pub(super) fn end(
+    draft: &mut Draft<'_>,
+    actor: UserId,
+    id: ScopeId,
+    user: UserId,
+    op: Op,
+) -> Result<u64, Reject> {
+    let address = address(draft, id, user);
     let epoch = membership::append(draft, id, actor, vec![op])?;
+    void(draft, id, user, address);
+    Ok(epoch)
+}
+
+fn address(draft: &Draft<'_>, id: ScopeId, user: UserId) -> Option<String> {
+    let member = draft.state.scope(id).and_then(|scope| scope.members.get(&user));
+    member.map(|member| member.profile.address.clone())
+}
+
+/// The open invitations of a user into a scope stop counting, and those that he sent.
+pub(super) fn void_invitations(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
+    let address = address(draft, id, user);
+    void(draft, id, user, address);
+}
+
+fn void(draft: &mut Draft<'_>, id: ScopeId, user: UserId, address: Option<String>) {
     let open = |sent: &&std::sync::Arc<super::row::SentInvite>| {
         sent.scope == id
             && sent.status == InviteStatus::Sent
@@ -77,7 +95,6 @@ fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, user: UserId, op: Op) 
     };
     let stale: Vec<_> = draft.state.sent.values().filter(open).cloned().collect();
     stale.into_iter().for_each(|sent| invite::void(draft, (*sent).clone()));
-    Ok(epoch)
 }
 
 /// A user leaves: here by an event, elsewhere cut off at once and stated to the owner (P5.2).
@@ -149,6 +166,10 @@ pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
             Ok(())
         }
         Word::EndPeering {} => super::peering::ended(draft, peer),
+        Word::NotHere { scope } => {
+            super::follow::not_here(draft, peer, scope, bytes);
+            Ok(())
+        }
         Word::Profile { user, profile } if user.home() == peer => super::people::shown(draft, user, &profile),
         _ => {
             draft.audit("statement.refused", None, Some(peer), None, "about a user of another home".into());

@@ -8,6 +8,7 @@ use super::{
     command::RejectCode,
     gate, posting,
     row::{Cover, Log, PeerStatus, Row},
+    witness,
 };
 use crate::{
     crypto::PublicKey,
@@ -27,7 +28,10 @@ pub fn wanted(state: &State, owner: WorkspaceId) -> Vec<HistoryRequest> {
         return Vec::new();
     }
     let limit = u64::try_from(limits::PAGE_ENTRIES).unwrap_or(u64::MAX);
-    let mut gaps = Vec::new();
+    let lost = witness::to_fetch(state, owner);
+    let mut gaps: Vec<_> = lost
+        .map(|(thread, high)| HistoryRequest { thread, before: None, after: Some(high), limit })
+        .collect();
     let mut older = Vec::new();
     for log in state.logs.values().filter(|log| log.stale || log.low > 1 || !log.bottom) {
         let thread = log.thread;
@@ -101,6 +105,9 @@ pub fn reset(draft: &mut Draft<'_>, peer: WorkspaceId, number: u64) -> Reply {
 /// # Errors
 /// The page does not belong where it claims to, or contradicts its signatures.
 pub fn history(draft: &mut Draft<'_>, peer: WorkspaceId, page: HistoryPage) -> Result<Reply, Reject> {
+    if draft.state.owns(page.thread) {
+        return witness::content(draft, peer, &page);
+    }
     let Some(log) = followed_log(draft, peer, page.thread) else {
         return Ok(Reply::Already);
     };
@@ -201,7 +208,7 @@ fn keep(draft: &mut Draft<'_>, stored: &Stored) {
 }
 
 /// Body and author of an entry (spec 5.2, 7.2): nobody is quoted without his home's signature.
-fn check_entry(draft: &Draft<'_>, owner: WorkspaceId, stored: &Stored) -> Result<(), Reject> {
+pub(super) fn check_entry(draft: &Draft<'_>, owner: WorkspaceId, stored: &Stored) -> Result<(), Reject> {
     let entry = &stored.entry;
     if let Some(sealed) = &stored.body {
         if sealed.commitment() != entry.commitment {
@@ -240,10 +247,18 @@ fn ever_valid_key(state: &State, home: WorkspaceId, hint: KeyId) -> Option<Publi
     })
 }
 
+/// A head that its owner has signed.
+///
+/// # Errors
+/// It has not.
+pub(super) fn head_of(draft: &Draft<'_>, owner: WorkspaceId, bytes: &Blob) -> Result<Head, Reject> {
+    let head: Verified<Head> = draft.open(bytes, None, owner)?;
+    Ok(head.into_object())
+}
+
 /// A head with its marks: covers at once if its epoch is applied, else waits for it (spec 5.5).
 fn take_head(draft: &mut Draft<'_>, peer: WorkspaceId, covering: &Covering) -> Result<(), Reject> {
-    let head: Verified<Head> = draft.open(&covering.head, None, peer)?;
-    let head = head.into_object();
+    let head = head_of(draft, peer, &covering.head)?;
     let Some(mut log) = followed_log(draft, peer, head.thread) else {
         return Ok(());
     };
@@ -340,6 +355,40 @@ pub fn promote(draft: &mut Draft<'_>, thread: ThreadId) {
         draft.put(Row::Log(log));
         draft.mark(Mark::Covered(thread));
     }
+}
+
+/// The owner goes on after this entry (spec 12.3): a copy that has more lets it go; one that has something else begins anew.
+pub fn truncate(draft: &mut Draft<'_>, thread: ThreadId, high: u64, hash: Hash) {
+    let Some(mut log) = draft.state.logs.get(&thread).map(|log| (**log).clone()) else { return };
+    let fits = log.high <= high
+        || (log.low <= high && entry_hash(draft, thread, high) == Some(hash))
+        || (high == 0 && log.low == 1);
+    if fits && log.high <= high {
+        return;
+    }
+    let lost = log.high.saturating_sub(high.max(log.low.saturating_sub(1)));
+    if fits && high > 0 {
+        draft.changes.push(Change::Truncate(thread, high));
+        (log.high, log.hash) = (high, hash);
+        log.covers.retain(|(_, cover)| cover.seq <= high);
+        log.pending.clear();
+        for (_, marks) in &mut log.marks {
+            marks.retain(|(_, seq)| *seq <= high);
+        }
+    } else {
+        draft.changes.push(Change::Purge(thread));
+        log = Log::empty(thread, false);
+    }
+    log.stale = true;
+    draft.put(Row::Log(log));
+    draft.mark(Mark::Covered(thread));
+    draft.audit(
+        "content.let-go",
+        None,
+        None,
+        Some(thread.into()),
+        format!("{lost} entries its owner forgot"),
+    );
 }
 
 /// Deletes the copy of a thread that has no reader here any more (spec 8.2); how many entries it had.

@@ -12,7 +12,7 @@ use crate::{
     time::Millis,
     wire::{
         Blob, Sealed,
-        objects::{Floor, Grade, GroupRecipient, Manifest, Member, Settings, ThreadKind},
+        objects::{Floor, Grade, GroupRecipient, Manifest, Member, Settings, Snapshot, ThreadKind},
     },
 };
 
@@ -161,6 +161,10 @@ pub struct ScopeHead {
     pub frozen: Option<String>,
 }
 
+fn nothing() -> (u64, Hash) {
+    (0, Hash::ZERO)
+}
+
 fn standard() -> u64 {
     limits::LEASE_STANDARD_MILLIS
 }
@@ -306,6 +310,9 @@ pub struct Remembered {
 pub struct Removal {
     /// The scope.
     pub scope: ScopeId,
+    /// The incarnation of the scope.
+    #[serde(default)]
+    pub incarnation: u64,
     /// The epoch of the event.
     pub epoch: u64,
     /// Its object hash.
@@ -331,6 +338,59 @@ impl Removal {
         let open = |peer: &WorkspaceId| self.homes.iter().any(|(home, at)| home == peer && at.is_none());
         let latest = self.latest.iter().filter(|(peer, _)| open(peer)).map(|(_, at)| *at).max();
         latest.filter(|_| !self.passed)
+    }
+}
+
+/// An item of a peer's feed that waits until the check after a start is over (spec 12.2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deferred {
+    /// Its place in the order of arrival.
+    pub number: u64,
+    /// Whose feed.
+    pub peer: WorkspaceId,
+    /// The encoded item.
+    pub item: Blob,
+}
+
+/// Two signed objects that contradict each other: evidence against their owner (spec 12.7).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contradiction {
+    /// A hash over both.
+    pub id: Hash,
+    /// Whose signature both bear.
+    pub owner: WorkspaceId,
+    /// The scope.
+    pub scope: ScopeId,
+    /// What was held first.
+    pub first: Blob,
+    /// What came later.
+    pub second: Blob,
+    /// When it was noticed.
+    pub time: Millis,
+}
+
+impl ScopeHead {
+    /// The head that a snapshot describes.
+    #[must_use]
+    pub fn from_snapshot(snapshot: Snapshot, tombstones: Vec<(UserId, u64)>) -> Self {
+        let Snapshot { scope, owner, kind, starter, incarnation, epoch, hash, settings, ttl, groups, .. } =
+            snapshot;
+        let (ended, frozen) = (false, None);
+        Self {
+            id: scope,
+            owner,
+            kind,
+            starter,
+            incarnation,
+            epoch,
+            hash,
+            settings,
+            groups,
+            ttl,
+            tombstones,
+            ended,
+            frozen,
+        }
     }
 }
 
@@ -371,6 +431,9 @@ pub struct Node {
     pub boots: u64,
     /// Last number given to an outbox row or a remembered act.
     pub numbers: u64,
+    /// How far the journal went with the last commit: its records, and the hash over them (spec 12.6).
+    #[serde(default = "nothing")]
+    pub journal: (u64, Hash),
 }
 
 macro_rules! rows {
@@ -446,6 +509,8 @@ rows! {
     12 Removal(Removal, (ScopeId, u64), |r| (r.scope, r.epoch)),
     13 GroupLink(GroupLink, (GroupId, ThreadId), |r| (r.group, r.thread)),
     14 ReadMark(ReadMark, (UserId, ThreadId), |r| (r.user, r.thread)),
+    15 Deferred(Deferred, u64, |r| r.number),
+    16 Contradiction(Contradiction, Hash, |r| r.id),
 }
 
 /// A member of a scope, as a row of its own: rosters can be long.

@@ -6,6 +6,7 @@
 use super::{
     Records, State, gate,
     sabotage::{Switch, broken},
+    witness,
 };
 use crate::{
     ids::{ThreadId, WorkspaceId},
@@ -53,6 +54,9 @@ pub fn page(
     request: &HistoryRequest,
 ) -> Option<HistoryPage> {
     let thread = request.thread;
+    if let Some((low, high)) = witness::give_back(state, thread, peer) {
+        return Some(given_back(state, records, request, low, high));
+    }
     let floor = floor(state, peer, thread)?.max(1);
     let high = state.logs.get(&thread)?.high;
     let limit = request.limit.clamp(1, u64::try_from(limits::PAGE_ENTRIES).unwrap_or(1));
@@ -75,6 +79,24 @@ pub fn page(
     let nothing_older = request.after.is_none() && entries.is_empty();
     let bottom = nothing_older || entries.first().is_some_and(|first| first.entry.seq <= floor);
     Some(HistoryPage { thread, entries, heads: heads(state, peer, thread), bottom })
+}
+
+/// The owner of a thread that has forgotten its end gets it back from our copy (spec 12.5).
+fn given_back(
+    state: &State,
+    records: &dyn Records,
+    request: &HistoryRequest,
+    low: u64,
+    high: u64,
+) -> HistoryPage {
+    let thread = request.thread;
+    let from = request.after.map_or(low, |after| after.saturating_add(1)).max(low);
+    let limit = request.limit.clamp(1, u64::try_from(limits::PAGE_ENTRIES).unwrap_or(1));
+    let to = high.min(from.saturating_add(limit - 1));
+    let entries = bounded((from..=to).map_while(|seq| records.stored(thread, seq)));
+    let covers = state.logs.get(&thread).into_iter().flat_map(|log| log.covers.iter().chain(&log.pending));
+    let heads = covers.map(|(_, cover)| Covering { head: cover.head.clone(), marks: Vec::new() }).collect();
+    HistoryPage { thread, entries, heads, bottom: false }
 }
 
 fn floor(state: &State, peer: WorkspaceId, thread: ThreadId) -> Option<u64> {

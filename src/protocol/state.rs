@@ -9,8 +9,8 @@ use imbl::{OrdMap, OrdSet};
 
 use super::change::Change;
 use super::row::{
-    GroupLink, Home, Log, MemberRow, Node, Peer, Pending, ReadMark, ReceivedInvite, Remembered, Removal, Row,
-    RowKey, ScopeHead, SentInvite, Ticket, User,
+    Contradiction, Deferred, GroupLink, Home, Log, MemberRow, Node, Peer, Pending, ReadMark, ReceivedInvite,
+    Remembered, Removal, Row, RowKey, ScopeHead, SentInvite, Ticket, User,
 };
 use super::uptime::Uptime;
 use crate::{
@@ -60,6 +60,10 @@ pub struct State {
     pub removals: OrdMap<(ScopeId, u64), Arc<Removal>>,
     /// Consents for groups in threads of other owners.
     pub links: OrdMap<(GroupId, ThreadId), Arc<GroupLink>>,
+    /// Items that wait for the end of a check.
+    pub deferred: OrdMap<u64, Arc<Deferred>>,
+    /// Evidence against owners.
+    pub evidence: OrdMap<Hash, Arc<Contradiction>>,
     /// Read marks.
     pub reads: OrdMap<(UserId, ThreadId), u64>,
 
@@ -161,6 +165,8 @@ impl State {
                 self.removals.insert((row.scope, row.epoch), row.into());
             }
             Row::GroupLink(row) => drop(self.links.insert((row.group, row.thread), row.into())),
+            Row::Deferred(row) => drop(self.deferred.insert(row.number, row.into())),
+            Row::Contradiction(row) => drop(self.evidence.insert(row.id, row.into())),
             Row::ReadMark(ReadMark { user, thread, seq }) => {
                 self.reads.insert((user, thread), seq);
             }
@@ -185,6 +191,8 @@ impl State {
             RowKey::Remembered(id) => drop(self.remembered.remove(id)),
             RowKey::Removal(key) => drop(self.removals.remove(key)),
             RowKey::GroupLink(key) => drop(self.links.remove(key)),
+            RowKey::Deferred(number) => drop(self.deferred.remove(number)),
+            RowKey::Contradiction(id) => drop(self.evidence.remove(id)),
             RowKey::ReadMark(key) => drop(self.reads.remove(key)),
         }
     }

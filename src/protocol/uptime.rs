@@ -6,7 +6,7 @@
 use imbl::{OrdMap, OrdSet};
 
 use crate::{
-    ids::WorkspaceId,
+    ids::{ScopeId, ThreadId, UserId, WorkspaceId},
     time::{Boot, Millis},
 };
 
@@ -26,6 +26,23 @@ pub struct Uptime {
     pub given: OrdMap<WorkspaceId, Boot>,
     /// Owner and ttl for which readers were last told that the lease is fresh.
     pub told: OrdSet<(WorkspaceId, u64)>,
+    /// What is known of the followers since the start; `None`: nothing had to be asked.
+    pub check: Option<Check>,
+}
+
+/// The comparison after a start (spec 12.1).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Check {
+    /// Whether the journal is there and not older than the store, or an admin has confirmed.
+    pub trusted: bool,
+    /// Peers that have said what they hold.
+    pub compared: OrdSet<WorkspaceId>,
+    /// Scopes that went on in a new incarnation since the start.
+    pub reborn: OrdSet<ScopeId>,
+    /// Memberships that somebody knows to be ended, before an event says so: scope, user, who ended it.
+    pub denied: OrdSet<(ScopeId, UserId, UserId)>,
+    /// Own threads of which a peer has more, up to that entry.
+    pub lost: OrdMap<ThreadId, (WorkspaceId, u64)>,
 }
 
 impl Default for Uptime {
@@ -37,6 +54,7 @@ impl Default for Uptime {
             held: OrdMap::new(),
             given: OrdMap::new(),
             told: OrdSet::new(),
+            check: None,
         }
     }
 }
@@ -44,8 +62,22 @@ impl Default for Uptime {
 /// A change of it: in force from its commit, but never on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Promise {
-    /// The node started.
-    Started(Boot),
+    /// The node started; whether its journal is trusted.
+    Started(Boot, bool),
+    /// An admin trusts the journal.
+    Trusted,
+    /// A peer has said what it holds.
+    Compared(WorkspaceId),
+    /// A scope went on in a new incarnation.
+    Reborn(ScopeId),
+    /// A membership is known to be ended: scope, user, who ended it.
+    Denied(ScopeId, UserId, UserId),
+    /// An event says so now.
+    Settled(ScopeId, UserId, UserId),
+    /// A peer has an own thread up to this entry.
+    Lost(ThreadId, WorkspaceId, u64),
+    /// Nothing more is to be fetched of it.
+    Found(ThreadId),
     /// An owner's lease is held; its request left at this moment.
     Held(WorkspaceId, Boot),
     /// A follower got a lease at this moment.
@@ -58,13 +90,30 @@ impl Uptime {
     /// Takes a change in. Never fails.
     pub fn apply(&mut self, promise: &Promise) {
         match promise {
-            Promise::Started(at) => {
-                *self = Self { now: self.now, wall: self.wall, started: *at, ..Self::default() };
+            Promise::Started(at, trusted) => {
+                let check = Some(Check { trusted: *trusted, ..Check::default() });
+                *self = Self { now: self.now, wall: self.wall, started: *at, check, ..Self::default() };
             }
             Promise::Held(owner, asked) => drop(self.held.insert(*owner, *asked)),
             Promise::Given(peer, at) => drop(self.given.insert(*peer, *at)),
             Promise::Told(owner, ttl, true) => drop(self.told.insert((*owner, *ttl))),
             Promise::Told(owner, ttl, false) => drop(self.told.remove(&(*owner, *ttl))),
+            _ => self.check.iter_mut().for_each(|check| check.apply(promise)),
+        }
+    }
+}
+
+impl Check {
+    fn apply(&mut self, promise: &Promise) {
+        match promise {
+            Promise::Trusted => self.trusted = true,
+            Promise::Compared(peer) => drop(self.compared.insert(*peer)),
+            Promise::Reborn(scope) => drop(self.reborn.insert(*scope)),
+            Promise::Denied(scope, user, by) => drop(self.denied.insert((*scope, *user, *by))),
+            Promise::Settled(scope, user, by) => drop(self.denied.remove(&(*scope, *user, *by))),
+            Promise::Lost(thread, peer, high) => drop(self.lost.insert(*thread, (*peer, *high))),
+            Promise::Found(thread) => drop(self.lost.remove(thread)),
+            Promise::Started(..) | Promise::Held(..) | Promise::Given(..) | Promise::Told(..) => {}
         }
     }
 }

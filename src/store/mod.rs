@@ -12,8 +12,8 @@ use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, Writ
 
 pub use reader::Reader;
 use tables::{
-    AUDIT, CONTENT, EVENTS, FEEDS, JOURNAL, META, REFS, SCHEMA, STATE, SUBMITTED, content_key, event_key,
-    feed_key, ref_key,
+    AUDIT, BASES, CONTENT, EVENTS, FEEDS, JOURNAL, META, REFS, SCHEMA, STATE, SUBMITTED, content_key,
+    event_key, feed_key, ref_key, scope_key,
 };
 
 use crate::{
@@ -44,6 +44,9 @@ pub enum Fault {
         /// The version in the file.
         found: u64,
     },
+    /// The journal outside the data directory cannot be written: nothing may be committed that belongs there.
+    #[error("the journal failed: {0}")]
+    Journal(String),
     /// Stored bytes are not what this version wrote.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -200,8 +203,13 @@ fn write_growing(write: &WriteTransaction, change: &Change, audited: &mut u64) -
     match change {
         Change::Content(stored) => write_content(write, stored),
         Change::Redact(thread, seq) => redact(write, *thread, *seq),
-        Change::Purge(thread) => purge(write, *thread),
-        Change::Event { scope, incarnation, epoch, bytes } => {
+        Change::Purge(thread) => purge(write, *thread, 0),
+        Change::Base(scope, bytes) => {
+            write.open_table(BASES)?.insert(scope_key(*scope).as_slice(), &**bytes)?;
+            Ok(())
+        }
+        Change::Truncate(thread, above) => purge(write, *thread, above.saturating_add(1)),
+        Change::Event { scope, incarnation, epoch, bytes, .. } => {
             write.open_table(EVENTS)?.insert(event_key(*scope, *incarnation, *epoch).as_slice(), &**bytes)?;
             Ok(())
         }
@@ -253,8 +261,10 @@ fn redact(write: &WriteTransaction, thread: ThreadId, seq: u64) -> Result<(), Fa
     Ok(())
 }
 
-fn purge(write: &WriteTransaction, thread: ThreadId) -> Result<(), Fault> {
-    let (from, to) = (content_key(thread, 0), content_key(thread, u64::MAX));
+/// Deletes entries from this one on, with what leads to them.
+fn purge(write: &WriteTransaction, thread: ThreadId, from: u64) -> Result<(), Fault> {
+    let first = from;
+    let (from, to) = (content_key(thread, first), content_key(thread, u64::MAX));
     let mut submitted = write.open_table(SUBMITTED)?;
     let mut content = write.open_table(CONTENT)?;
     for row in content.range(from.as_slice()..=to.as_slice())? {
@@ -264,7 +274,8 @@ fn purge(write: &WriteTransaction, thread: ThreadId) -> Result<(), Fault> {
     }
     content.retain_in(from.as_slice()..=to.as_slice(), |_, _| false)?;
     let (from, to) = (ref_key(thread, 0, 0), ref_key(thread, u64::MAX, u64::MAX));
-    write.open_table(REFS)?.retain_in(from.as_slice()..=to.as_slice(), |_, _| false)?;
+    let later = |key: &[u8]| key.last_chunk::<8>().map(|seq| u64::from_be_bytes(*seq)) >= Some(first);
+    write.open_table(REFS)?.retain_in(from.as_slice()..=to.as_slice(), |key, ()| !later(key))?;
     Ok(())
 }
 

@@ -7,7 +7,8 @@ use redb::{ReadOnlyTable, ReadTransaction};
 use super::{
     Fault,
     tables::{
-        AUDIT, CONTENT, EVENTS, FEEDS, JOURNAL, REFS, SUBMITTED, content_key, event_key, feed_key, ref_key,
+        AUDIT, BASES, CONTENT, EVENTS, FEEDS, JOURNAL, REFS, SUBMITTED, content_key, event_key, feed_key,
+        ref_key, scope_key,
     },
 };
 use crate::{
@@ -24,6 +25,7 @@ pub struct Reader {
     content: Bytes,
     submitted: Bytes,
     events: Bytes,
+    bases: Bytes,
     feeds: Bytes,
     refs: ReadOnlyTable<&'static [u8], ()>,
     journal: ReadOnlyTable<u64, &'static [u8]>,
@@ -36,6 +38,7 @@ impl Reader {
             content: read.open_table(CONTENT)?,
             submitted: read.open_table(SUBMITTED)?,
             events: read.open_table(EVENTS)?,
+            bases: read.open_table(BASES)?,
             feeds: read.open_table(FEEDS)?,
             refs: read.open_table(REFS)?,
             journal: read.open_table(JOURNAL)?,
@@ -118,5 +121,21 @@ impl Records for Reader {
 
     fn event(&self, scope: ScopeId, incarnation: u64, epoch: u64) -> Option<Blob> {
         Self::bytes(&self.events, &event_key(scope, incarnation, epoch)).map(Blob::from)
+    }
+
+    fn events(&self, scope: ScopeId, epoch: u64) -> Vec<Blob> {
+        // Epochs of a later incarnation lie above those of an earlier one (spec 12.3): the key's order is theirs.
+        let (from, to) = (event_key(scope, epoch >> 32 << 32, 0), event_key(scope, u64::MAX, u64::MAX));
+        let Ok(rows) = self.events.range(from.as_slice()..=to.as_slice()) else {
+            tracing::error!("events of a scope cannot be read");
+            return Vec::new();
+        };
+        let at = |key: &[u8]| key.last_chunk::<8>().map(|epoch| u64::from_be_bytes(*epoch));
+        let found = rows.filter_map(Result::ok).filter(|(key, _)| at(key.value()) >= Some(epoch));
+        found.map(|(_, value)| Blob::from(value.value().to_vec())).collect()
+    }
+
+    fn base(&self, scope: ScopeId) -> Option<Blob> {
+        Self::bytes(&self.bases, &scope_key(scope)).map(Blob::from)
     }
 }

@@ -18,6 +18,8 @@ pub(super) const REFS: TableDefinition<'_, &[u8], ()> = TableDefinition::new("re
 pub(super) const SUBMITTED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("submitted");
 /// Scope, incarnation, epoch -> signed event.
 pub(super) const EVENTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("events");
+/// Scope -> the snapshot by which a followed scope began.
+pub(super) const BASES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("bases");
 /// Peer, number -> item.
 pub(super) const FEEDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("feeds");
 /// Number -> line.
@@ -27,7 +29,7 @@ pub(super) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new
 
 /// Makes every table, so that readers find them.
 pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
-    for table in [STATE, CONTENT, SUBMITTED, EVENTS, FEEDS] {
+    for table in [STATE, CONTENT, SUBMITTED, EVENTS, BASES, FEEDS] {
         write.open_table(table)?;
     }
     write.open_table(REFS)?;
@@ -45,8 +47,12 @@ pub(super) fn ref_key(thread: ThreadId, target: u64, seq: u64) -> Vec<u8> {
 }
 
 pub(super) fn event_key(scope: ScopeId, incarnation: u64, epoch: u64) -> Vec<u8> {
+    [scope_key(scope).as_slice(), &incarnation.to_be_bytes(), &epoch.to_be_bytes()].concat()
+}
+
+pub(super) fn scope_key(scope: ScopeId) -> Vec<u8> {
     let kind = [u8::from(scope.thread().is_some())];
-    [&kind, scope.bytes().as_slice(), &incarnation.to_be_bytes(), &epoch.to_be_bytes()].concat()
+    [&kind, scope.bytes().as_slice()].concat()
 }
 
 pub(super) fn feed_key(peer: WorkspaceId, number: u64) -> Vec<u8> {

@@ -108,6 +108,10 @@ choice! {
         12 => Lease { /** As signed. */ lease: Blob, },
         /// No lease now.
         13 => NoLease { /** The code of spec 9.9. */ code: u64, },
+        /// An owner that has started asks what the follower holds; what it knows itself (spec 12.2).
+        14 => Recall { /** Positions. */ scopes: Vec<ScopeState>, /** Whether more frames follow. */ more: bool, },
+        /// The follower's answer.
+        15 => Witness { /** What it holds. */ frame: Witness, },
     }
 }
 
@@ -170,6 +174,8 @@ choice! {
         6 => GroupConsent { /** As signed. */ consent: Blob, },
         /// Manifests of a home whose users appear in a scope, oldest first.
         7 => Manifests { /** As signed. */ chain: Vec<Blob>, },
+        /// Two objects of the receiver's that contradict each other (spec 12.7).
+        9 => Alarm { /** What was held first, as signed. */ first: Blob, /** What contradicts it, as signed. */ second: Blob, },
         /// A thread's owner asks the group's owner for a consent, in the name of one of the group's users.
         8 => AskGroup { /** The thread. */ thread: ThreadId, /** The group. */ group: crate::ids::GroupId, /** Who asks. */ by: UserId, },
     }
@@ -186,6 +192,22 @@ record! {
         pub epoch: u64,
         /// The object hash of its event.
         pub hash: Hash,
+        /// Whether the speaker has a reader there.
+        pub follows: bool,
+        /// Of a thread: the last entry held, and its hash.
+        pub content: Option<(u64, Hash)>,
+    }
+}
+
+record! {
+    /// What a follower holds of an owner's scopes, for an owner that has started anew (spec 12.2).
+    pub struct Witness {
+        /// Positions.
+        pub scopes: Vec<ScopeState>,
+        /// The owner's own events (type 2) and snapshots (type 3) beyond what it says it knows.
+        pub items: Vec<Blob>,
+        /// Whether more frames follow.
+        pub more: bool,
     }
 }
 

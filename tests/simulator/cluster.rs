@@ -7,12 +7,12 @@ use comity::{
     ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     protocol::{
         Change, Command, Ctx, Mark, Records, Reject, Reply, State, command::RejectCode, decide, identity,
-        lease, replica, row::Role, seal, serve,
+        lease, recovery, replica, row::Role, seal, serve, uptime::Uptime, witness,
     },
     time::{Boot, Millis},
     wire::{
         Blob, Body, Stored, envelope,
-        frames::{ContentFrame, FeedFrame, LeaseAsk, ScopeState},
+        frames::{ContentFrame, FeedFrame, LeaseAsk},
         objects::{Extensions, Manifest, WorkspaceKind},
     },
 };
@@ -25,6 +25,7 @@ const EPOCH: u64 = 1_800_000_000_000;
 pub struct Disk {
     pub content: BTreeMap<(ThreadId, u64), Stored>,
     events: BTreeMap<(ScopeId, u64, u64), Blob>,
+    bases: BTreeMap<ScopeId, Blob>,
     feeds: BTreeMap<(WorkspaceId, u64), Blob>,
     submitted: BTreeMap<(WorkspaceId, SubmissionId), (ThreadId, u64)>,
 }
@@ -50,6 +51,21 @@ impl Records for Disk {
     fn event(&self, scope: ScopeId, incarnation: u64, epoch: u64) -> Option<Blob> {
         self.events.get(&(scope, incarnation, epoch)).cloned()
     }
+    fn events(&self, scope: ScopeId, epoch: u64) -> Vec<Blob> {
+        let of_scope = self.events.range((scope, 0, 0)..=(scope, u64::MAX, u64::MAX));
+        of_scope.filter(|((_, _, at), _)| *at >= epoch).map(|(_, bytes)| bytes.clone()).collect()
+    }
+    fn base(&self, scope: ScopeId) -> Option<Blob> {
+        self.bases.get(&scope).cloned()
+    }
+}
+
+/// What a backup holds.
+#[derive(Clone)]
+pub struct Backup {
+    state: State,
+    disk: Disk,
+    journal: Vec<Mark>,
 }
 
 /// A workspace.
@@ -126,6 +142,21 @@ impl Node {
         Ok(decision.reply)
     }
 
+    /// A copy of everything that is on disk.
+    pub fn backup(&self) -> Backup {
+        Backup { state: self.state.clone(), disk: self.disk.clone(), journal: self.journal.clone() }
+    }
+
+    /// Starts again from a copy of the disk: the newest one, or an older.
+    pub fn restart(&mut self, from: Backup) {
+        let Backup { mut state, disk, journal } = from;
+        state.uptime = Uptime::default();
+        let end = journal.len();
+        (self.state, self.disk, self.journal) = (state, disk, journal);
+        self.cursors.values_mut().for_each(|(position, _)| *position = end);
+        self.run(Command::Boot { trusted: true }).unwrap();
+    }
+
     fn keep(&mut self, change: Change) {
         match change {
             Change::Content(stored) => {
@@ -144,7 +175,12 @@ impl Node {
                 self.disk.content.retain(|(of, _), _| *of != thread);
                 self.disk.submitted.retain(|_, (of, _)| *of != thread);
             }
-            Change::Event { scope, incarnation, epoch, bytes } => {
+            Change::Truncate(thread, above) => {
+                self.disk.content.retain(|(of, seq), _| *of != thread || *seq <= above);
+                self.disk.submitted.retain(|_, (of, seq)| *of != thread || *seq <= above);
+            }
+            Change::Base(scope, bytes) => drop(self.disk.bases.insert(scope, bytes)),
+            Change::Event { scope, incarnation, epoch, bytes, .. } => {
                 let old = self.disk.events.insert((scope, incarnation, epoch), bytes.clone());
                 assert!(old.is_none_or(|old| old == bytes), "invariant 4: one event per epoch");
             }
@@ -210,6 +246,9 @@ impl Cluster {
     pub fn feed(&mut self, a: usize, b: usize, lossy: bool) -> bool {
         let (from, to) = (self.nodes[a].id, self.nodes[b].id);
         let row = self.nodes[a].state.peers.get(&to).unwrap().clone();
+        if !recovery::feeds(&self.nodes[a].state, to) {
+            return false;
+        }
         let numbers = row.acked + 1..=row.queued.min(row.acked + 5);
         let items: Vec<Blob> = numbers.filter_map(|n| self.nodes[a].disk.feed(to, n)).collect();
         if items.is_empty() {
@@ -230,7 +269,7 @@ impl Cluster {
     pub fn pass(&mut self, millis: u64) {
         for node in &mut self.nodes {
             node.time += millis;
-            node.look();
+            node.run(Command::Tick).unwrap();
         }
     }
 
@@ -263,8 +302,28 @@ impl Cluster {
             }
             Ok(other) => panic!("{other:?}"),
             Err(reject) if reject.code == RejectCode::FeedGap => self.compare(a, b),
-            Err(reject) => assert_eq!(reject.code, RejectCode::PeerInactive),
+            Err(reject) => {
+                assert!(matches!(reject.code, RejectCode::PeerInactive | RejectCode::Checking), "{reject}");
+            }
         }
+    }
+
+    /// a has started and asks b what it holds; whether it had to.
+    pub fn recall(&mut self, a: usize, b: usize) -> bool {
+        let (owner, follower) = (self.nodes[a].id, self.nodes[b].id);
+        if !recovery::needs_word(&self.nodes[a].state, follower) {
+            return false;
+        }
+        let theirs = witness::own(&self.nodes[a].state);
+        let mut held = Vec::new();
+        for frame in witness::answer(&self.nodes[b].state, &self.nodes[b].disk, owner, &theirs) {
+            held.extend(frame.scopes.clone());
+            self.nodes[a].run(Command::Witness(follower, frame)).unwrap();
+        }
+        self.nodes[a].run(Command::Compared(follower, held)).unwrap();
+        let number = self.nodes[a].cursors.get(&follower).map_or(0, |(_, number)| *number);
+        self.nodes[b].run(Command::ContentReset(owner, number)).unwrap();
+        true
     }
 
     /// Every follower of every owner asks.
@@ -278,12 +337,7 @@ impl Cluster {
     /// b says what it holds of a's scopes, and gets a new feed.
     pub fn compare(&mut self, a: usize, b: usize) {
         let (from, to) = (self.nodes[a].id, self.nodes[b].id);
-        let scopes = self.nodes[b].state.scopes.values().filter(|scope| scope.head.owner == from);
-        let held = scopes.map(|scope| {
-            let head = &scope.head;
-            ScopeState { scope: head.id, incarnation: head.incarnation, epoch: head.epoch, hash: head.hash }
-        });
-        let held = held.collect();
+        let held = witness::held(&self.nodes[b].state, from);
         self.nodes[a].run(Command::Compare(to, held)).unwrap();
     }
 
@@ -349,6 +403,10 @@ impl Cluster {
             Reply::Posted(seq) => seq,
             other => panic!("{other:?}"),
         });
+        let later = answer.as_ref().err().is_some_and(|reject: &Reject| reject.code == RejectCode::Checking);
+        if later {
+            return false;
+        }
         if !lossy {
             self.nodes[b].run(Command::Answered(owner, pending.submission, answer)).unwrap();
         }
@@ -369,7 +427,8 @@ impl Cluster {
                 self.leases();
             }
             for (a, b) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).filter(|(a, b)| a != b) {
-                moved |= self.feed(a, b, false)
+                moved |= self.recall(a, b)
+                    | self.feed(a, b, false)
                     | self.submit(a, b, false)
                     | self.content(a, b, false)
                     | self.history(a, b);

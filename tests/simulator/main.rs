@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, unreachable_pub, reason = "a test")]
 
 mod cluster;
+mod forgetting;
 mod story;
 mod world;
 

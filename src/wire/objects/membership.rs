@@ -155,6 +155,8 @@ choice! {
         10 => Profile { /** Who. */ user: UserId, /** From now on. */ profile: Profile, },
         /// How long followers may serve the scope without a word of its owner (spec 11.4).
         11 => Lease { /** In milliseconds. */ ttl: u64, },
+        /// First operation of a new incarnation: the owner may have forgotten what it signed after this (spec 12.3).
+        12 => Incarnate { /** Of a thread: the last entry that counts. */ high: u64, /** Its hash. */ hash: Hash, },
     }
 }
 

@@ -134,6 +134,8 @@ choice! {
         4 => Profile { /** Who. */ user: UserId, /** From now on. */ profile: Profile, },
         /// An invitation is void: revoked by the owner.
         5 => Revoke { /** Which. */ invite: InviteId, },
+        /// No user of the receiver is in the scope (spec 12.4).
+        6 => NotHere { /** Which. */ scope: ScopeId, },
     }
 }
 

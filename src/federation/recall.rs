@@ -1,0 +1,68 @@
+//! The comparison after a start over one link (spec 12.2): asking once, and putting frames together.
+//!
+//! Duty: frames of a bounded size, a bounded number of positions. Never: a decision on what they say.
+
+use super::LinkError;
+use crate::{
+    ids::WorkspaceId,
+    limits,
+    node::Snapshot,
+    protocol::{fanout, recovery, witness},
+    wire::frames::{Control, ScopeState, Witness},
+};
+
+/// What was asked and heard so far.
+#[derive(Debug, Default)]
+pub(super) struct Recalling {
+    /// Whether our own question left.
+    sent: bool,
+    /// Frames of the peer's question.
+    theirs: Vec<ScopeState>,
+    /// Frames of the peer's answer.
+    held: Vec<ScopeState>,
+}
+
+impl Recalling {
+    /// Our question, once per link, while the peer was not compared.
+    pub(super) fn next(&mut self, snapshot: &Snapshot, peer: WorkspaceId) -> Vec<Control> {
+        let state = &snapshot.state;
+        if self.sent || !fanout::is_linked(state, peer) || !recovery::needs_word(state, peer) {
+            return Vec::new();
+        }
+        self.sent = true;
+        let own = witness::own(state);
+        let mut frames: Vec<Control> = own
+            .chunks(limits::SCOPES_PER_FRAME)
+            .map(|scopes| Control::Recall { scopes: scopes.to_vec(), more: true })
+            .collect();
+        frames.push(Control::Recall { scopes: Vec::new(), more: false });
+        frames
+    }
+
+    /// The peer's question, once it is whole.
+    pub(super) fn asked(
+        &mut self,
+        scopes: Vec<ScopeState>,
+        more: bool,
+    ) -> Result<Option<Vec<ScopeState>>, LinkError> {
+        gather(&mut self.theirs, scopes)?;
+        Ok((!more).then(|| std::mem::take(&mut self.theirs)))
+    }
+
+    /// The peer's positions, once its answer is whole.
+    pub(super) fn answered(&mut self, frame: &Witness) -> Result<Option<Vec<ScopeState>>, LinkError> {
+        if !self.sent {
+            return Err(LinkError::Protocol("an answer to a question that was not asked".into()));
+        }
+        gather(&mut self.held, frame.scopes.clone())?;
+        Ok((!frame.more).then(|| std::mem::take(&mut self.held)))
+    }
+}
+
+fn gather(all: &mut Vec<ScopeState>, mut scopes: Vec<ScopeState>) -> Result<(), LinkError> {
+    if all.len() + scopes.len() > limits::SCOPES_COMPARED {
+        return Err(LinkError::Protocol("a comparison of too many scopes".into()));
+    }
+    all.append(&mut scopes);
+    Ok(())
+}

@@ -1,0 +1,301 @@
+//! What a follower holds of an owner's scopes, told to an owner that has started anew (spec 12.2, 12.4).
+//!
+//! Duty: the follower's answer; the owner's own signed objects taken back. Never: believing anything that the owner has
+//! not signed itself, bringing back a membership that an answer shows as ended.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Change, Draft, Mark, Records, Reject, Reply, State, evidence, membership,
+    posting::note_marks,
+    recovery, removal,
+    replica::{check_entry, head_of},
+    row::{Log, MemberRow, Row, ScopeHead},
+    state::Scope,
+    uptime::Promise,
+};
+use crate::{
+    ids::{Hash, ScopeId, ThreadId, UserId, WorkspaceId},
+    limits,
+    wire::{
+        Blob, Verified, envelope,
+        frames::{HistoryPage, ScopeState, Witness},
+        objects::{Event, Head, Op, Snapshot},
+    },
+};
+
+/// What this node holds of a peer's scopes (spec 9.6).
+#[must_use]
+pub fn held(state: &State, owner: WorkspaceId) -> Vec<ScopeState> {
+    let theirs = state.scopes.values().filter(|scope| scope.head.owner == owner);
+    theirs.map(|scope| position(state, scope)).collect()
+}
+
+/// What this node holds of its own scopes: what it asks a follower to look beyond.
+#[must_use]
+pub fn own(state: &State) -> Vec<ScopeState> {
+    state.me().map(|me| held(state, me)).unwrap_or_default()
+}
+
+fn position(state: &State, scope: &Scope) -> ScopeState {
+    let head = &scope.head;
+    let log = head.id.thread().and_then(|thread| state.logs.get(&thread)).filter(|log| log.high > 0);
+    let me = state.me();
+    ScopeState {
+        scope: head.id,
+        incarnation: head.incarnation,
+        epoch: head.epoch,
+        hash: head.hash,
+        follows: !head.ended && scope.homes.keys().any(|home| Some(*home) == me),
+        content: log.map(|log| (log.high, log.hash)),
+    }
+}
+
+/// The follower's answer, in frames: what it holds, and everything that the owner signed beyond what it says it knows.
+#[must_use]
+pub fn answer(
+    state: &State,
+    records: &dyn Records,
+    owner: WorkspaceId,
+    theirs: &[ScopeState],
+) -> Vec<Witness> {
+    let known: BTreeMap<ScopeId, &ScopeState> = theirs.iter().map(|known| (known.scope, known)).collect();
+    let mut frames = vec![Witness { scopes: Vec::new(), items: Vec::new(), more: false }];
+    let mut bytes = 0;
+    for state in held(state, owner) {
+        let items = beyond(records, &state, known.get(&state.scope).copied());
+        for item in items {
+            if bytes >= limits::PAGE_BYTES {
+                frames.push(Witness { scopes: Vec::new(), items: Vec::new(), more: false });
+                bytes = 0;
+            }
+            bytes += item.len();
+            frames.last_mut().into_iter().for_each(|frame| frame.items.push(item.clone()));
+        }
+        bytes += 160;
+        frames.last_mut().into_iter().for_each(|frame| frame.scopes.push(state.clone()));
+    }
+    let last = frames.len() - 1;
+    frames.iter_mut().take(last).for_each(|frame| frame.more = true);
+    frames
+}
+
+/// The owner's objects for one scope that it lacks, oldest first. Of a scope that it does not know, the base too.
+fn beyond(records: &dyn Records, held: &ScopeState, known: Option<&ScopeState>) -> Vec<Blob> {
+    let Some(known) = known else {
+        let base = records.base(held.scope);
+        return base.into_iter().chain(records.events(held.scope, 0)).collect();
+    };
+    if known.incarnation != held.incarnation {
+        // Where the branches part is not known here: what the owner has, it recognises.
+        return records.events(held.scope, 0);
+    }
+    if (known.incarnation, known.epoch, known.hash) == (held.incarnation, held.epoch, held.hash) {
+        return records.events(held.scope, known.epoch + 1);
+    }
+    records.events(held.scope, known.epoch)
+}
+
+/// One frame of a follower's answer (spec 12.4): membership first, then what content it has beyond ours.
+///
+/// # Errors
+/// Never for what cannot be used: it is audited and passed over.
+pub fn taken(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &Witness) -> Result<Reply, Reject> {
+    for item in &frame.items {
+        if let Err(reject) = own_object(draft, peer, item) {
+            draft.audit("witness.refused", None, Some(peer), None, reject.to_string());
+        }
+    }
+    for held in &frame.scopes {
+        note_content(draft, peer, held);
+    }
+    Ok(Reply::Done)
+}
+
+fn own_object(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    let me = draft.me();
+    if envelope::peek::<Event>(bytes).is_ok() {
+        let event: Verified<Event> = draft.open(bytes, None, me)?;
+        return own_event(draft, Some(peer), &event);
+    }
+    let snapshot: Verified<Snapshot> = draft.open(bytes, None, me)?;
+    restore(draft, peer, snapshot.into_object());
+    Ok(())
+}
+
+/// An event that this node signed and may have forgotten.
+///
+/// # Errors
+/// The scope is not ours.
+pub fn own_event(
+    draft: &mut Draft<'_>,
+    from: Option<WorkspaceId>,
+    event: &Verified<Event>,
+) -> Result<(), Reject> {
+    let object = event.object();
+    let id = object.scope.unwrap_or_else(|| membership::id_of(event));
+    let Some(scope) = draft.state.scope(id).cloned() else {
+        if object.scope.is_none() {
+            membership::recreate(draft, id, event);
+            noted(draft, from, id, object.epoch, "scope.restored");
+        }
+        return Ok(());
+    };
+    if scope.head.owner != draft.me() {
+        return Err(Reject::not_found());
+    }
+    let held = draft.ctx.records.event(id, object.incarnation, object.epoch);
+    if held.as_ref() == Some(event.bytes()) {
+        return Ok(());
+    }
+    if let Some(held) = held {
+        evidence::against_self(draft, from, id, &held, event.bytes());
+    } else if membership::follows(&scope.head, object) {
+        membership::replay(draft, id, event);
+        noted(draft, from, id, object.epoch, "scope.replayed");
+        return Ok(());
+    }
+    restrict(draft, id, object);
+    Ok(())
+}
+
+fn noted(draft: &mut Draft<'_>, from: Option<WorkspaceId>, id: ScopeId, epoch: u64, act: &str) {
+    draft.audit(act, None, from, Some(id), format!("epoch {epoch}"));
+}
+
+/// Of an event that cannot be put in its place any more, what it took away stays away.
+fn restrict(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
+    for op in &event.ops {
+        if let Op::Remove { user } | Op::Leave { user } = op {
+            entomb(draft, id, *user);
+            recovery::reduce(draft, id, *user, event.actor);
+        }
+    }
+}
+
+/// Nobody comes back by an invitation from before a removal that was forgotten (spec 6.5).
+fn entomb(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
+    let Some(head) = draft.state.scope(id).map(|scope| scope.head.clone()) else { return };
+    if !head.tombstones.iter().any(|(of, _)| *of == user) {
+        let mut tombstones = head.tombstones.clone();
+        tombstones.push((user, head.epoch));
+        draft.put(Row::Scope(ScopeHead { tombstones, ..head }));
+    }
+    removal::void_invitations(draft, id, user);
+}
+
+/// A scope of ours that we do not know at all, from our own snapshot.
+fn restore(draft: &mut Draft<'_>, peer: WorkspaceId, snapshot: Snapshot) {
+    let id = snapshot.scope;
+    if snapshot.owner != draft.me() || draft.state.scope(id).is_some() {
+        return;
+    }
+    let (members, epoch) = (snapshot.members.clone(), snapshot.epoch);
+    draft.put(Row::Scope(ScopeHead::from_snapshot(snapshot, Vec::new())));
+    for member in members {
+        draft.put(Row::Member(MemberRow { scope: id, member }));
+    }
+    if let Some(thread) = id.thread() {
+        draft.put(Row::Log(Log::empty(thread, true)));
+    }
+    draft.mark(Mark::Scope(id));
+    noted(draft, Some(peer), id, epoch, "scope.restored");
+}
+
+/// A follower has more of an own thread than we: it is fetched back, unless the thread went on without it.
+fn note_content(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
+    let Some((thread, (high, _))) = held.scope.thread().zip(held.content) else { return };
+    let Some(log) = draft.state.logs.get(&thread).filter(|_| draft.state.owns(thread)) else { return };
+    if high <= log.high {
+        return;
+    }
+    let check = draft.state.uptime.check.as_ref();
+    if check.is_some_and(|check| check.reborn.contains(&held.scope)) {
+        draft.audit(
+            "content.lost",
+            None,
+            Some(peer),
+            Some(held.scope),
+            format!("entries above {}", log.high),
+        );
+        return;
+    }
+    let best = check.and_then(|check| check.lost.get(&thread)).map_or(0, |(_, high)| *high);
+    if high > best {
+        recovery::promise(draft, Promise::Lost(thread, peer, high));
+    }
+}
+
+/// A page of an own thread from a follower (spec 12.5): entries that continue ours, up to a head that we signed.
+///
+/// # Errors
+/// The entries do not continue the chain, or no own head covers them.
+pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> Result<Reply, Reject> {
+    let thread = page.thread;
+    let asked = draft.state.uptime.check.as_ref().and_then(|check| check.lost.get(&thread)).copied();
+    let (Some((from, high)), Some(log)) = (asked, draft.state.logs.get(&thread).map(|log| (**log).clone()))
+    else {
+        return Ok(Reply::Already);
+    };
+    if from != peer {
+        return Ok(Reply::Already);
+    }
+    let covered = covered(draft, page);
+    let mut new = log.clone();
+    for stored in page.entries.iter().filter(|stored| stored.entry.seq > log.high) {
+        let entry = &stored.entry;
+        if entry.seq != new.high + 1 || entry.previous != new.hash || entry.seq > covered {
+            break;
+        }
+        check_entry(draft, draft.me(), stored)?;
+        (new.high, new.hash, new.time) = (entry.seq, entry.hash(), new.time.max(entry.time));
+        note_marks(&draft.state, &mut new);
+        draft.changes.push(Change::Content(stored.clone()));
+    }
+    let (from, to) = (log.high + 1, new.high);
+    if to < from || to >= high {
+        recovery::promise(draft, Promise::Found(thread));
+    }
+    if to >= from {
+        draft.put(Row::Log(new));
+        draft.mark(Mark::Content { thread, from, to });
+        draft.audit(
+            "content.restored",
+            None,
+            Some(peer),
+            Some(thread.into()),
+            format!("entries {from} to {to}"),
+        );
+    }
+    if !recovery::is_checking(&draft.state) {
+        recovery::release(draft);
+    }
+    Ok(Reply::Done)
+}
+
+/// How far the page's entries are covered by heads that we signed ourselves, and that fit them.
+fn covered(draft: &Draft<'_>, page: &HistoryPage) -> u64 {
+    let hash_at = |seq: u64| {
+        let found = page.entries.iter().find(|stored| stored.entry.seq == seq);
+        found.map(|stored| stored.entry.hash())
+    };
+    let heads = page.heads.iter().filter_map(|covering| head_of(draft, draft.me(), &covering.head).ok());
+    let of_thread = heads.filter(|head: &Head| head.thread == page.thread);
+    let fitting = of_thread.filter(|head| hash_at(head.seq).is_none_or(|hash: Hash| hash == head.hash));
+    fitting.map(|head| head.seq).max().unwrap_or(0)
+}
+
+/// Own threads whose content this peer said it has beyond ours.
+pub fn to_fetch(state: &State, peer: WorkspaceId) -> impl Iterator<Item = (ThreadId, u64)> {
+    let lost = state.uptime.check.iter().flat_map(|check| check.lost.iter());
+    let of_peer = lost.filter(move |(_, (from, _))| *from == peer).map(|(thread, _)| *thread);
+    of_peer.filter_map(|thread| Some((thread, state.logs.get(&thread)?.high)))
+}
+
+/// What a follower gives an owner back (spec 12.5): its copy of the owner's own thread.
+#[must_use]
+pub fn give_back(state: &State, thread: ThreadId, owner: WorkspaceId) -> Option<(u64, u64)> {
+    let scope = state.scope(thread).filter(|scope| scope.head.owner == owner)?;
+    let log = state.logs.get(&thread).filter(|log| log.high > 0)?;
+    scope.head.frozen.is_none().then_some((log.low, log.high))
+}
