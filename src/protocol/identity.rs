@@ -123,6 +123,13 @@ pub fn renew(draft: &mut Draft<'_>, manifest: &Blob) -> Result<Reply, Reject> {
     Ok(Reply::Done)
 }
 
+/// The signing keys that a workspace has or had: content and chains of other workspaces vouch for the time (spec 2.4).
+#[must_use]
+pub fn ever_keys(home: &Home) -> Vec<PublicKey> {
+    let manifests = home.chain.iter().rev().filter_map(|bytes| envelope::peek::<Manifest>(bytes).ok());
+    manifests.flat_map(|manifest| manifest.sign).collect()
+}
+
 /// Whether a TLS key is one of the workspace's (spec 9.1).
 #[must_use]
 pub fn is_tls_key(home: &Home, key: PublicKey) -> bool {
