@@ -391,8 +391,80 @@ def comparison(family):
             agree(KINDS[shaped("item", item)[0]], row["kind"], case["why"])
 
 
+# 13.5: types whose objects an audit record may hold, with the number of their fields.
+OBJECTS = {2: 8, 3: 11, 4: 6, 5: 6, 6: 13, 7: 6, 8: 5, 10: 2, 12: 4, 13: 4}
+
+
+def audit(family):
+    for case in family["cases"]:
+        result, name = attempt(lambda: exported(case["lines"]))
+        agree(name, case["expect"], f"audit: {case['why']}")
+        if result:
+            agree(result.hex(), case["hash"], f"audit: {case['why']}: the last chain hash")
+
+
+def unarmored(text):
+    prefix, body = text.split("_")
+    raw = base64.b32decode(body.upper() + "=" * (-len(body) % 8))
+    return (b"\0" if prefix == "gr" else b"\1") + raw if prefix in ("gr", "th") else raw
+
+
+def exported(lines):
+    """13.5 up to the first record that breaks a rule, by its number."""
+    head, *records, end = [json.loads(line) for line in lines]
+    homes = {unarmored(home["workspace"]): [base64.b64decode(link) for link in home["chain"]] for home in head["homes"]}
+    for home, links in homes.items():
+        if chain(links) != home:
+            raise Bad("manifests")
+    me, before = unarmored(head["workspace"]), unarmored(head["before"])
+    newest = decode(structure(homes[me][-1], 1, None)[0])
+    seal = by_any(base64.b64decode(end["seal"]), 11, None, [key for key in newest[7] if key not in newest[9]], 6)
+    if seal is None or seal[0] != me or seal[3] != end["count"] or seal[4] != unarmored(end["hash"]):
+        raise Bad("seal")
+    if [record["number"] for record in records] != list(range(seal[1], seal[2] + 1)):
+        raise Bad("order")
+    for record in records:
+        line = encode([record["number"], audit_line(record)])
+        if hashlib.sha256(b"comity/1 audit" + before + line).digest() != unarmored(record["hash"]):
+            raise Bad(f"record {record['number']}")
+        before = unarmored(record["hash"])
+        if record["object"] and not proven(record, homes):
+            raise Bad(f"record {record['number']}")
+    if before != seal[4]:
+        raise Bad("seal")
+    return before
+
+
+def by_any(data, kind, audience, keys, fields):
+    for key in keys:
+        value, _ = attempt(lambda: opened(data, kind, audience, key, fields)[0])
+        if value is not None:
+            return value
+    return None
+
+
+def audit_line(record):
+    known = lambda text: None if text is None else unarmored(text)
+    proof = record["object"] and [record["object"]["kind"], unarmored(record["object"]["signer"]),
+                                  known(record["object"]["audience"]), base64.b64decode(record["object"]["bytes"])]
+    return [record["time"], known(record["actor"]), known(record["peer"]), known(record["scope"]), record["act"],
+            record["detail"], proof]
+
+
+def proven(record, homes):
+    proof = record["object"]
+    links, data = homes.get(unarmored(proof["signer"]), []), base64.b64decode(proof["bytes"])
+    if proof["kind"] == 1:
+        return data in links
+    keys = [key for link in links for key in decode(structure(link, 1, None)[0])[7]]
+    audience = proof["audience"] and unarmored(proof["audience"])
+    value = by_any(data, proof["kind"], audience, keys, OBJECTS[proof["kind"]])
+    about = record["scope"] and unarmored(record["scope"])
+    return value is not None and (proof["kind"] not in (2, 8) or value[0] in (None, about))
+
+
 FAMILIES = [cbor, ed25519, envelope, ids, limits, errors, manifests, membership, content, submissions,
-            frames, comparison]
+            frames, comparison, audit]
 
 
 def main():

@@ -236,14 +236,14 @@ async fn each_key_is_rotated_while_peers_are_connected_and_while_they_are_away()
     let (_, chat) = shared_group(&a, alice, &b, bob).await;
     let keys = [Rotate::Sign { revoke: false }, Rotate::Tls, Rotate::Root, Rotate::Sign { revoke: true }];
     for (n, which) in (1..).zip(keys) {
-        identity::rotate_running(a.handle(), a.path(), which).await.unwrap();
+        identity::rotate_running(a.handle(), a.path(), which, alice).await.unwrap();
         let revision = |snapshot: &Snapshot| snapshot.state.homes[&a.id].manifest.revision == n;
         b.until("the new manifest", revision).await;
         both_ways(&a, alice, &b, bob, chat, n).await;
     }
     b.stop().await;
-    identity::rotate_running(a.handle(), a.path(), Rotate::Tls).await.unwrap();
-    identity::rotate_running(a.handle(), a.path(), Rotate::Tls).await.unwrap();
+    identity::rotate_running(a.handle(), a.path(), Rotate::Tls, alice).await.unwrap();
+    identity::rotate_running(a.handle(), a.path(), Rotate::Tls, alice).await.unwrap();
     a.stop().await;
     identity::rotate(a.path(), Rotate::Sign { revoke: false }).unwrap();
     a.start().await;

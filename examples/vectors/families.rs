@@ -1,5 +1,7 @@
 //! Every family with its file.
 
+#[path = "audit.rs"]
+mod audit;
 #[path = "bytes.rs"]
 mod bytes;
 #[path = "chains.rs"]
@@ -28,7 +30,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The files as they must be.
 pub fn files() -> Vec<(PathBuf, String)> {
-    let families: [(&str, Value); 12] = [
+    let families: [(&str, Value); 13] = [
         ("cbor", bytes::cbor()),
         ("ed25519", bytes::ed25519()),
         ("envelope", bytes::envelopes()),
@@ -41,6 +43,7 @@ pub fn files() -> Vec<(PathBuf, String)> {
         ("frames", frames::frames()),
         ("comparison", frames::comparison()),
         ("submissions", writing::submissions()),
+        ("audit", audit::audit()),
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto-spec").join("vectors");
     let file = |(name, family): (&str, Value)| {

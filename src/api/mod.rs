@@ -3,6 +3,7 @@
 //! Duty: requests to commands, views to JSON, refusals to problem documents (RFC 9457). Never: a rule, a read past the
 //! gate. A later version gets its own prefix; within a version fields are only added.
 
+mod audit;
 mod events;
 mod invitations;
 mod messages;
@@ -67,7 +68,8 @@ fn people() -> Router<Api> {
         .route("/users", get(workspace::users).post(workspace::add_user))
         .route("/users/{user}", axum::routing::patch(workspace::change_user))
         .route("/users/{user}/tokens", post(workspace::add_token).delete(workspace::revoke_tokens))
-        .route("/audit", get(workspace::audit))
+        .route("/audit", get(audit::list))
+        .route("/audit/export", get(audit::export))
         .route("/peers", get(peers::list).post(peers::redeem))
         .route("/peers/tickets", post(peers::ticket))
         .route("/peers/{peer}", delete(peers::end).patch(peers::change))

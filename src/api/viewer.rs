@@ -113,9 +113,29 @@ impl Viewer {
             }
             None => command,
         };
-        match self.handle.ask(command).await? {
+        match self.handle.ask(self.named(command)).await? {
             Reply::Forward(owner, act) => self.forward(owner, act).await,
             reply => Ok(reply),
+        }
+    }
+
+    /// A command that does not say whose it is, in this user's name: the audit log wants one (P8.3).
+    pub(super) fn named(&self, command: Command) -> Command {
+        let asked = if let Command::Once { command, .. } = &command { command } else { &command };
+        match asked {
+            Command::AddUser { .. }
+            | Command::AddToken(..)
+            | Command::RevokeToken(..)
+            | Command::RevokeTokens(..)
+            | Command::SetRole(..)
+            | Command::OpenTicket(..)
+            | Command::RedeemTicket { .. }
+            | Command::Approve(..)
+            | Command::Pause(..)
+            | Command::EndPeer(..)
+            | Command::SetInvitePolicy(..)
+            | Command::Manifest(..) => Command::By(self.user, Box::new(command)),
+            _ => command,
         }
     }
 

@@ -90,12 +90,6 @@ pub(super) enum Command {
         #[arg(long)]
         revoke: bool,
     },
-    /// What was done on this node; for admins.
-    Audit {
-        /// How many lines.
-        #[arg(long, default_value_t = 50)]
-        limit: u64,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -309,13 +303,12 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
         Command::RotateLive { key, revoke } => {
             client.post("/workspace/rotate", &json!({ "key": key, "revoke": revoke })).await?
         }
-        Command::Audit { limit } => client.get(&format!("/audit?limit={limit}")).await?,
     };
     print(&answer, as_json);
     Ok(())
 }
 
-fn print(answer: &Value, as_json: bool) {
+pub(super) fn print(answer: &Value, as_json: bool) {
     if as_json {
         println!("{answer}");
     } else {

@@ -15,7 +15,7 @@ const LISTS: [(&str, &[&str]); 10] = [
     ("pending", &["id", "thread", "owner", "text", "refused"]),
     ("paths", &["scope", "name", "direct", "by.name", "grade"]),
     ("removals", &["scope", "epoch", "homes"]),
-    ("lines", &["number", "line.act", "line.detail"]),
+    ("lines", &["number", "line.time", "line.act", "line.actor", "line.peer", "line.scope", "line.detail"]),
 ];
 
 /// An answer.
@@ -77,6 +77,6 @@ fn plain(value: Option<&Value>) -> String {
     }
 }
 
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

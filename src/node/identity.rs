@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     crypto::{PublicKey, Random, SecretKey, fingerprint},
-    ids::Hash,
+    ids::{Hash, UserId},
     protocol::{
         Change, Command, Ctx, Reject, Reply, State, decide, identity, people,
         row::{self, Home, Role, Row},
@@ -277,11 +277,16 @@ pub fn rotate(dir: &Path, which: Rotate) -> Result<Home, IdentityError> {
     load(dir)
 }
 
-/// The same while the node runs: peers that are connected learn of it at once.
+/// The same while the node runs, by one of its admins: peers that are connected learn of it at once.
 ///
 /// # Errors
 /// As [`rotate`].
-pub async fn rotate_running(handle: &Handle, dir: &Path, which: Rotate) -> Result<(), RotateError> {
+pub async fn rotate_running(
+    handle: &Handle,
+    dir: &Path,
+    which: Rotate,
+    by: UserId,
+) -> Result<(), RotateError> {
     let snapshot = handle.snapshot();
     let home = own(&snapshot.state).ok_or_else(|| IdentityError::Missing(dir.to_owned()))?;
     let rotation = Rotation::prepare(&Layout::new(dir), &home, which)?;
@@ -289,7 +294,7 @@ pub async fn rotate_running(handle: &Handle, dir: &Path, which: Rotate) -> Resul
         handle.add_key(rotation.key.clone()).await?;
     }
     if let Some(manifest) = rotation.manifest.clone() {
-        handle.ask(Command::Manifest(manifest)).await?;
+        handle.ask(Command::By(by, Box::new(Command::Manifest(manifest)))).await?;
     }
     if which == Rotate::Tls {
         handle.use_tls_key(rotation.key.clone());

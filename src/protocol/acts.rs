@@ -16,7 +16,7 @@ use crate::{
     ids::{GroupId, Hash, ScopeId, SubmissionId, UserId, WorkspaceId},
     limits,
     wire::{
-        Blob, Verified, cbor,
+        AuditLine, Blob, Proof, Verified, cbor,
         objects::{Act, Action, Floor, Grade, GroupRecipient, Op, Settings, ThreadKind},
     },
 };
@@ -157,6 +157,7 @@ pub fn open_dm(draft: &mut Draft<'_>, actor: UserId, address: &str) -> Result<Re
     if external {
         invites.push(invite::invite_to_dm(draft, actor, id, address.to_owned(), other.home())?);
     }
+    draft.audit("dm.opened", Some(actor), Some(other.home()), Some(id), other.to_string());
     Ok(Reply::Scope(id, invites))
 }
 
@@ -215,7 +216,10 @@ fn forward(draft: &mut Draft<'_>, user: UserId, owner: WorkspaceId, action: Acti
         return Err(Reject::new(RejectCode::PeerInactive, "the owner's workspace is no active peer now"));
     }
     let act = Act { id: SubmissionId(draft.random()), user, action, time: draft.ctx.now };
-    Ok(Reply::Forward(owner, draft.sign(act, Some(owner)).bytes().clone()))
+    let act = draft.sign(act, Some(owner));
+    let proof = Proof::of(&act, draft.me(), Some(owner));
+    draft.note(AuditLine::of("act.sent").by(user).with(owner).proven(proof));
+    Ok(Reply::Forward(owner, act.bytes().clone()))
 }
 
 /// An act of a peer's user. The same act again gets the same answer (spec 7.6).
@@ -230,6 +234,7 @@ pub fn acted(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<R
         return Err(recovery::checking());
     }
     let act: Verified<Act> = draft.open(bytes, Some(draft.me()), peer)?;
+    let proof = Proof::of(&act, peer, Some(draft.me()));
     let act = act.into_object();
     if act.user.home() != peer {
         return Err(Reject::new(
@@ -242,6 +247,7 @@ pub fn acted(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<R
         return Ok(answer);
     }
     let answer = carry_out(draft, act.user, act.action)?;
+    draft.note(AuditLine::of("act.received").by(act.user).with(peer).proven(proof));
     once::remember(draft, act.id, act.user, asked, answer.clone());
     Ok(answer)
 }
@@ -325,11 +331,19 @@ fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId) -> Result<Reply, Rejec
     for thread in threads {
         let chat = draft.state.scope(thread).is_some_and(|scope| scope.head.kind == Some(ThreadKind::Chat));
         match id.group() {
-            Some(_) if chat => drop(membership::append(draft, thread.into(), actor, vec![Op::End {}])?),
+            Some(_) if chat => {
+                membership::append(draft, thread.into(), actor, vec![Op::End {}])?;
+                over(draft, actor, thread.into());
+            }
             Some(group) if draft.state.owns(thread) => drop(grouplink::remove(draft, actor, thread, group)?),
             _ => {}
         }
     }
-    draft.audit("scope.ended", Some(actor), None, Some(id), String::new());
+    over(draft, actor, id);
     Ok(Reply::Removed { epoch, remaining: Vec::new() })
+}
+
+fn over(draft: &mut Draft<'_>, actor: UserId, id: ScopeId) {
+    let proof = draft.event_proof(id, draft.me());
+    draft.note(AuditLine::of("scope.ended").by(actor).at(id).proven(proof));
 }

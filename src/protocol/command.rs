@@ -34,6 +34,8 @@ pub enum Command {
     /// Own manifest of a new revision, after a rotation or a change of endpoints.
     Manifest(Blob),
 
+    /// A command in the name of a user of this home, who stands in its audit lines; it does not say so itself.
+    By(UserId, Box<Command>),
     /// A command of a local user that is carried out once under this key, however often it is asked.
     Once {
         /// The key, bound to the user.
@@ -201,6 +203,17 @@ pub enum Command {
         /// As signed.
         lease: Blob,
     },
+    /// A part of the audit log is signed for an export; changes nothing.
+    SealAudit {
+        /// The first record.
+        first: u64,
+        /// The last one.
+        last: u64,
+        /// How many.
+        count: u64,
+        /// The chain hash of the last.
+        hash: Hash,
+    },
     /// Time passes: memberships with an end date end, tickets run out.
     Tick,
 }
@@ -233,6 +246,8 @@ pub enum Reply {
     Lease(u64, Blob),
     /// The scope belongs to this peer: send this signed act there and wait for the answer.
     Forward(WorkspaceId, Blob),
+    /// The signed seal of a part of the audit log.
+    Sealed(Blob),
     /// A removal was committed.
     Removed {
         /// The scope's epoch of the event.

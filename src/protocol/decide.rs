@@ -13,8 +13,8 @@ use super::{
     witness,
 };
 use crate::{
-    ids::{ScopeId, ThreadId, UserId},
-    wire::Body,
+    ids::{Hash, ScopeId, ThreadId, UserId},
+    wire::{Body, objects::AuditSeal},
 };
 
 /// Decides a command on a state that stays as it is.
@@ -72,6 +72,10 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::MarkRead(user, thread, seq) => mark_read(draft, user, thread, seq),
         Command::ForgetPending(author, id) => posting::forget(draft, author, id),
         Command::Once { key, user, asked, command } => once::run(draft, key, user, asked, *command),
+        Command::By(user, command) => {
+            draft.actor = Some(user);
+            arm(draft, *command)
+        }
         other => link_arm(draft, other),
     }
 }
@@ -99,6 +103,7 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
         Command::ContentReset(peer, number) => Ok(replica::reset(draft, peer, number)),
         Command::ContentAcked(peer, number, position) => Ok(content_acked(draft, peer, number, position)),
         Command::History(peer, page) => replica::history(draft, peer, page),
+        Command::SealAudit { first, last, count, hash } => Ok(seal_audit(draft, (first, last), count, hash)),
         Command::SignHeads(thread) => {
             if heads::sign(draft, thread) {
                 draft.mark(Mark::Covered(thread));
@@ -113,6 +118,13 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
         }
         _ => Ok(Reply::Already),
     }
+}
+
+/// The workspace's word on a part of its audit log (spec 13.3).
+fn seal_audit(draft: &Draft<'_>, (first, last): (u64, u64), count: u64, hash: Hash) -> Reply {
+    let (workspace, time) = (draft.me(), draft.ctx.now);
+    let seal = draft.sign(AuditSeal { workspace, first, last, count, hash, time }, None);
+    Reply::Sealed(seal.bytes().clone())
 }
 
 fn boot(draft: &mut Draft<'_>, trusted: bool) -> Reply {

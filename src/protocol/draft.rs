@@ -5,7 +5,7 @@
 
 use super::{
     State,
-    change::{Audit, Change, Mark},
+    change::{Change, Mark},
     command::{Reject, RejectCode},
     row::{Peer, Row, RowKey},
 };
@@ -13,7 +13,7 @@ use crate::{
     crypto::{Random, SecretKey, sha256},
     ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     time::{Boot, Millis},
-    wire::{Blob, Object, Stored, Verified, cbor, envelope, frames::Item},
+    wire::{AuditLine, Blob, Object, Proof, Stored, Verified, cbor, envelope, frames::Item, objects::Event},
 };
 
 /// What the core reads beyond [`State`]. Implemented by the store's snapshots, with what the running
@@ -57,6 +57,8 @@ pub struct Draft<'a> {
     pub changes: Vec<Change>,
     /// From outside.
     pub ctx: Ctx<'a>,
+    /// Who gave the command, where the command itself does not say.
+    pub actor: Option<UserId>,
     me: WorkspaceId,
 }
 
@@ -71,7 +73,7 @@ impl<'a> Draft<'a> {
         })?;
         let mut state = state.clone();
         (state.uptime.now, state.uptime.wall) = (ctx.boot, ctx.now);
-        Ok(Self { state, changes: Vec::new(), ctx, me })
+        Ok(Self { state, changes: Vec::new(), ctx, actor: None, me })
     }
 
     /// The own workspace.
@@ -106,16 +108,26 @@ impl<'a> Draft<'a> {
         scope: Option<ScopeId>,
         detail: String,
     ) {
-        let time = self.ctx.now;
-        self.changes.push(Change::Audit(Audit {
-            time,
-            actor,
-            peer,
-            scope,
-            act: act.into(),
-            detail,
-            object: None,
-        }));
+        let (act, object, time) = (act.into(), None, self.ctx.now);
+        self.note(AuditLine { time, actor, peer, scope, act, detail, object });
+    }
+
+    /// Writes an audit line that holds more than [`Draft::audit`] takes. The time is now; without an actor of its own
+    /// it is by who gave the command.
+    pub fn note(&mut self, line: AuditLine) {
+        let (time, actor) = (self.ctx.now, line.actor.or(self.actor));
+        self.changes.push(Change::Audit(AuditLine { time, actor, ..line }));
+    }
+
+    /// The newest event of a scope that this decision wrote, as what proves an act.
+    #[must_use]
+    pub fn event_proof(&self, id: ScopeId, signer: WorkspaceId) -> Option<Proof> {
+        self.changes.iter().rev().find_map(|change| match change {
+            Change::Event { scope, bytes, .. } if *scope == id => {
+                Some(Proof { kind: Event::TYPE, signer, audience: None, bytes: bytes.clone() })
+            }
+            _ => None,
+        })
     }
 
     /// Signs with the online key.

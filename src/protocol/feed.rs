@@ -15,7 +15,7 @@ use crate::{
     wire::{
         Blob, cbor,
         frames::{FeedFrame, Item, ScopeState},
-        objects::{Statement, Word},
+        objects::Word,
     },
 };
 
@@ -215,9 +215,7 @@ fn other_incarnation(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState
 }
 
 fn not_here(draft: &mut Draft<'_>, peer: WorkspaceId, scope: ScopeId) {
-    let statement = Statement { word: Word::NotHere { scope }, time: draft.ctx.now };
-    let statement = draft.sign(statement, Some(peer)).bytes().clone();
-    draft.feed(peer, &Item::Statement { statement });
+    removal::state(draft, peer, Word::NotHere { scope });
 }
 
 /// The removal of the peer's last user: nothing after it concerns the peer.

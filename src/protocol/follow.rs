@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Change, Draft, Mark, Reject, State,
     command::RejectCode,
-    evidence, fanout, membership, replica,
+    evidence, fanout, membership, posting, replica,
     row::{Log, MemberRow, Row, RowKey, ScopeHead},
     sabotage::{Switch, broken},
     state::Scope,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     ids::{ScopeId, ThreadId, UserId, WorkspaceId},
     wire::{
-        Blob, Verified,
+        AuditLine, Blob, Proof, Verified,
         frames::Item,
         objects::{Event, Op, Receipt, Snapshot},
     },
@@ -78,6 +78,11 @@ fn confirm(
     }));
     users.sort_unstable();
     users.dedup();
+    if !users.is_empty() {
+        let gone: Vec<String> = users.iter().map(ToString::to_string).collect();
+        let line = AuditLine::of("removal.received").with(peer).at(id).saying(gone.join(" "));
+        draft.note(line.proven(Proof::of(event, peer, None)));
+    }
     let applied = draft.ctx.now;
     send_receipt(draft, peer, Receipt { scope: id, event: event.hash(), users, applied, purged });
 }
@@ -93,9 +98,11 @@ fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
         return;
     }
     let (scope, purged) = (receipt.scope, receipt.purged.unwrap_or(0));
-    let receipt = draft.sign(receipt, Some(peer)).bytes().clone();
-    draft.feed(peer, &Item::Receipt { receipt });
-    draft.audit("removal.applied", None, Some(peer), Some(scope), format!("entries deleted: {purged}"));
+    let receipt = draft.sign(receipt, Some(peer));
+    let line =
+        AuditLine::of("removal.applied").with(peer).at(scope).saying(format!("entries deleted: {purged}"));
+    draft.note(line.proven(Proof::of(&receipt, draft.me(), Some(peer))));
+    draft.feed(peer, &Item::Receipt { receipt: receipt.bytes().clone() });
 }
 
 /// In a new incarnation a thread goes on after the entry that it names; a frozen scope thaws (spec 12.3, 12.7).
@@ -208,6 +215,7 @@ fn after_change(draft: &mut Draft<'_>, id: ScopeId, before: &BTreeSet<UserId>) -
 fn drop_unread(draft: &mut Draft<'_>, id: ScopeId) -> Option<u64> {
     let mut purged = None;
     for thread in granted(draft, id) {
+        posting::withdraw(draft, thread);
         let foreign = draft.state.scope(thread).is_some_and(|scope| scope.head.owner != draft.me());
         if foreign && !replica::has_reader(&draft.state, thread) {
             let entries = replica::purge(draft, thread);
@@ -321,6 +329,7 @@ pub fn lose(draft: &mut Draft<'_>, id: ScopeId) {
     for user in &ours {
         draft.delete(RowKey::Member((id, *user)));
     }
+    draft.audit("scope.lost", None, Some(scope.head.owner), Some(id), format!("{} people", ours.len()));
     draft.mark(Mark::Lost(id, ours));
     draft.mark(Mark::Scope(id));
     drop_unread(draft, id);

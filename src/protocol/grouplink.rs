@@ -13,7 +13,7 @@ use crate::{
     ids::{GroupId, ScopeId, ThreadId, UserId, WorkspaceId},
     limits,
     wire::{
-        Blob, Verified,
+        AuditLine, Blob, Proof, Verified,
         frames::Item,
         objects::{Floor, Grade, GroupConsent, GroupRecipient, Op},
     },
@@ -41,6 +41,7 @@ pub fn add(
     if owner == draft.me() {
         let recipient = recipient(draft, thread, group, owner, actor, floor);
         membership::append(draft, id, actor, vec![Op::AddGroup { recipient, consent: None }])?;
+        draft.audit("group.added", Some(actor), None, Some(id), group.to_string());
         return Ok(Reply::Done);
     }
     if !fanout::is_linked(&draft.state, owner) {
@@ -92,7 +93,8 @@ pub fn asked(
         fanout::introduce(draft, peer, group.into());
     }
     draft.feed(peer, &Item::GroupConsent { consent: bytes });
-    draft.audit("group.consented", Some(by), Some(peer), Some(group.into()), thread.to_string());
+    let line = AuditLine::of("group.consented").by(by).with(peer).at(group).saying(thread.to_string());
+    draft.note(line.proven(Proof::of(&consent, draft.me(), Some(peer))));
     Ok(())
 }
 
@@ -102,6 +104,7 @@ pub fn asked(
 /// The signature does not hold.
 pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let consent: Verified<GroupConsent> = draft.open(bytes, Some(draft.me()), peer)?;
+    let proof = Proof::of(&consent, peer, Some(draft.me()));
     let (hash, GroupConsent { group, thread, by, time: _ }) = (consent.hash(), consent.into_object());
     let ours = draft
         .state
@@ -121,6 +124,8 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
     draft.put(Row::GroupLink(GroupLink { group, thread, follower: me, consent: bytes.clone(), hash }));
     let recipient = recipient(draft, thread, group, peer, by, Floor::All);
     membership::append(draft, thread.into(), by, vec![Op::AddGroup { recipient, consent: Some(hash) }])?;
+    let line = AuditLine::of("group.added").by(by).with(peer).at(thread).saying(group.to_string());
+    draft.note(line.proven(proof));
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 use super::{
     Draft, Mark, Reject, Reply,
     command::RejectCode,
-    fanout, membership, policy,
+    fanout, membership, policy, removal,
     row::{InvitePolicy, InviteStatus, PeerStatus, ReceivedInvite, Role, Row, SentInvite},
     state::Scope,
 };
@@ -15,11 +15,9 @@ use crate::{
     limits,
     time::Millis,
     wire::{
-        Blob, Verified,
+        AuditLine, Blob, Proof, Verified,
         frames::Item,
-        objects::{
-            Consent, Extensions, Floor, Grade, Invite, Member, Op, Profile, Statement, ThreadKind, Word,
-        },
+        objects::{Consent, Extensions, Floor, Grade, Invite, Member, Op, Profile, ThreadKind, Word},
     },
 };
 
@@ -207,7 +205,7 @@ fn add_local(
     let mut member = local_member(draft, user, actor, grade, floor, scope.head.epoch + 1)?;
     member.until = until;
     membership::append(draft, scope.head.id, actor, vec![Op::Join { member, invite: None, consent: None }])?;
-    draft.audit("member.added", Some(actor), None, Some(scope.head.id), String::new());
+    draft.audit("member.added", Some(actor), None, Some(scope.head.id), user.to_string());
     Ok(Reply::Done)
 }
 
@@ -240,8 +238,9 @@ pub fn add_members(
             ops.push(Op::Join { member, invite: None, consent: None });
         }
         membership::append(draft, id, actor, ops)?;
+        let added: Vec<String> = chunk.iter().map(ToString::to_string).collect();
+        draft.audit("member.added", Some(actor), None, Some(id), added.join(" "));
     }
-    draft.audit("member.added", Some(actor), None, Some(id), format!("{} people", new.len()));
     Ok(if new.is_empty() { Reply::Already } else { Reply::Done })
 }
 
@@ -269,6 +268,7 @@ pub fn received(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
         return Ok(());
     };
     let id = invite.id;
+    draft.audit("invite.received", Some(invite.by), Some(peer), Some(invite.scope), user.to_string());
     draft.put(Row::Received(ReceivedInvite { user, owner: peer, invite, hash, status: InviteStatus::Sent }));
     draft.mark(Mark::Invited(user, id));
     if policy == InvitePolicy::Accept {
@@ -299,27 +299,22 @@ pub fn answer(draft: &mut Draft<'_>, user: UserId, id: InviteId, accept: bool) -
     if held.status != InviteStatus::Sent {
         return Ok(Reply::Already);
     }
-    let owner = held.owner;
-    let item = if accept {
+    let (owner, scope) = (held.owner, held.invite.scope);
+    let line = AuditLine::of("invite.answered").by(user).with(owner).at(scope);
+    if accept {
         let profile = local_profile(draft, user).ok_or_else(Reject::not_found)?;
-        let (scope, hash, time) = (held.invite.scope, held.hash, draft.ctx.now);
-        let consent =
-            draft.sign(Consent { invite: id, hash, scope, user, profile, time }, Some(owner)).bytes().clone();
-        Item::Consent { consent }
+        let (hash, time) = (held.hash, draft.ctx.now);
+        let consent = draft.sign(Consent { invite: id, hash, scope, user, profile, time }, Some(owner));
+        draft.note(line.saying("accepted").proven(Proof::of(&consent, draft.me(), Some(owner))));
+        draft.feed(owner, &Item::Consent { consent: consent.bytes().clone() });
     } else {
-        let statement = Statement { word: Word::Decline { invite: id }, time: draft.ctx.now };
-        Item::Statement { statement: draft.sign(statement, Some(owner)).bytes().clone() }
-    };
+        draft.note(line.saying("declined"));
+        removal::state(draft, owner, Word::Decline { invite: id });
+    }
     let status = if accept { InviteStatus::Accepted } else { InviteStatus::Declined };
     draft.put(Row::Received(ReceivedInvite { status, ..held }));
-    draft.feed(owner, &item);
     draft.mark(Mark::Invited(user, id));
-    draft.audit("invite.answered", Some(user), Some(owner), None, status_name(status).into());
     Ok(Reply::Done)
-}
-
-fn status_name(status: InviteStatus) -> &'static str {
-    if status == InviteStatus::Accepted { "accepted" } else { "declined" }
 }
 
 /// A home's consent arrives at the owner: the join, if the invitation still stands (spec 6.3, 6.5).
@@ -328,6 +323,7 @@ fn status_name(status: InviteStatus) -> &'static str {
 /// The signature does not hold, or somebody answers for another home.
 pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let opened: Verified<Consent> = draft.open(bytes, Some(draft.me()), peer)?;
+    let proof = Proof::of(&opened, peer, Some(draft.me()));
     let (consent_hash, consent) = (opened.hash(), opened.into_object());
     let Some(sent) = draft.state.sent.get(&consent.invite).map(|sent| (**sent).clone()) else {
         return Ok(());
@@ -351,7 +347,7 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
     if !open || policy::externals_allowed(&draft.state, &scope).is_err() {
         return Ok(());
     }
-    join(draft, &scope, &sent, consent, consent_hash)
+    join(draft, &scope, &sent, consent, (consent_hash, proof))
 }
 
 fn join(
@@ -359,7 +355,7 @@ fn join(
     scope: &Scope,
     sent: &SentInvite,
     consent: Consent,
-    hash: crate::ids::Hash,
+    (hash, proof): (crate::ids::Hash, Proof),
 ) -> Result<(), Reject> {
     let member = Member {
         user: consent.user,
@@ -377,7 +373,8 @@ fn join(
     }
     let op = Op::Join { member, invite: Some(sent.id), consent: Some(hash) };
     membership::append(draft, sent.scope, sent.by, vec![op])?;
-    draft.audit("member.joined", Some(consent.user), Some(sent.home), Some(sent.scope), String::new());
+    let line = AuditLine::of("member.joined").by(consent.user).with(sent.home).at(sent.scope);
+    draft.note(line.proven(proof));
     Ok(())
 }
 
@@ -394,6 +391,7 @@ pub fn revoke(draft: &mut Draft<'_>, actor: UserId, id: InviteId) -> Result<Repl
     if sent.status != InviteStatus::Sent {
         return Ok(Reply::Already);
     }
+    draft.audit("invite.revoked", Some(actor), Some(sent.home), Some(sent.scope), id.to_string());
     void(draft, sent);
     Ok(Reply::Done)
 }
@@ -402,10 +400,8 @@ pub fn revoke(draft: &mut Draft<'_>, actor: UserId, id: InviteId) -> Result<Repl
 pub fn void(draft: &mut Draft<'_>, sent: SentInvite) {
     let (home, invite) = (sent.home, sent.id);
     draft.put(Row::Sent(SentInvite { status: InviteStatus::Void, ..sent }));
-    let statement = Statement { word: Word::Revoke { invite }, time: draft.ctx.now };
-    let statement = draft.sign(statement, Some(home)).bytes().clone();
     if fanout::is_linked(&draft.state, home) {
-        draft.feed(home, &Item::Statement { statement });
+        removal::state(draft, home, Word::Revoke { invite });
     }
 }
 

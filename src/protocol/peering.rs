@@ -13,11 +13,7 @@ use crate::{
     ids::{FeedId, Hash, UserId, WorkspaceId},
     limits,
     time::Millis,
-    wire::{
-        Blob,
-        frames::Item,
-        objects::{Statement, Word},
-    },
+    wire::{Blob, objects::Word},
 };
 
 /// A ticket is opened; the secret itself stays with the admin.
@@ -72,6 +68,7 @@ fn renew_request(
 ) -> Result<Reply, Reject> {
     let row = known(draft, peer)?;
     draft.put(Row::Peer(Peer { endpoints, ticket: Some(secret), ..row }));
+    changed(draft, peer, "peer.requested");
     Ok(Reply::Done)
 }
 
@@ -227,9 +224,7 @@ pub fn end(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> {
         return Ok(Reply::Already);
     }
     remove_theirs(draft, peer)?;
-    let statement = Statement { word: Word::EndPeering {}, time: draft.ctx.now };
-    let statement = draft.sign(statement, Some(peer)).bytes().clone();
-    draft.feed(peer, &Item::Statement { statement });
+    removal::state(draft, peer, Word::EndPeering {});
     close(draft, peer)
 }
 

@@ -13,6 +13,7 @@ use crate::{
     ids::{Hash, ScopeId, UserId, WorkspaceId},
     limits,
     wire::{
+        AuditLine,
         frames::Item,
         objects::{Op, Profile, Statement, Word},
     },
@@ -43,7 +44,7 @@ pub fn add(draft: &mut Draft<'_>, local: &str, name: String, role: Role) -> Resu
     }
     let id = UserId::new(draft.me(), draft.random());
     draft.put(Row::User(User { id, local, name, role, tokens: Vec::new(), blocked: Vec::new() }));
-    draft.audit("user.added", Some(id), None, None, String::new());
+    draft.note(AuditLine::of("user.added").saying(id.to_string()));
     Ok(Reply::User(id))
 }
 
@@ -72,7 +73,7 @@ pub fn add_token(draft: &mut Draft<'_>, id: UserId, token: Hash) -> Result<Reply
     }
     row.tokens.push(token);
     draft.put(Row::User(row));
-    draft.audit("user.token", Some(id), None, None, String::new());
+    draft.note(AuditLine::of("user.token").saying(id.to_string()));
     Ok(Reply::Done)
 }
 
@@ -88,7 +89,7 @@ pub fn revoke_token(draft: &mut Draft<'_>, id: UserId, token: Hash) -> Result<Re
         return Ok(Reply::Already);
     }
     draft.put(Row::User(row));
-    draft.audit("user.token-revoked", Some(id), None, None, String::new());
+    draft.note(AuditLine::of("user.token-revoked").saying(id.to_string()));
     Ok(Reply::Done)
 }
 
@@ -99,7 +100,7 @@ pub fn revoke_token(draft: &mut Draft<'_>, id: UserId, token: Hash) -> Result<Re
 pub fn revoke_tokens(draft: &mut Draft<'_>, id: UserId) -> Result<Reply, Reject> {
     let row = user(draft, id)?;
     draft.put(Row::User(User { tokens: Vec::new(), ..row }));
-    draft.audit("user.tokens-revoked", Some(id), None, None, String::new());
+    draft.note(AuditLine::of("user.tokens-revoked").saying(id.to_string()));
     Ok(Reply::Done)
 }
 
@@ -164,6 +165,6 @@ pub fn set_role(draft: &mut Draft<'_>, id: UserId, role: Role) -> Result<Reply, 
     if role == Role::Suspended {
         removal::offboard(draft, id)?;
     }
-    draft.audit("user.role", Some(id), None, None, format!("{role:?}"));
+    draft.note(AuditLine::of("user.role").saying(format!("{id}: {role:?}")));
     Ok(Reply::Done)
 }

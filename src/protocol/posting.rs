@@ -391,6 +391,21 @@ pub fn answered(
     }
 }
 
+/// Messages for a thread whose authors have no place in it any more: they will not be sent, and their text goes (P7.3).
+pub fn withdraw(draft: &mut Draft<'_>, thread: ThreadId) {
+    let state = &draft.state;
+    let placed = |author: &UserId| {
+        let mut alive = state.granting(thread).filter(|scope| !scope.head.ended);
+        alive.any(|scope| scope.members.contains_key(author))
+    };
+    let lost = state.outbox.values().filter(|pending| pending.thread == thread && !placed(&pending.author));
+    let lost: Vec<_> = lost.map(|pending| (pending.owner, pending.number, pending.author)).collect();
+    for (owner, number, author) in lost {
+        draft.delete(RowKey::Pending((owner, number)));
+        draft.mark(Mark::Outbox(author, thread));
+    }
+}
+
 /// The author has seen the refusal, or gives the message up.
 ///
 /// # Errors

@@ -5,13 +5,13 @@
 use super::{
     Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    gate, invite, membership, policy,
+    gate, invite, membership, policy, posting,
     row::{InviteStatus, Removal, Row, RowKey},
 };
 use crate::{
     ids::{ScopeId, ThreadId, UserId, WorkspaceId},
     wire::{
-        Blob, Verified,
+        AuditLine, Blob, Proof, Verified,
         frames::Item,
         objects::{Op, Receipt, Statement, ThreadKind, Word},
     },
@@ -38,12 +38,13 @@ pub fn remove(
     }
     let threads = related(&draft.state, id);
     let epoch = end(draft, actor, id, user, Op::Remove { user })?;
-    draft.audit("member.removed", Some(actor), Some(user.home()), Some(id), user.to_string());
+    ended(draft, "member.removed", id, user, Some(actor));
     if everywhere {
         for thread in threads.iter().filter(|thread| ScopeId::Thread(**thread) != id) {
             let direct = draft.state.scope(*thread).is_some_and(|scope| scope.members.contains_key(&user));
             if direct && draft.state.owns(*thread) {
                 end(draft, actor, (*thread).into(), user, Op::Remove { user })?;
+                ended(draft, "member.removed", (*thread).into(), user, Some(actor));
             }
         }
     }
@@ -52,6 +53,13 @@ pub fn remove(
     remaining.sort_unstable();
     remaining.dedup();
     Ok(Reply::Removed { epoch, remaining })
+}
+
+/// The audit line of a membership that ended, with the event that ended it.
+fn ended(draft: &mut Draft<'_>, act: &str, id: ScopeId, user: UserId, actor: Option<UserId>) {
+    let proof = draft.event_proof(id, draft.me());
+    let line = AuditLine::of(act).with(user.home()).at(id).saying(user.to_string()).proven(proof);
+    draft.note(AuditLine { actor, ..line });
 }
 
 /// Threads whose content the scope grants.
@@ -108,19 +116,38 @@ pub fn leave(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<Reply, 
     }
     if scope.head.owner == draft.me() {
         let epoch = end(draft, user, id, user, Op::Leave { user })?;
+        ended(draft, "member.left", id, user, Some(user));
         return Ok(Reply::Removed { epoch, remaining: Vec::new() });
     }
     let owner = scope.head.owner;
     draft.delete(RowKey::Member((id, user)));
     draft.mark(Mark::Lost(id, vec![user]));
+    related(&draft.state, id).into_iter().for_each(|thread| posting::withdraw(draft, thread));
+    draft.audit("member.left", Some(user), Some(owner), Some(id), user.to_string());
     state(draft, owner, Word::Leave { user, scope: id });
     Ok(Reply::Done)
 }
 
-fn state(draft: &mut Draft<'_>, peer: WorkspaceId, word: Word) {
-    let statement = Statement { word, time: draft.ctx.now };
-    let statement = draft.sign(statement, Some(peer)).bytes().clone();
-    draft.feed(peer, &Item::Statement { statement });
+/// A statement for a peer, on its way and in the audit log.
+pub fn state(draft: &mut Draft<'_>, peer: WorkspaceId, word: Word) {
+    let detail = said(&word);
+    let statement = draft.sign(Statement { word, time: draft.ctx.now }, Some(peer));
+    let proof = Proof::of(&statement, draft.me(), Some(peer));
+    draft.note(AuditLine::of("statement.sent").with(peer).saying(detail).proven(proof));
+    draft.feed(peer, &Item::Statement { statement: statement.bytes().clone() });
+}
+
+/// A word as the audit log shows it.
+fn said(word: &Word) -> String {
+    match word {
+        Word::Leave { user, scope } => format!("leave {user} {scope}"),
+        Word::Offboard { user } => format!("offboard {user}"),
+        Word::Decline { invite } => format!("decline {invite}"),
+        Word::EndPeering {} => "end of peering".into(),
+        Word::Profile { user, .. } => format!("profile {user}"),
+        Word::Revoke { invite } => format!("revoke {invite}"),
+        Word::NotHere { scope } => format!("not here {scope}"),
+    }
 }
 
 /// A user's memberships end everywhere: here by events, abroad by one statement per owner (P7.5).
@@ -134,6 +161,7 @@ pub fn offboard(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
         match draft.state.scope(id).map(|scope| (scope.head.owner, scope.head.ended)) {
             Some((owner, false)) if owner == draft.me() => {
                 end(draft, user, id, user, Op::Leave { user })?;
+                ended(draft, "member.left", id, user, None);
             }
             Some((owner, _)) if owner != draft.me() => {
                 owners.insert(owner);
@@ -151,6 +179,11 @@ pub fn offboard(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
 /// The signature does not hold.
 pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let statement: Verified<Statement> = draft.open(bytes, Some(draft.me()), peer)?;
+    let proof = Proof::of(&statement, peer, Some(draft.me()));
+    let line = AuditLine::of("statement.received").with(peer).saying(said(&statement.object().word));
+    if !matches!(statement.object().word, Word::Profile { .. }) {
+        draft.note(line.proven(proof));
+    }
     match statement.into_object().word {
         Word::Leave { user, scope } if user.home() == peer => withdraw(draft, user, scope),
         Word::Offboard { user } if user.home() == peer => {
@@ -183,7 +216,7 @@ fn withdraw(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<(), Reje
         draft.state.scope(id).is_some_and(|scope| scope.members.contains_key(&user) && !scope.head.ended);
     if member && draft.state.owns(id) {
         end(draft, user, id, user, Op::Leave { user })?;
-        draft.audit("member.left", Some(user), Some(user.home()), Some(id), String::new());
+        ended(draft, "member.left", id, user, None);
     }
     Ok(())
 }
@@ -194,6 +227,7 @@ fn withdraw(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<(), Reje
 /// The signature does not hold.
 pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let receipt: Verified<Receipt> = draft.open(bytes, Some(draft.me()), peer)?;
+    let proof = Proof::of(&receipt, peer, Some(draft.me()));
     let receipt = receipt.into_object();
     let found = draft.state.removals.values().filter(|removal| removal.scope == receipt.scope);
     let answered: Vec<Removal> =
@@ -206,13 +240,8 @@ pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result
         let (scope, epoch) = (removal.scope, removal.epoch);
         draft.put(Row::Removal(removal));
         draft.mark(Mark::Receipt(scope, epoch));
-        draft.audit(
-            "removal.confirmed",
-            None,
-            Some(peer),
-            Some(scope),
-            format!("applied at {}", receipt.applied),
-        );
+        let line = AuditLine::of("removal.confirmed").with(peer).at(scope);
+        draft.note(line.saying(format!("applied at {}", receipt.applied)).proven(proof.clone()));
     }
     Ok(())
 }
@@ -256,6 +285,6 @@ pub fn expire(draft: &mut Draft<'_>, id: ScopeId, user: UserId) -> Result<(), Re
     let by =
         draft.state.scope(id).and_then(|scope| scope.members.get(&user)).map_or(user, |member| member.by);
     end(draft, by, id, user, Op::Remove { user })?;
-    draft.audit("member.expired", None, Some(user.home()), Some(id), user.to_string());
+    ended(draft, "member.expired", id, user, None);
     Ok(())
 }

@@ -393,11 +393,11 @@ pub fn truncate(draft: &mut Draft<'_>, thread: ThreadId, high: u64, hash: Hash) 
 
 /// Deletes the copy of a thread that has no reader here any more (spec 8.2); how many entries it had.
 pub fn purge(draft: &mut Draft<'_>, thread: ThreadId) -> u64 {
+    draft.changes.push(Change::Purge(thread));
     let Some(log) = draft.state.logs.get(&thread).cloned() else {
         return 0;
     };
     let entries = if log.high == 0 { 0 } else { log.high + 1 - log.low };
-    draft.changes.push(Change::Purge(thread));
     draft.delete(super::row::RowKey::Log(thread));
     entries
 }
