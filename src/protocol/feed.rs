@@ -7,7 +7,7 @@ use super::{
     Change, Draft, Mark, Reject, Reply,
     command::RejectCode,
     draft::running_hash,
-    fanout, follow, grouplink, identity, invite, removal,
+    ending, fanout, follow, grouplink, identity, invite, removal,
     row::{Peer, PeerStatus, Row},
 };
 use crate::{
@@ -57,12 +57,10 @@ fn take(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Re
     let ended = linked(draft, peer)?.status == PeerStatus::Ended;
     let taken = match cbor::decode::<Item>(bytes) {
         Err(error) => Err(Reject::new(RejectCode::Malformed, error.to_string())),
+        Ok(item) if ended => ending::taken(draft, peer, item),
         Ok(Item::Receipt { receipt }) => removal::receipt(draft, peer, &receipt),
         Ok(Item::Event { event }) => follow::event(draft, peer, &event),
         Ok(Item::Statement { statement }) => removal::stated(draft, peer, &statement),
-        Ok(_) if ended => {
-            Err(Reject::new(RejectCode::PeerInactive, "after the end only receipts and removals are taken"))
-        }
         Ok(Item::Snapshot { snapshot }) => follow::snapshot(draft, peer, &snapshot),
         Ok(Item::Invite { invite }) => invite::received(draft, peer, &invite),
         Ok(Item::Consent { consent }) => invite::consented(draft, peer, &consent),
@@ -100,6 +98,11 @@ pub fn acked(draft: &mut Draft<'_>, peer: WorkspaceId, feed: FeedId, number: u64
 /// There is no such peer.
 pub fn compare(draft: &mut Draft<'_>, peer: WorkspaceId, held: &[ScopeState]) -> Result<Reply, Reject> {
     let row = linked(draft, peer)?;
+    if row.status == PeerStatus::Ended {
+        ending::compared(draft, &row);
+        unconfirmed(draft, peer);
+        return Ok(Reply::Done);
+    }
     let unacked = unacked(draft, &row);
     draft.changes.push(Change::FeedTrim { peer, number: row.queued });
     let feed = FeedId(draft.random());

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Change, Draft, Mark, Reject,
     command::RejectCode,
-    fanout, membership, replica,
+    fanout, leaving, membership, replica,
     row::{Log, MemberRow, Row, RowKey, ScopeHead},
     sabotage::{Switch, broken},
     state::Scope,
@@ -56,6 +56,7 @@ pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(
     let after = fanout::audience(&draft.state, id);
     fanout::spread(draft, &before, &after);
     rejoined(draft, id, event.object());
+    leaving::disown(draft, peer, id);
     let (gone, purged) = after_change(draft, id, &readers);
     confirm(draft, peer, id, &event, gone, purged);
     Ok(())
@@ -78,6 +79,18 @@ fn confirm(
     users.dedup();
     let applied = draft.ctx.now;
     send_receipt(draft, peer, Receipt { scope: id, event: event.hash(), users, applied, purged });
+}
+
+/// A removal from a peer that has no say here any more: nothing changes, the receipt goes out (spec 8.9).
+///
+/// # Errors
+/// The signature does not hold.
+pub fn answer_removal(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    let event: Verified<Event> = draft.open(bytes, None, peer)?;
+    if let Some(id) = event.object().scope {
+        confirm(draft, peer, id, &event, Vec::new(), None);
+    }
+    Ok(())
 }
 
 fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
@@ -238,6 +251,7 @@ pub fn snapshot(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
     let before = fanout::audience(&draft.state, id);
     let readers = held.as_ref().map(|held| local_members(draft, held)).unwrap_or_default();
     replace(draft, snapshot, held.as_deref());
+    leaving::disown(draft, peer, id);
     draft.mark(Mark::Scope(id));
     let after = fanout::audience(&draft.state, id);
     fanout::spread(draft, &before, &after);

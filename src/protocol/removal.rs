@@ -2,14 +2,17 @@
 //!
 //! Duty: ending memberships here and abroad, and the receipts. Never: needing anybody's consent.
 
+use std::collections::BTreeSet;
+
 use super::{
     Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    gate, invite, membership, policy,
-    row::{InviteStatus, Removal, Row, RowKey},
+    gate, invite, leaving, membership, policy,
+    row::{Removal, Row, RowKey},
 };
 use crate::{
-    ids::{ScopeId, ThreadId, UserId, WorkspaceId},
+    ids::{GroupId, ScopeId, ThreadId, UserId, WorkspaceId},
+    limits,
     wire::{
         Blob, Verified,
         frames::Item,
@@ -55,29 +58,54 @@ pub fn remove(
 }
 
 /// Threads whose content the scope grants.
-fn related(state: &State, id: ScopeId) -> Vec<ThreadId> {
+#[must_use]
+pub fn related(state: &State, id: ScopeId) -> Vec<ThreadId> {
     match id {
         ScopeId::Thread(thread) => vec![thread],
         ScopeId::Group(group) => state.addressed.get(&group).into_iter().flatten().copied().collect(),
     }
 }
 
-/// The event, and the user's open invitations void (spec 6.5).
-fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, user: UserId, op: Op) -> Result<u64, Reject> {
-    let address = draft
-        .state
-        .scope(id)
-        .and_then(|scope| scope.members.get(&user))
-        .map(|member| member.profile.address.clone());
-    let epoch = membership::append(draft, id, actor, vec![op])?;
-    let open = |sent: &&std::sync::Arc<super::row::SentInvite>| {
-        sent.scope == id
-            && sent.status == InviteStatus::Sent
-            && (Some(&sent.address) == address.as_ref() || sent.by == user)
-    };
-    let stale: Vec<_> = draft.state.sent.values().filter(open).cloned().collect();
+/// What ends in one scope by one decision: an act carries it out, a preview shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Where.
+    pub scope: ScopeId,
+    /// Whose places.
+    pub users: Vec<UserId>,
+    /// Which recipient groups of a thread.
+    pub groups: Vec<GroupId>,
+}
+
+/// Carries operations out that end access, in as few events as the limit allows. Open invitations of and by those who
+/// lose their place are void (spec 6.5).
+///
+/// # Errors
+/// The scope is unknown or over.
+pub fn cut(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, ops: &[Op]) -> Result<u64, Reject> {
+    let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
+    let gone: BTreeSet<UserId> = ops.iter().filter_map(Op::ends_place_of).collect();
+    let places = gone.iter().filter_map(|user| scope.members.get(user));
+    let addresses: BTreeSet<&String> = places.map(|member| &member.profile.address).collect();
+    let mut epoch = scope.head.epoch;
+    for ops in ops.chunks(limits::OPS_PER_EVENT) {
+        epoch = membership::append(draft, id, actor, ops.to_vec())?;
+    }
+    for op in ops {
+        if let (Op::RemoveGroup { group }, Some(thread)) = (op, id.thread()) {
+            draft.delete(RowKey::GroupLink((*group, thread)));
+        }
+    }
+    let open = draft.state.open_offers(id);
+    let stale = open.filter(|sent| addresses.contains(&sent.address) || gone.contains(&sent.by));
+    let stale: Vec<_> = stale.cloned().collect();
     stale.into_iter().for_each(|sent| invite::void(draft, (*sent).clone()));
     Ok(epoch)
+}
+
+fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, user: UserId, op: Op) -> Result<u64, Reject> {
+    debug_assert_eq!(op.ends_place_of(), Some(user));
+    cut(draft, actor, id, &[op])
 }
 
 /// A user leaves: here by an event, elsewhere cut off at once and stated to the owner (P5.2).
@@ -93,39 +121,15 @@ pub fn leave(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<Reply, 
         let epoch = end(draft, user, id, user, Op::Leave { user })?;
         return Ok(Reply::Removed { epoch, remaining: Vec::new() });
     }
-    let owner = scope.head.owner;
-    draft.delete(RowKey::Member((id, user)));
-    draft.mark(Mark::Lost(id, vec![user]));
-    state(draft, owner, Word::Leave { user, scope: id });
+    leaving::withdraw(draft, scope.head.owner, id, user);
     Ok(Reply::Done)
 }
 
-fn state(draft: &mut Draft<'_>, peer: WorkspaceId, word: Word) {
+/// A signed word to a peer (spec 8.5).
+pub fn state(draft: &mut Draft<'_>, peer: WorkspaceId, word: Word) {
     let statement = Statement { word, time: draft.ctx.now };
     let statement = draft.sign(statement, Some(peer)).bytes().clone();
     draft.feed(peer, &Item::Statement { statement });
-}
-
-/// A user's memberships end everywhere: here by events, abroad by one statement per owner (P7.5).
-///
-/// # Errors
-/// Never in practice; a scope that is over is skipped.
-pub fn offboard(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
-    let places: Vec<ScopeId> = draft.state.places.get(&user).into_iter().flatten().copied().collect();
-    let mut owners = std::collections::BTreeSet::new();
-    for id in places {
-        match draft.state.scope(id).map(|scope| (scope.head.owner, scope.head.ended)) {
-            Some((owner, false)) if owner == draft.me() => {
-                end(draft, user, id, user, Op::Leave { user })?;
-            }
-            Some((owner, _)) if owner != draft.me() => {
-                owners.insert(owner);
-            }
-            _ => {}
-        }
-    }
-    owners.into_iter().for_each(|owner| state(draft, owner, Word::Offboard { user }));
-    Ok(())
 }
 
 /// A peer's statement about its own users (spec 8.5). What it may not say is ignored, and audited.
@@ -148,7 +152,7 @@ pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
             invite::revoked(draft, peer, invite);
             Ok(())
         }
-        Word::EndPeering {} => super::peering::ended(draft, peer),
+        Word::EndPeering {} => super::ending::ended(draft, peer),
         Word::Profile { user, profile } if user.home() == peer => super::people::shown(draft, user, &profile),
         _ => {
             draft.audit("statement.refused", None, Some(peer), None, "about a user of another home".into());
@@ -174,7 +178,8 @@ fn withdraw(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<(), Reje
 pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let receipt: Verified<Receipt> = draft.open(bytes, Some(draft.me()), peer)?;
     let receipt = receipt.into_object();
-    let found = draft.state.removals.values().filter(|removal| removal.scope == receipt.scope);
+    let of_scope = (receipt.scope, 0)..=(receipt.scope, u64::MAX);
+    let found = draft.state.removals.range(of_scope).map(|(_, removal)| removal);
     let answered: Vec<Removal> =
         found.filter(|removal| answers(removal, peer, &receipt)).map(|removal| (**removal).clone()).collect();
     for mut removal in answered {
@@ -201,15 +206,6 @@ fn answers(removal: &Removal, peer: WorkspaceId, receipt: &Receipt) -> bool {
     let open = removal.homes.iter().any(|(home, at)| *home == peer && at.is_none());
     let theirs = removal.users.iter().filter(|user| user.home() == peer);
     open && (removal.event == receipt.event || theirs.into_iter().all(|user| receipt.users.contains(user)))
-}
-
-/// A user of another home leaves every scope that is owned here.
-///
-/// # Errors
-/// Never in practice: scopes that are over are skipped.
-pub fn end_all(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
-    let places: Vec<ScopeId> = draft.state.places.get(&user).into_iter().flatten().copied().collect();
-    places.into_iter().try_for_each(|scope| withdraw(draft, user, scope))
 }
 
 /// A membership reached its end date (P2.8).
