@@ -109,9 +109,9 @@ pub(super) enum Command {
 pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) -> Result<()> {
     let answer = match command {
         Command::Me => client.get("/me").await?,
-        Command::User(user) => user::run(client, user).await?,
-        Command::Peer(peer) => peer::run(client, peer).await?,
-        Command::Group(group) => place::group(client, group).await?,
+        Command::User(user) => user::run(client, user, as_json).await?,
+        Command::Peer(peer) => peer::run(client, peer, as_json).await?,
+        Command::Group(group) => place::group(client, group, as_json).await?,
         Command::Thread(thread) => place::thread(client, thread).await?,
         Command::Invite(invite) => invite::run(client, invite).await?,
         Command::Dm { address } => client.post("/dms", &json!({ "address": address })).await?,
@@ -148,6 +148,15 @@ fn print(answer: &Value, as_json: bool) {
     } else {
         print!("{}", text::of(answer));
     }
+}
+
+/// Shows what an act would end, and refuses it until it is confirmed.
+async fn confirmed(client: &mut Client, preview: &str, yes: bool, as_json: bool) -> Result<()> {
+    if !yes {
+        print(&client.get(preview).await?, as_json);
+        bail!("nothing was changed: repeat with --yes to do it");
+    }
+    Ok(())
 }
 
 async fn post(client: &mut Client, thread: &str, text: &str, key: Option<&str>) -> Result<Value> {

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::super::client::Client;
+use super::{super::client::Client, confirmed};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Peer {
@@ -30,10 +30,13 @@ pub(in crate::cli) enum Peer {
         /// Its id.
         peer: String,
     },
-    /// End every membership through it, in both directions.
+    /// End every membership through it, in both directions; without --yes only show them.
     End {
         /// Its id.
         peer: String,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
     },
     /// What happens with invitations from it: accept, ask or refuse.
     Invites {
@@ -45,14 +48,17 @@ pub(in crate::cli) enum Peer {
 }
 
 /// Carries it out.
-pub(super) async fn run(client: &mut Client, command: Peer) -> Result<Value> {
+pub(super) async fn run(client: &mut Client, command: Peer, as_json: bool) -> Result<Value> {
     match command {
         Peer::Ticket => client.post("/peers/tickets", &json!({})).await,
         Peer::Accept { ticket } => client.post("/peers", &json!({ "ticket": ticket })).await,
         Peer::List => client.get("/peers").await,
         Peer::Approve { peer } => client.post(&format!("/peers/{peer}/approve"), &json!({})).await,
         Peer::Pause { peer } => client.post(&format!("/peers/{peer}/pause"), &json!({})).await,
-        Peer::End { peer } => client.call(Method::DELETE, &format!("/peers/{peer}"), None).await,
+        Peer::End { peer, yes } => {
+            confirmed(client, &format!("/peers/{peer}/end"), yes, as_json).await?;
+            client.call(Method::DELETE, &format!("/peers/{peer}"), None).await
+        }
         Peer::Invites { peer, policy } => {
             client.call(Method::PATCH, &format!("/peers/{peer}"), Some(&json!({ "invites": policy }))).await
         }

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{super::client::Client, user::person};
+use super::{super::client::Client, confirmed, user::person};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Group {
@@ -21,6 +21,14 @@ pub(in crate::cli) enum Group {
     },
     /// Mine.
     List,
+    /// Make it a group of this workspace only; without --yes only show who would lose what.
+    Internal {
+        /// Which.
+        id: String,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
     #[command(flatten)]
     Place(Place),
 }
@@ -112,10 +120,15 @@ pub(in crate::cli) enum Place {
 }
 
 /// Carries out what concerns a group.
-pub(super) async fn group(client: &mut Client, command: Group) -> Result<Value> {
+pub(super) async fn group(client: &mut Client, command: Group, as_json: bool) -> Result<Value> {
     match command {
         Group::Create { name, internal } => {
             client.post("/groups", &json!({ "name": name, "externals": !internal })).await
+        }
+        Group::Internal { id, yes } => {
+            confirmed(client, &format!("/groups/{id}/tightening"), yes, as_json).await?;
+            let (path, body) = (format!("/groups/{id}?confirm=true"), json!({ "externals": false }));
+            client.call(Method::PATCH, &path, Some(&body)).await
         }
         Group::List => client.get("/groups").await,
         Group::Place(place) => self::place(client, "groups", place).await,

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::super::client::Client;
+use super::{super::client::Client, confirmed};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum User {
@@ -29,15 +29,38 @@ pub(in crate::cli) enum User {
         /// His id or address.
         user: String,
     },
-    /// Take every access away, here and at every partner.
+    /// Take every access away, here and at every partner; without --yes only show what that is.
     Suspend {
         /// His id or address.
         user: String,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Lift a suspension; what it ended needs new invitations.
+    Restore {
+        /// His id or address.
+        user: String,
+    },
+    /// As suspend, for good: neither the id nor the address is ever given to somebody else.
+    Remove {
+        /// His id or address.
+        user: String,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Take him out of one group or thread of another workspace.
+    Withdraw {
+        /// His id or address.
+        user: String,
+        /// The group or thread.
+        scope: String,
     },
 }
 
 /// Carries it out.
-pub(super) async fn run(client: &mut Client, command: User) -> Result<Value> {
+pub(super) async fn run(client: &mut Client, command: User, as_json: bool) -> Result<Value> {
     match command {
         User::Add { local, name, admin } => {
             let role = if admin { "admin" } else { "member" };
@@ -49,11 +72,30 @@ pub(super) async fn run(client: &mut Client, command: User) -> Result<Value> {
             let id = person(client, "/users", "users", &user).await?;
             client.post(&format!("/users/{id}/tokens"), &json!({})).await
         }
-        User::Suspend { user } => {
-            let id = person(client, "/users", "users", &user).await?;
+        User::Suspend { user, yes } => {
+            let id = departing(client, &user, yes, as_json).await?;
             client.call(Method::PATCH, &format!("/users/{id}"), Some(&json!({ "role": "suspended" }))).await
         }
+        User::Restore { user } => {
+            let id = person(client, "/users", "users", &user).await?;
+            client.call(Method::PATCH, &format!("/users/{id}"), Some(&json!({ "role": "member" }))).await
+        }
+        User::Remove { user, yes } => {
+            let id = departing(client, &user, yes, as_json).await?;
+            client.call(Method::DELETE, &format!("/users/{id}"), None).await
+        }
+        User::Withdraw { user, scope } => {
+            let id = person(client, "/users", "users", &user).await?;
+            client.call(Method::DELETE, &format!("/users/{id}/memberships/{scope}"), None).await
+        }
     }
+}
+
+/// Whose account is to end, once it is confirmed.
+async fn departing(client: &mut Client, user: &str, yes: bool, as_json: bool) -> Result<String> {
+    let id = person(client, "/users", "users", user).await?;
+    confirmed(client, &format!("/users/{id}/departure"), yes, as_json).await?;
+    Ok(id)
 }
 
 /// An id as it is; an address is looked up in a list.
