@@ -2,12 +2,15 @@
 //!
 //! Duty: what ends with it, and what still passes afterwards. Never: anything but the end, removals and receipts.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
     follow, invite, membership, peering,
     removal::{self, Cut},
     row::{InviteStatus, Peer, PeerStatus, Pending, ReceivedInvite, Row, RowKey, ScopeHead, SentInvite},
+    state::Scope,
 };
 use crate::{
     ids::{FeedId, GroupId, Hash, ScopeId, ThreadId, UserId, WorkspaceId},
@@ -21,7 +24,7 @@ use crate::{
 /// What ends here: places of their people, and their groups as recipients of our threads. DMs are closed instead.
 #[must_use]
 pub fn theirs(state: &State, peer: WorkspaceId) -> Vec<Cut> {
-    let mut ends: std::collections::BTreeMap<ScopeId, (Vec<UserId>, Vec<GroupId>)> = Default::default();
+    let mut ends: BTreeMap<ScopeId, (Vec<UserId>, Vec<GroupId>)> = BTreeMap::new();
     for (user, places) in state.people_of(peer) {
         for id in places.iter().filter(|id| alive(state, **id, false)) {
             ends.entry(*id).or_default().0.push(user);
@@ -36,18 +39,29 @@ pub fn theirs(state: &State, peer: WorkspaceId) -> Vec<Cut> {
     ends.into_iter().map(|(scope, (users, groups))| Cut { scope, users, groups }).collect()
 }
 
-/// What ends there: our people's places in everything that the peer owns.
+/// What ends there: everything that the peer owns, for our people who are in it or read it through a group of others.
 #[must_use]
 pub fn ours(state: &State, peer: WorkspaceId) -> Vec<Cut> {
     let Some(me) = state.me() else { return Vec::new() };
-    let theirs = state.scopes.values().filter(|scope| scope.head.owner == peer && !scope.head.ended);
-    let places = theirs.filter(|scope| scope.head.kind != Some(ThreadKind::Dm));
-    let cuts = places.map(|scope| Cut {
+    let readers = |scope: &Scope| {
+        let recipients = scope.head.groups.iter().filter_map(|at| state.scope(at.group));
+        let others = recipients.filter(|group| group.head.owner != peer && !group.head.ended);
+        let through = others.flat_map(|group| group.members_of(me).collect::<Vec<_>>());
+        scope.members_of(me).chain(through).collect::<BTreeSet<UserId>>()
+    };
+    let cut = |scope: &Scope| Cut {
         scope: scope.head.id,
-        users: scope.members_of(me).collect(),
+        users: readers(scope).into_iter().collect(),
         groups: Vec::new(),
-    });
-    cuts.collect()
+    };
+    followed(state, peer).map(cut).collect()
+}
+
+/// Groups and threads that the peer owns; not DMs.
+fn followed(state: &State, peer: WorkspaceId) -> impl Iterator<Item = &Scope> {
+    let theirs = state.scopes.values().map(|scope| &**scope);
+    let alive = theirs.filter(move |scope| scope.head.owner == peer && !scope.head.ended);
+    alive.filter(|scope| scope.head.kind != Some(ThreadKind::Dm))
 }
 
 /// Conversations of two across the peering: they stay readable at each home, and take nothing new.
@@ -145,9 +159,7 @@ fn close(draft: &mut Draft<'_>, peer: WorkspaceId, admin: Option<UserId>) -> Res
     for id in dms(&draft.state, peer) {
         close_dm(draft, id)?;
     }
-    let lost = draft.state.scopes.values().map(|scope| &scope.head);
-    let lost = lost.filter(|head| head.owner == peer && !head.ended && head.kind != Some(ThreadKind::Dm));
-    let lost: Vec<ScopeId> = lost.map(|head| head.id).collect();
+    let lost: Vec<ScopeId> = followed(&draft.state, peer).map(|scope| scope.head.id).collect();
     lost.into_iter().for_each(|id| follow::lose(draft, id));
     draft.audit("peer.ended", admin, Some(peer), None, String::new());
     draft.mark(Mark::Peer(peer));
@@ -187,12 +199,26 @@ fn close_dm(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
 
 /// What was queued for the peer is dropped but for removals and receipts: an ended peer gets nothing else (spec 8.9).
 fn begin_last_feed(draft: &mut Draft<'_>, row: &Peer) {
-    let numbers = row.acked + 1..=row.queued;
-    let rows = numbers.filter_map(|number| draft.ctx.records.feed(row.id, number));
-    let items = rows.filter_map(|bytes| cbor::decode::<Item>(&bytes).ok());
-    let kept: Vec<Item> = items.filter(|item| outlives(item, row.id)).collect();
+    let kept: Vec<Item> = waiting(draft, row).filter(|item| outlives(item, row.id)).collect();
     restart(draft, row);
     kept.iter().for_each(|item| draft.feed(row.id, item));
+}
+
+/// Rows that the peer does not hold: those that are stored, and those of this decision.
+fn waiting(draft: &Draft<'_>, row: &Peer) -> impl Iterator<Item = Item> {
+    let numbers = row.acked + 1..=row.queued;
+    let stored = numbers.filter_map(|number| Some((number, draft.ctx.records.feed(row.id, number)?)));
+    let mut rows: BTreeMap<u64, Blob> = stored.collect();
+    for change in &draft.changes {
+        match change {
+            Change::Feed { peer, number, item } if *peer == row.id => {
+                rows.insert(*number, item.clone());
+            }
+            Change::FeedTrim { peer, number } if *peer == row.id => rows.retain(|held, _| held > number),
+            _ => {}
+        }
+    }
+    rows.into_values().filter_map(|bytes| cbor::decode::<Item>(&bytes).ok())
 }
 
 fn restart(draft: &mut Draft<'_>, row: &Peer) {
@@ -219,10 +245,8 @@ fn cuts(event: &Event, home: WorkspaceId) -> bool {
 
 /// An ended peer compares: the end once more, and what the caller adds: removals without a receipt (spec 8.9).
 pub fn compared(draft: &mut Draft<'_>, row: &Peer) {
-    let numbers = row.acked + 1..=row.queued;
-    let rows = numbers.filter_map(|number| draft.ctx.records.feed(row.id, number));
-    let items = rows.filter_map(|bytes| cbor::decode::<Item>(&bytes).ok());
-    let receipts: Vec<Item> = items.filter(|item| matches!(item, Item::Receipt { .. })).collect();
+    let receipts: Vec<Item> =
+        waiting(draft, row).filter(|item| matches!(item, Item::Receipt { .. })).collect();
     restart(draft, row);
     receipts.iter().for_each(|item| draft.feed(row.id, item));
     removal::state(draft, row.id, Word::EndPeering {});
@@ -265,9 +289,7 @@ fn over() -> Reject {
 /// Whether the peer has not yet taken our end: a new peering would be ended by it.
 #[must_use]
 pub fn is_untold(draft: &Draft<'_>, row: &Peer) -> bool {
-    let rows = (row.acked + 1..=row.queued).filter_map(|number| draft.ctx.records.feed(row.id, number));
-    let items = rows.filter_map(|bytes| cbor::decode::<Item>(&bytes).ok());
-    let mut statements = items.filter_map(|item| match item {
+    let mut statements = waiting(draft, row).filter_map(|item| match item {
         Item::Statement { statement } => Some(statement),
         _ => None,
     });

@@ -290,16 +290,24 @@ fn replace(draft: &mut Draft<'_>, snapshot: Snapshot, held: Option<&Scope>) {
     }
 }
 
-/// The link to the owner is over: our users' access ends and the copies go (P7.5).
+/// The link to the owner is over: our users' access ends and the copies go, through whichever group they read (P7.5).
 pub fn lose(draft: &mut Draft<'_>, id: ScopeId) {
     let Some(scope) = draft.state.scope(id).cloned() else {
         return;
     };
-    let ours: Vec<UserId> = local_members(draft, &scope).into_iter().collect();
+    let granting: Vec<_> = match id {
+        ScopeId::Thread(thread) => draft.state.granting(thread).cloned().collect(),
+        ScopeId::Group(_) => vec![scope],
+    };
+    let ours: BTreeSet<UserId> = granting.iter().flat_map(|scope| local_members(draft, scope)).collect();
     for user in &ours {
         draft.delete(RowKey::Member((id, *user)));
     }
-    draft.mark(Mark::Lost(id, ours));
+    draft.mark(Mark::Lost(id, ours.into_iter().collect()));
     draft.mark(Mark::Scope(id));
     drop_unread(draft, id);
+    if let ScopeId::Thread(thread) = id {
+        replica::purge(draft, thread);
+    }
+    forget_scope(draft, id);
 }

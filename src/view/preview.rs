@@ -82,8 +82,12 @@ pub fn end_of_peering(state: &State, peer: WorkspaceId) -> Option<Preview> {
     let mut sent = voided(state, &cuts);
     sent.retain(|_, home| *home == peer || fanout::is_linked(state, *home));
     sent.extend(ending::sent(state, peer).map(|sent| (sent.id, sent.home)));
-    cuts.extend(ending::ours(state, peer));
+    let ours = ending::ours(state, peer);
     let mut after = without(state, &cuts);
+    for head in ours.iter().filter_map(|cut| state.scope(cut.scope)).map(|scope| scope.head.clone()) {
+        after.put(Row::Scope(ScopeHead { ended: true, ..head }));
+    }
+    cuts.extend(ours);
     after.put(Row::Peer(Peer { status: PeerStatus::Ended, ..(**row).clone() }));
     let rest = Rest {
         sent,

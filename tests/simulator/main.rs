@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, unreachable_pub, reason = "a test")]
 
 mod cluster;
+mod ending;
+mod leaving;
+mod preview;
 mod story;
 mod world;
 

@@ -11,7 +11,7 @@ use crate::{
     world::settings,
 };
 
-fn post(node: &mut Node, author: UserId, thread: ThreadId, n: u8) -> Reply {
+pub fn post(node: &mut Node, author: UserId, thread: ThreadId, n: u8) -> Reply {
     let (id, text) = (SubmissionId([n; 16]), format!("message {n}"));
     node.run(Command::Post {
         author,
@@ -25,7 +25,7 @@ fn post(node: &mut Node, author: UserId, thread: ThreadId, n: u8) -> Reply {
     .unwrap()
 }
 
-fn group(node: &mut Node, actor: UserId, name: &str) -> (GroupId, ThreadId) {
+pub fn group(node: &mut Node, actor: UserId, name: &str) -> (GroupId, ThreadId) {
     let Reply::Scope(ScopeId::Group(group), _) =
         node.run(Command::CreateGroup(actor, settings(name))).unwrap()
     else {
@@ -35,7 +35,7 @@ fn group(node: &mut Node, actor: UserId, name: &str) -> (GroupId, ThreadId) {
     (group, chat)
 }
 
-fn join(
+pub fn join(
     cluster: &mut Cluster,
     owner: usize,
     home: usize,
@@ -55,7 +55,7 @@ fn join(
     cluster.settle();
 }
 
-fn shown(node: &Node, user: UserId, thread: ThreadId) -> u64 {
+pub fn shown(node: &Node, user: UserId, thread: ThreadId) -> u64 {
     gate::paths(&node.state, user, thread).iter().map(|path| path.to).max().unwrap_or(0)
 }
 
