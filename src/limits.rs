@@ -95,6 +95,8 @@ pub const NOTICES: usize = 256;
 pub const REMEMBERED_ACTS: usize = 10_000;
 /// Answers of one page of the API.
 pub const API_PAGE: usize = 200;
+/// Lines of a preview that the API gives; the counts are always of all.
+pub const PREVIEW_LOSSES: usize = 20_000;
 /// Body of one API request, in bytes.
 pub const API_BODY_BYTES: usize = 128 * 1024;
 /// Live streams (server-sent events) of one user.

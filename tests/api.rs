@@ -4,7 +4,12 @@
 use comity::{
     api,
     cli::client::Client,
+    crypto::sha256,
+    ids::WorkspaceId,
     node::{Node, identity},
+    protocol::Command,
+    time::Millis,
+    wire::Blob,
 };
 use hyper::Method;
 use serde_json::{Value, json};
@@ -152,6 +157,67 @@ async fn pages_edits_reactions_and_deletions() {
     let third = admin.get(&format!("{path}/3")).await.unwrap();
     assert_eq!(third["reactions"]["+1"].as_array().unwrap().len(), 1);
     assert_eq!(admin.get(&format!("{path}/4")).await.unwrap()["deleted"], true);
+    api.node.stop().await;
+}
+
+/// A second workspace that the first one has approved as a peer; nothing travels between them.
+async fn known_peer(api: &Api, dir: &TempDir) -> WorkspaceId {
+    identity::init(dir.path(), "Globex", "globex.example", vec![]).unwrap();
+    let globex = Node::start(dir.path()).unwrap();
+    let peer = globex.handle.me();
+    let manifests = globex.handle.snapshot().state.homes.get(&peer).unwrap().chain.clone();
+    globex.stop().await;
+    let secret = Blob::from(vec![7; 32]);
+    let handle = &api.node.handle;
+    handle.ask(Command::OpenTicket(sha256(&[&secret]), Millis(u64::MAX))).await.unwrap();
+    handle.ask(Command::PeerRequest { manifests, secret }).await.unwrap();
+    handle.ask(Command::Approve(peer)).await.unwrap();
+    peer
+}
+
+#[tokio::test]
+async fn p8_2_what_an_act_ends_is_shown_first() {
+    let (api, dir) = (Api::start().await, TempDir::new().unwrap());
+    let peer = known_peer(&api, &dir).await;
+    let mut admin = api.admin().await;
+    let (mut member, mia) = api.member("mia").await;
+    let group = admin.post("/groups", &json!({ "name": "Launch" })).await.unwrap();
+    let group = group["id"].as_str().unwrap();
+    for address in ["mia@acme.example", "bob@globex.example"] {
+        admin.post(&format!("/groups/{group}/members"), &json!({ "address": address })).await.unwrap();
+    }
+    let paths = [
+        (format!("/peers/{peer}/end"), 0, 1, json!("globex.example")),
+        (format!("/users/{mia}/departure"), 1, 0, Value::Null),
+        (format!("/groups/{group}/tightening"), 0, 1, json!("globex.example")),
+    ];
+    for (path, losses, invitations, told) in &paths {
+        let preview = admin.get(path).await.unwrap();
+        assert_eq!(preview["counts"]["losses"], *losses, "{path}: {preview}");
+        assert_eq!(preview["counts"]["invitations"], *invitations, "{path}: {preview}");
+        assert_eq!(preview["told"][0]["domain"], *told, "{path}: {preview}");
+        let hidden = member.send(Method::GET, path, None, None).await.unwrap().status.as_u16();
+        assert!([403, 404].contains(&hidden), "{path}: only for who may do it");
+    }
+    let (path, body) = (format!("/groups/{group}"), json!({ "externals": false }));
+    let refused = admin.send(Method::PATCH, &path, Some(&body), None).await.unwrap();
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (409, &json!("confirm")));
+    assert_eq!(refused.body["counts"]["invitations"], 1);
+    assert!(refused.body["detail"].as_str().unwrap().contains("?confirm=true"), "{}", refused.body);
+    admin.call(Method::PATCH, &format!("{path}?confirm=true"), Some(&body)).await.unwrap();
+    assert_eq!(admin.get(&path).await.unwrap()["settings"]["externals"], false);
+
+    let in_own =
+        admin.send(Method::DELETE, &format!("/users/{mia}/memberships/{group}"), None, None).await.unwrap();
+    assert_eq!(in_own.status.as_u16(), 422, "P5.5 is for groups of others: {}", in_own.body);
+    admin.call(Method::DELETE, &format!("/users/{mia}"), None).await.unwrap();
+    assert_eq!(member.send(Method::GET, "/me", None, None).await.unwrap().status.as_u16(), 401);
+    let body = json!({ "role": "member" });
+    let back = admin.send(Method::PATCH, &format!("/users/{mia}"), Some(&body), None).await.unwrap();
+    assert_eq!(back.status.as_u16(), 409, "P7.5: for good: {}", back.body);
+    admin.call(Method::DELETE, &format!("/peers/{peer}"), None).await.unwrap();
+    let after = admin.get(&format!("/peers/{peer}/end")).await.unwrap();
+    assert_eq!(after["told"], json!([]), "nothing is left to end");
     api.node.stop().await;
 }
 

@@ -102,7 +102,7 @@ impl Live {
     /// Looks at the next commits. `None` ends the stream: the viewer may no longer sign in, or the store failed.
     fn advance(&mut self, snapshot: &Snapshot) -> Option<()> {
         let user = snapshot.state.users.get(&self.viewer.user)?;
-        if user.role == crate::protocol::row::Role::Suspended {
+        if !user.role.has_access() {
             return None;
         }
         let happened = snapshot.marks(self.position, COMMITS).ok()?;

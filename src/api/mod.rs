@@ -8,6 +8,7 @@ mod events;
 mod invitations;
 mod messages;
 mod peers;
+mod previews;
 mod problem;
 mod scopes;
 mod threads;
@@ -19,7 +20,7 @@ use std::net::SocketAddr;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    routing::{delete, get, post},
+    routing::{delete, get, patch, post},
 };
 
 use crate::{limits, node::Handle};
@@ -66,13 +67,16 @@ fn people() -> Router<Api> {
         .route("/workspace", get(workspace::show))
         .route("/workspace/rotate", post(workspace::rotate))
         .route("/users", get(workspace::users).post(workspace::add_user))
-        .route("/users/{user}", axum::routing::patch(workspace::change_user))
+        .route("/users/{user}", patch(workspace::change_user).delete(workspace::remove_user))
+        .route("/users/{user}/departure", get(previews::departure))
+        .route("/users/{user}/memberships/{scope}", delete(workspace::withdraw))
         .route("/users/{user}/tokens", post(workspace::add_token).delete(workspace::revoke_tokens))
         .route("/audit", get(audit::list))
         .route("/audit/export", get(audit::export))
         .route("/peers", get(peers::list).post(peers::redeem))
         .route("/peers/tickets", post(peers::ticket))
         .route("/peers/{peer}", delete(peers::end).patch(peers::change))
+        .route("/peers/{peer}/end", get(previews::end))
         .route("/peers/{peer}/approve", post(peers::approve))
         .route("/peers/{peer}/pause", post(peers::pause))
         .route("/invitations", get(invitations::list))
@@ -84,6 +88,7 @@ fn people() -> Router<Api> {
 fn places() -> Router<Api> {
     let mut router = Router::new()
         .route("/groups", get(scopes::groups).post(scopes::create_group))
+        .route("/groups/{id}/tightening", get(previews::tightening))
         .route("/removals", get(scopes::removals));
     for kind in ["groups", "threads"] {
         let at = |rest: &str| format!("/{kind}/{{id}}{rest}");

@@ -129,7 +129,8 @@ pub(super) async fn pause(viewer: Viewer, Path(peer): Path<String>) -> Result<St
 }
 
 pub(super) async fn end(viewer: Viewer, Path(peer): Path<String>) -> Result<StatusCode, Problem> {
-    act(viewer, &peer, Command::EndPeer).await
+    let admin = viewer.user;
+    act(viewer, &peer, |peer| Command::EndPeer(admin, peer)).await
 }
 
 #[derive(Deserialize)]

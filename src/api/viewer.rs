@@ -42,7 +42,7 @@ impl FromRequestParts<Api> for Viewer {
         let state = &api.handle.snapshot().state;
         let token = token.map(people::token_hash);
         let user = token.and_then(|token| state.tokens.get(&token).copied());
-        let user = user.and_then(|user| state.users.get(&user)).filter(|user| user.role != Role::Suspended);
+        let user = user.and_then(|user| state.users.get(&user)).filter(|user| user.role.has_access());
         let (Some(user), Some(token)) = (user, token) else {
             let detail = "a valid token is needed: send `Authorization: Bearer ...`";
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail));

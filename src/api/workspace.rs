@@ -120,6 +120,24 @@ pub(super) async fn change_user(
     people::me(&viewer.snapshot().state, user).map(Json).ok_or_else(Problem::not_found)
 }
 
+/// For good: the id and the address are never given to somebody else.
+pub(super) async fn remove_user(viewer: Viewer, Path(user): Path<String>) -> Result<StatusCode, Problem> {
+    viewer.administers()?;
+    viewer.ask(Command::RemoveUser(id(&user)?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// One of the own people leaves one group or thread of another owner (P5.5).
+pub(super) async fn withdraw(
+    viewer: Viewer,
+    Path((user, scope)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    viewer.administers()?;
+    let (user, scope) = (id(&user)?, id(&scope)?);
+    viewer.ask(Command::Withdraw { admin: viewer.user, user, scope }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// A token is shown once; only its hash is kept.
 pub(super) async fn add_token(
     viewer: Viewer,

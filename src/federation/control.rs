@@ -317,6 +317,9 @@ impl Stream {
     /// A notice of the peer, through the gate (spec 10.1): its own users here, anybody in a thread that it owns.
     fn heard(&self, notice: Notice) {
         let snapshot = self.shared.handle.snapshot();
+        if !gate::peer_active(&snapshot.state, self.shared.peer) {
+            return;
+        }
         let (Notice::Typing { thread, user } | Notice::Read { thread, user, .. }) = notice;
         let owner = snapshot.state.scope(thread).map(|scope| scope.head.owner);
         let may_say = user.home() == self.shared.peer || owner == Some(self.shared.peer);
@@ -333,6 +336,7 @@ impl Stream {
         let (me, peer) = (self.shared.handle.me(), self.shared.peer);
         let owner = snapshot.state.scope(thread).map(|scope| scope.head.owner);
         let wanted = match owner {
+            _ if !gate::peer_active(&snapshot.state, peer) => false,
             Some(owner) if owner == me => {
                 user.home() != peer && gate::peer_floor(&snapshot.state, peer, thread).is_some()
             }

@@ -10,6 +10,7 @@ use super::{
     invite::{self, Offer},
     lease, membership, once, policy, recovery, removal,
     row::PeerStatus,
+    tighten,
 };
 use crate::{
     crypto::sha256,
@@ -177,13 +178,14 @@ fn existing_dm(draft: &Draft<'_>, a: UserId, b: UserId) -> Option<ScopeId> {
         draft.state.scope(*id).is_some_and(|scope| {
             scope.head.kind == Some(ThreadKind::Dm)
                 && !scope.head.ended
+                && !scope.head.settings.closed
                 && (scope.members.contains_key(&b) || asked(draft, *id, b))
         })
     })
 }
 
 fn asked(draft: &Draft<'_>, id: ScopeId, other: UserId) -> bool {
-    draft.state.sent.values().any(|sent| sent.scope == id && sent.home == other.home())
+    draft.state.open_offers(id).any(|sent| sent.home == other.home())
 }
 
 /// A user of this home acts. On scopes of other owners the act is signed and goes there.
@@ -259,7 +261,7 @@ fn carry_out(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Rep
         }
         Action::Remove { scope, user, everywhere } => removal::remove(draft, actor, scope, user, everywhere),
         Action::Grade { scope, user, grade } => set_grade(draft, actor, scope, user, grade),
-        Action::Settings { scope, settings } => set_settings(draft, actor, scope, settings),
+        Action::Settings { scope, settings } => set_settings(draft, actor, scope, settings, false),
         Action::StartThread { settings, groups, addresses } => {
             check_settings(&settings)?;
             start_thread(draft, actor, settings, &groups, addresses)
@@ -297,21 +299,25 @@ fn set_grade(
     Ok(Reply::Done)
 }
 
-fn set_settings(
+/// Settings of an own scope change; `confirmed`: whoever they exclude goes at once (P8.2).
+///
+/// # Errors
+/// The actor may not, or they exclude somebody and nobody has confirmed it.
+pub fn set_settings(
     draft: &mut Draft<'_>,
     actor: UserId,
     id: ScopeId,
     settings: Settings,
+    confirmed: bool,
 ) -> Result<Reply, Reject> {
     check_settings(&settings)?;
     let scope = policy::own_scope(&draft.state, actor, id)?;
     policy::may_administer(&draft.state, actor, &scope)?;
-    let me = draft.me();
-    let tightened = scope.head.settings.externals && !settings.externals;
-    if tightened && scope.homes.keys().any(|home| *home != me) {
-        return Err(Reject::new(RejectCode::Forbidden, "externals: remove the external members first"));
+    if tighten::is_tightened(&scope, &settings) {
+        tighten::apply(draft, actor, &scope, settings, confirmed)?;
+    } else {
+        membership::append(draft, id, actor, vec![Op::Settings { settings }])?;
     }
-    membership::append(draft, id, actor, vec![Op::Settings { settings }])?;
     draft.audit("settings.changed", Some(actor), None, Some(id), String::new());
     Ok(Reply::Done)
 }

@@ -67,6 +67,17 @@ pub enum Command {
     Rename(UserId, String),
     /// A user's standing changes; suspension ends every membership abroad and here (P7.5).
     SetRole(UserId, Role),
+    /// A user's account ends for good, and every membership with it.
+    RemoveUser(UserId),
+    /// An admin takes one of the own people out of one group or thread of another owner (P5.5).
+    Withdraw {
+        /// Who decides.
+        admin: UserId,
+        /// Whom.
+        user: UserId,
+        /// From where.
+        scope: ScopeId,
+    },
 
     /// A ticket is opened; only the hash of its secret is given.
     OpenTicket(Hash, Millis),
@@ -95,7 +106,7 @@ pub enum Command {
     /// Our admin pauses a peering.
     Pause(WorkspaceId),
     /// Our admin ends a peering: memberships through it end in both directions (P7.5).
-    EndPeer(WorkspaceId),
+    EndPeer(UserId, WorkspaceId),
     /// Our admin sets what happens with invitations from a peer.
     SetInvitePolicy(WorkspaceId, InvitePolicy),
 
@@ -129,6 +140,8 @@ pub enum Command {
     },
     /// A user acts on a scope that is owned here. For foreign scopes the node forwards it as an act.
     Act(UserId, Action),
+    /// A group's settings change, and whoever they exclude goes: the actor has seen who that is (P8.2).
+    Tighten(UserId, ScopeId, Settings),
     /// A user leaves a scope, wherever it is owned.
     Leave(UserId, ScopeId),
     /// A user answers an invitation.

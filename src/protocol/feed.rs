@@ -7,7 +7,7 @@ use super::{
     Change, Draft, Mark, Reject, Reply,
     command::RejectCode,
     draft::{linked, running_hash},
-    evidence, fanout, follow, grouplink, identity, invite, recovery, removal,
+    ending, evidence, fanout, follow, grouplink, identity, invite, recovery, removal,
     row::{Peer, PeerStatus, Row},
 };
 use crate::{
@@ -79,12 +79,10 @@ fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<()
             recovery::defer(draft, peer, bytes);
             Ok(())
         }
+        Ok(item) if ended => ending::taken(draft, peer, item),
         Ok(Item::Receipt { receipt }) => removal::receipt(draft, peer, &receipt),
         Ok(Item::Event { event }) => follow::event(draft, peer, &event),
         Ok(Item::Statement { statement }) => removal::stated(draft, peer, &statement),
-        Ok(_) if ended => {
-            Err(Reject::new(RejectCode::PeerInactive, "after the end only receipts and removals are taken"))
-        }
         Ok(Item::Snapshot { snapshot }) => follow::snapshot(draft, peer, &snapshot),
         Ok(Item::Invite { invite }) => invite::received(draft, peer, &invite),
         Ok(Item::Consent { consent }) => invite::consented(draft, peer, &consent),
@@ -129,6 +127,11 @@ pub(super) fn renew(
     doubted: bool,
 ) -> Result<Reply, Reject> {
     let row = linked(draft, peer)?;
+    if row.status == PeerStatus::Ended {
+        ending::compared(draft, &row);
+        unconfirmed(draft, peer);
+        return Ok(Reply::Done);
+    }
     let unacked = unacked(draft, &row);
     draft.changes.push(Change::FeedTrim { peer, number: row.queued });
     let feed = FeedId(draft.random());

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Change, Draft, Mark, Reject, State,
     command::RejectCode,
-    evidence, fanout, membership, posting, replica,
+    evidence, fanout, leaving, membership, posting, replica,
     row::{Log, MemberRow, Row, RowKey, ScopeHead},
     sabotage::{Switch, broken},
     state::Scope,
@@ -57,6 +57,7 @@ pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(
     let after = fanout::audience(&draft.state, id);
     fanout::spread(draft, &before, &after);
     rejoined(draft, id, event.object());
+    leaving::disown(draft, peer, id);
     let (gone, purged) = after_change(draft, id, &readers);
     confirm(draft, peer, id, &event, gone, purged);
     Ok(())
@@ -91,6 +92,18 @@ fn confirm(
 fn follows_roster(state: &State, id: ScopeId) -> bool {
     let mut links = state.links.values();
     links.any(|link| Some(link.group) == id.group() && Some(link.follower) == state.me())
+}
+
+/// A removal from a peer that has no say here any more: nothing changes, the receipt goes out (spec 8.9).
+///
+/// # Errors
+/// The signature does not hold.
+pub fn answer_removal(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    let event: Verified<Event> = draft.open(bytes, None, peer)?;
+    if let Some(id) = event.object().scope {
+        confirm(draft, peer, id, &event, Vec::new(), None);
+    }
+    Ok(())
 }
 
 fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
@@ -282,6 +295,7 @@ pub fn snapshot(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
     if let Some(thread) = id.thread().filter(|_| later) {
         replica::truncate(draft, thread, 0, crate::ids::Hash::ZERO);
     }
+    leaving::disown(draft, peer, id);
     draft.mark(Mark::Scope(id));
     let after = fanout::audience(&draft.state, id);
     fanout::spread(draft, &before, &after);
@@ -320,17 +334,26 @@ pub fn not_here(draft: &mut Draft<'_>, owner: WorkspaceId, id: ScopeId, statemen
     send_receipt(draft, owner, Receipt { scope: id, event, users, applied, purged: Some(0) });
 }
 
-/// The link to the owner is over: our users' access ends and the copies go (P7.5).
+/// The link to the owner is over: our users' access ends and the copies go, through whichever group they read (P7.5).
 pub fn lose(draft: &mut Draft<'_>, id: ScopeId) {
     let Some(scope) = draft.state.scope(id).cloned() else {
         return;
     };
-    let ours: Vec<UserId> = local_members(draft, &scope).into_iter().collect();
+    let owner = scope.head.owner;
+    let granting: Vec<_> = match id {
+        ScopeId::Thread(thread) => draft.state.granting(thread).cloned().collect(),
+        ScopeId::Group(_) => vec![scope],
+    };
+    let ours: BTreeSet<UserId> = granting.iter().flat_map(|scope| local_members(draft, scope)).collect();
     for user in &ours {
         draft.delete(RowKey::Member((id, *user)));
     }
-    draft.audit("scope.lost", None, Some(scope.head.owner), Some(id), format!("{} people", ours.len()));
-    draft.mark(Mark::Lost(id, ours));
+    draft.audit("scope.lost", None, Some(owner), Some(id), format!("{} people", ours.len()));
+    draft.mark(Mark::Lost(id, ours.into_iter().collect()));
     draft.mark(Mark::Scope(id));
     drop_unread(draft, id);
+    if let ScopeId::Thread(thread) = id {
+        replica::purge(draft, thread);
+    }
+    forget_scope(draft, id);
 }

@@ -8,6 +8,7 @@ use super::{
     command::RejectCode,
     fanout, membership, policy,
     row::{GroupLink, Row, RowKey},
+    tighten,
 };
 use crate::{
     ids::{GroupId, ScopeId, ThreadId, UserId, WorkspaceId},
@@ -38,6 +39,7 @@ pub fn add(
         return Err(Reject::new(RejectCode::Quota, "the thread is addressed to as many groups as it may be"));
     }
     let owner = draft.state.scope(group).map(|group| group.head.owner).ok_or_else(Reject::not_found)?;
+    tighten::may_address(&draft.state, &scope, group)?;
     if owner == draft.me() {
         let recipient = recipient(draft, thread, group, owner, actor, floor);
         membership::append(draft, id, actor, vec![Op::AddGroup { recipient, consent: None }])?;
@@ -117,6 +119,7 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
     };
     if scope.head.groups.iter().any(|at| at.group == group)
         || scope.head.groups.len() >= limits::GROUPS_PER_THREAD
+        || tighten::may_address(&draft.state, &scope, group).is_err()
     {
         return Ok(());
     }

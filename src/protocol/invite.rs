@@ -7,7 +7,7 @@ use super::{
     Draft, Mark, Reject, Reply,
     command::RejectCode,
     fanout, membership, policy, removal,
-    row::{InvitePolicy, InviteStatus, PeerStatus, ReceivedInvite, Role, Row, SentInvite},
+    row::{InvitePolicy, InviteStatus, PeerStatus, ReceivedInvite, Row, SentInvite},
     state::Scope,
 };
 use crate::{
@@ -93,13 +93,7 @@ fn send(
     offer: Offer,
     home: WorkspaceId,
 ) -> Result<Reply, Reject> {
-    let mine = || {
-        draft
-            .state
-            .sent
-            .values()
-            .filter(|sent| sent.scope == offer.scope && sent.status == InviteStatus::Sent)
-    };
+    let mine = || draft.state.open_offers(offer.scope);
     if let Some(open) = mine().find(|sent| sent.address == offer.address) {
         return Ok(Reply::Invited(open.id));
     }
@@ -182,8 +176,8 @@ pub fn local_member(
     joined: u64,
 ) -> Result<Member, Reject> {
     let row = draft.state.users.get(&user).ok_or_else(Reject::not_found)?;
-    if row.role == Role::Suspended {
-        return Err(Reject::new(RejectCode::Forbidden, "this account is suspended"));
+    if !row.role.has_access() {
+        return Err(Reject::new(RejectCode::Forbidden, "this account is suspended or removed"));
     }
     let profile = local_profile(draft, user).ok_or_else(Reject::not_found)?;
     Ok(Member { user, grade, floor, joined, by, time: draft.ctx.now, until: None, profile })
@@ -285,7 +279,7 @@ fn welcome(draft: &Draft<'_>, user: UserId, invite: &Invite) -> bool {
         .filter(|held| held.user == user && held.status == InviteStatus::Sent)
         .count();
     draft.state.users.get(&user).is_some_and(|row| {
-        row.role != Role::Suspended && !row.blocked.contains(&invite.by) && waiting < limits::INVITES_PER_USER
+        row.role.has_access() && !row.blocked.contains(&invite.by) && waiting < limits::INVITES_PER_USER
     })
 }
 

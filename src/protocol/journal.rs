@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Change, Draft, Mark, Reject, Reply, State, identity, peering,
+    Change, Draft, Mark, Reject, Reply, State, ending, identity, peering,
     row::{Home, Peer, PeerStatus, Row},
     witness,
 };
@@ -86,7 +86,7 @@ fn peer(
     }
     let known = draft.state.peers.get(&id).map(|row| (**row).clone());
     if status == PeerStatus::Ended {
-        return if known.is_some() { peering::ended(draft, id) } else { Ok(()) };
+        return if known.is_some() { ending::ended(draft, id) } else { Ok(()) };
     }
     let row = known.unwrap_or_else(|| peering::fresh(draft, id, status, endpoints.to_vec(), None));
     draft.put(Row::Peer(Peer { status, ..row }));

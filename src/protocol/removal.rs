@@ -2,14 +2,17 @@
 //!
 //! Duty: ending memberships here and abroad, and the receipts. Never: needing anybody's consent.
 
+use std::collections::BTreeSet;
+
 use super::{
     Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    gate, invite, membership, policy, posting,
-    row::{InviteStatus, Removal, Row, RowKey},
+    gate, invite, leaving, membership, policy,
+    row::{Removal, Row, RowKey},
 };
 use crate::{
-    ids::{ScopeId, ThreadId, UserId, WorkspaceId},
+    ids::{GroupId, ScopeId, ThreadId, UserId, WorkspaceId},
+    limits,
     wire::{
         AuditLine, Blob, Proof, Verified,
         frames::Item,
@@ -38,13 +41,11 @@ pub fn remove(
     }
     let threads = related(&draft.state, id);
     let epoch = end(draft, actor, id, user, Op::Remove { user })?;
-    ended(draft, "member.removed", id, user, Some(actor));
     if everywhere {
         for thread in threads.iter().filter(|thread| ScopeId::Thread(**thread) != id) {
             let direct = draft.state.scope(*thread).is_some_and(|scope| scope.members.contains_key(&user));
             if direct && draft.state.owns(*thread) {
                 end(draft, actor, (*thread).into(), user, Op::Remove { user })?;
-                ended(draft, "member.removed", (*thread).into(), user, Some(actor));
             }
         }
     }
@@ -55,54 +56,83 @@ pub fn remove(
     Ok(Reply::Removed { epoch, remaining })
 }
 
-/// The audit line of a membership that ended, with the event that ended it.
-fn ended(draft: &mut Draft<'_>, act: &str, id: ScopeId, user: UserId, actor: Option<UserId>) {
-    let proof = draft.event_proof(id, draft.me());
-    let line = AuditLine::of(act).with(user.home()).at(id).saying(user.to_string()).proven(proof);
-    draft.note(AuditLine { actor, ..line });
-}
-
 /// Threads whose content the scope grants.
-fn related(state: &State, id: ScopeId) -> Vec<ThreadId> {
+#[must_use]
+pub fn related(state: &State, id: ScopeId) -> Vec<ThreadId> {
     match id {
         ScopeId::Thread(thread) => vec![thread],
         ScopeId::Group(group) => state.addressed.get(&group).into_iter().flatten().copied().collect(),
     }
 }
 
-/// The event, and the user's open invitations void (spec 6.5).
-pub(super) fn end(
-    draft: &mut Draft<'_>,
-    actor: UserId,
-    id: ScopeId,
-    user: UserId,
-    op: Op,
-) -> Result<u64, Reject> {
-    let address = address(draft, id, user);
-    let epoch = membership::append(draft, id, actor, vec![op])?;
-    void(draft, id, user, address);
+/// What ends in one scope by one decision: an act carries it out, a preview shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Where.
+    pub scope: ScopeId,
+    /// Whose places.
+    pub users: Vec<UserId>,
+    /// Which recipient groups of a thread.
+    pub groups: Vec<GroupId>,
+}
+
+/// Carries operations out that end access, in as few events as the limit allows. Open invitations of and by those who
+/// lose their place are void (spec 6.5).
+///
+/// # Errors
+/// The scope is unknown or over.
+pub fn cut(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, ops: &[Op]) -> Result<u64, Reject> {
+    let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
+    let gone: BTreeSet<UserId> = ops.iter().filter_map(Op::ends_place_of).collect();
+    let places = gone.iter().filter_map(|user| scope.members.get(user));
+    let addresses: BTreeSet<String> = places.map(|member| member.profile.address.clone()).collect();
+    let mut epoch = scope.head.epoch;
+    for ops in ops.chunks(limits::OPS_PER_EVENT) {
+        epoch = membership::append(draft, id, actor, ops.to_vec())?;
+        note_ended(draft, actor, id, ops);
+    }
+    for op in ops {
+        if let (Op::RemoveGroup { group }, Some(thread)) = (op, id.thread()) {
+            draft.delete(RowKey::GroupLink((*group, thread)));
+        }
+    }
+    void_offers(draft, id, &gone, &addresses);
     Ok(epoch)
 }
 
-fn address(draft: &Draft<'_>, id: ScopeId, user: UserId) -> Option<String> {
-    let member = draft.state.scope(id).and_then(|scope| scope.members.get(&user));
-    member.map(|member| member.profile.address.clone())
+/// The audit lines of places that ended, with the event that ended them.
+fn note_ended(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, ops: &[Op]) {
+    let proof = draft.event_proof(id, draft.me());
+    for op in ops {
+        if let Some(user) = op.ends_place_of() {
+            let act = if matches!(op, Op::Leave { .. }) { "member.left" } else { "member.removed" };
+            let line = AuditLine::of(act).with(user.home()).at(id).by(actor).saying(user.to_string());
+            draft.note(line.proven(proof.clone()));
+        }
+    }
+}
+
+fn void_offers(draft: &mut Draft<'_>, id: ScopeId, gone: &BTreeSet<UserId>, addresses: &BTreeSet<String>) {
+    let open = draft.state.open_offers(id);
+    let stale = open.filter(|sent| addresses.contains(&sent.address) || gone.contains(&sent.by));
+    let stale: Vec<_> = stale.cloned().collect();
+    stale.into_iter().for_each(|sent| invite::void(draft, (*sent).clone()));
 }
 
 /// The open invitations of a user into a scope stop counting, and those that he sent.
-pub(super) fn void_invitations(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
-    let address = address(draft, id, user);
-    void(draft, id, user, address);
+pub fn void_invitations(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
+    let member = draft.state.scope(id).and_then(|scope| scope.members.get(&user));
+    let address = member.map(|member| member.profile.address.clone());
+    void_offers(draft, id, &BTreeSet::from([user]), &address.into_iter().collect());
 }
 
-fn void(draft: &mut Draft<'_>, id: ScopeId, user: UserId, address: Option<String>) {
-    let open = |sent: &&std::sync::Arc<super::row::SentInvite>| {
-        sent.scope == id
-            && sent.status == InviteStatus::Sent
-            && (Some(&sent.address) == address.as_ref() || sent.by == user)
-    };
-    let stale: Vec<_> = draft.state.sent.values().filter(open).cloned().collect();
-    stale.into_iter().for_each(|sent| invite::void(draft, (*sent).clone()));
+/// One place ends.
+///
+/// # Errors
+/// The scope is unknown or over.
+pub fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, user: UserId, op: Op) -> Result<u64, Reject> {
+    debug_assert_eq!(op.ends_place_of(), Some(user));
+    cut(draft, actor, id, &[op])
 }
 
 /// A user leaves: here by an event, elsewhere cut off at once and stated to the owner (P5.2).
@@ -116,15 +146,9 @@ pub fn leave(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<Reply, 
     }
     if scope.head.owner == draft.me() {
         let epoch = end(draft, user, id, user, Op::Leave { user })?;
-        ended(draft, "member.left", id, user, Some(user));
         return Ok(Reply::Removed { epoch, remaining: Vec::new() });
     }
-    let owner = scope.head.owner;
-    draft.delete(RowKey::Member((id, user)));
-    draft.mark(Mark::Lost(id, vec![user]));
-    related(&draft.state, id).into_iter().for_each(|thread| posting::withdraw(draft, thread));
-    draft.audit("member.left", Some(user), Some(owner), Some(id), user.to_string());
-    state(draft, owner, Word::Leave { user, scope: id });
+    leaving::withdraw(draft, scope.head.owner, id, user);
     Ok(Reply::Done)
 }
 
@@ -148,29 +172,6 @@ fn said(word: &Word) -> String {
         Word::Revoke { invite } => format!("revoke {invite}"),
         Word::NotHere { scope } => format!("not here {scope}"),
     }
-}
-
-/// A user's memberships end everywhere: here by events, abroad by one statement per owner (P7.5).
-///
-/// # Errors
-/// Never in practice; a scope that is over is skipped.
-pub fn offboard(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
-    let places: Vec<ScopeId> = draft.state.places.get(&user).into_iter().flatten().copied().collect();
-    let mut owners = std::collections::BTreeSet::new();
-    for id in places {
-        match draft.state.scope(id).map(|scope| (scope.head.owner, scope.head.ended)) {
-            Some((owner, false)) if owner == draft.me() => {
-                end(draft, user, id, user, Op::Leave { user })?;
-                ended(draft, "member.left", id, user, None);
-            }
-            Some((owner, _)) if owner != draft.me() => {
-                owners.insert(owner);
-            }
-            _ => {}
-        }
-    }
-    owners.into_iter().for_each(|owner| state(draft, owner, Word::Offboard { user }));
-    Ok(())
 }
 
 /// A peer's statement about its own users (spec 8.5). What it may not say is ignored, and audited.
@@ -198,7 +199,7 @@ pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
             invite::revoked(draft, peer, invite);
             Ok(())
         }
-        Word::EndPeering {} => super::peering::ended(draft, peer),
+        Word::EndPeering {} => super::ending::ended(draft, peer),
         Word::NotHere { scope } => {
             super::follow::not_here(draft, peer, scope, bytes);
             Ok(())
@@ -216,7 +217,6 @@ fn withdraw(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<(), Reje
         draft.state.scope(id).is_some_and(|scope| scope.members.contains_key(&user) && !scope.head.ended);
     if member && draft.state.owns(id) {
         end(draft, user, id, user, Op::Leave { user })?;
-        ended(draft, "member.left", id, user, None);
     }
     Ok(())
 }
@@ -229,7 +229,8 @@ pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result
     let receipt: Verified<Receipt> = draft.open(bytes, Some(draft.me()), peer)?;
     let proof = Proof::of(&receipt, peer, Some(draft.me()));
     let receipt = receipt.into_object();
-    let found = draft.state.removals.values().filter(|removal| removal.scope == receipt.scope);
+    let of_scope = (receipt.scope, 0)..=(receipt.scope, u64::MAX);
+    let found = draft.state.removals.range(of_scope).map(|(_, removal)| removal);
     let answered: Vec<Removal> =
         found.filter(|removal| answers(removal, peer, &receipt)).map(|removal| (**removal).clone()).collect();
     for mut removal in answered {
@@ -268,15 +269,6 @@ pub fn pass_deadlines(draft: &mut Draft<'_>) {
     }
 }
 
-/// A user of another home leaves every scope that is owned here.
-///
-/// # Errors
-/// Never in practice: scopes that are over are skipped.
-pub fn end_all(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
-    let places: Vec<ScopeId> = draft.state.places.get(&user).into_iter().flatten().copied().collect();
-    places.into_iter().try_for_each(|scope| withdraw(draft, user, scope))
-}
-
 /// A membership reached its end date (P2.8).
 ///
 /// # Errors
@@ -285,6 +277,6 @@ pub fn expire(draft: &mut Draft<'_>, id: ScopeId, user: UserId) -> Result<(), Re
     let by =
         draft.state.scope(id).and_then(|scope| scope.members.get(&user)).map_or(user, |member| member.by);
     end(draft, by, id, user, Op::Remove { user })?;
-    ended(draft, "member.expired", id, user, None);
+    draft.audit("member.expired", None, Some(user.home()), Some(id), user.to_string());
     Ok(())
 }

@@ -110,6 +110,16 @@ pub enum Role {
     Admin,
     /// No access, no new memberships.
     Suspended,
+    /// As suspended, for good. The row stays: its id and its address are never given to somebody else.
+    Removed,
+}
+
+impl Role {
+    /// Whether the user may read, write and become a member of anything.
+    #[must_use]
+    pub fn has_access(self) -> bool {
+        matches!(self, Self::Member | Self::Admin)
+    }
 }
 
 /// A user of this workspace.

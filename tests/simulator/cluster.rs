@@ -11,8 +11,8 @@ use comity::{
     },
     time::{Boot, Millis},
     wire::{
-        Blob, Body, Stored, envelope,
-        frames::{ContentFrame, FeedFrame, LeaseAsk},
+        Blob, Body, Stored, cbor, envelope,
+        frames::{ContentFrame, FeedFrame, Item, LeaseAsk},
         objects::{Extensions, Manifest, WorkspaceKind},
     },
 };
@@ -191,6 +191,18 @@ impl Node {
             Change::Mark(mark) => self.journal.push(mark),
             Change::Put(_) | Change::Delete(_) | Change::Audit(_) | Change::Promise(_) => {}
         }
+    }
+
+    /// The time of the next command.
+    pub fn next_time(&self) -> Millis {
+        Millis(self.steps + 1)
+    }
+
+    /// Rows of the feed to a peer that it has not acknowledged.
+    pub fn rows(&self, peer: WorkspaceId) -> Vec<Item> {
+        let row = self.state.peers.get(&peer).unwrap();
+        let rows = (row.acked + 1..=row.queued).map(|number| self.disk.feed(peer, number).unwrap());
+        rows.map(|bytes| cbor::decode(&bytes).unwrap()).collect()
     }
 
     pub fn user(&mut self, local: &str) -> UserId {

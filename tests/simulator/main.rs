@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, unreachable_pub, reason = "a test")]
 
 mod cluster;
+mod ending;
 mod forgetting;
+mod leaving;
+mod preview;
 mod story;
 mod world;
 

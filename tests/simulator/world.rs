@@ -17,13 +17,17 @@ use comity::{
 const ROUNDS: u64 = 3;
 const STEPS: u64 = 40;
 
-struct Dice(Random);
+/// Seeded chance.
+pub struct Dice(Random);
 
 impl Dice {
-    fn below(&mut self, n: usize) -> usize {
+    pub fn new(seed: u64) -> Self {
+        Self(Random::from_seed(sha256(&[&seed.to_be_bytes()]).0))
+    }
+    pub fn below(&mut self, n: usize) -> usize {
         usize::try_from(u64::from_be_bytes(self.0.bytes()) % u64::try_from(n).unwrap()).unwrap()
     }
-    fn one<T: Clone>(&mut self, of: &[T]) -> Option<T> {
+    pub fn one<T: Clone>(&mut self, of: &[T]) -> Option<T> {
         if of.is_empty() { None } else { Some(of[self.below(of.len())].clone()) }
     }
 }
@@ -68,7 +72,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut cluster = Cluster::new(&["acme", "globex", "initech"]);
         let users = cluster.nodes.iter_mut().map(|node| vec![node.user("ann"), node.user("bob")]).collect();
-        let mut dice = Dice(Random::from_seed(sha256(&[&seed.to_be_bytes()]).0));
+        let mut dice = Dice::new(seed);
         for node in &mut cluster.nodes {
             node.rate = [991, 1000, 1009][dice.below(3)];
         }
