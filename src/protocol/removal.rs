@@ -6,7 +6,7 @@ use super::{
     Draft, Mark, Reject, Reply, State,
     command::RejectCode,
     gate, invite, membership, policy,
-    row::{InviteStatus, Removal, Row, RowKey},
+    row::{InviteStatus, Removal, Row, RowKey, SentInvite},
 };
 use crate::{
     ids::{ScopeId, ThreadId, UserId, WorkspaceId},
@@ -37,6 +37,7 @@ pub fn remove(
         return Err(Reject::not_found());
     }
     let threads = related(&draft.state, id);
+    let address = address(&draft.state, id, user);
     let epoch = end(draft, actor, id, user, Op::Remove { user })?;
     draft.audit("member.removed", Some(actor), Some(user.home()), Some(id), user.to_string());
     if everywhere {
@@ -44,6 +45,8 @@ pub fn remove(
             let direct = draft.state.scope(*thread).is_some_and(|scope| scope.members.contains_key(&user));
             if direct && draft.state.owns(*thread) {
                 end(draft, actor, (*thread).into(), user, Op::Remove { user })?;
+            } else {
+                void_open(draft, (*thread).into(), user, address.as_deref());
             }
         }
     }
@@ -64,20 +67,24 @@ fn related(state: &State, id: ScopeId) -> Vec<ThreadId> {
 
 /// The event, and the user's open invitations void (spec 6.5).
 fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, user: UserId, op: Op) -> Result<u64, Reject> {
-    let address = draft
-        .state
-        .scope(id)
-        .and_then(|scope| scope.members.get(&user))
-        .map(|member| member.profile.address.clone());
+    let address = address(&draft.state, id, user);
     let epoch = membership::append(draft, id, actor, vec![op])?;
-    let open = |sent: &&std::sync::Arc<super::row::SentInvite>| {
-        sent.scope == id
-            && sent.status == InviteStatus::Sent
-            && (Some(&sent.address) == address.as_ref() || sent.by == user)
+    void_open(draft, id, user, address.as_deref());
+    Ok(epoch)
+}
+
+fn address(state: &State, id: ScopeId, user: UserId) -> Option<String> {
+    state.scope(id)?.members.get(&user).map(|member| member.profile.address.clone())
+}
+
+/// Open invitations of the user, and those that he sent, stop counting: an invitation is a path to be.
+fn void_open(draft: &mut Draft<'_>, id: ScopeId, user: UserId, address: Option<&str>) {
+    let his = |sent: &SentInvite| address.is_some_and(|address| sent.address.eq_ignore_ascii_case(address));
+    let open = |sent: &&std::sync::Arc<SentInvite>| {
+        sent.scope == id && sent.status == InviteStatus::Sent && (his(sent) || sent.by == user)
     };
     let stale: Vec<_> = draft.state.sent.values().filter(open).cloned().collect();
     stale.into_iter().for_each(|sent| invite::void(draft, (*sent).clone()));
-    Ok(epoch)
 }
 
 /// A user leaves: here by an event, elsewhere cut off at once and stated to the owner (P5.2).

@@ -89,10 +89,12 @@ impl Person {
         Live::open(&self.host, &self.token, headers).await
     }
 
-    /// The stream said what was lost, and showed nothing of what followed but the fate of own words that waited.
+    /// The stream said what was lost, and showed nothing of what followed but the fate of own words that
+    /// waited, and of an invitation that is void.
     pub(crate) fn is_cut(&self, seen: &str) {
         assert!(!seen.contains("SECRET later"), "{}: {seen}", self.name);
-        let events: Vec<&str> = seen.split("event: ").filter(|event| !event.starts_with("pending")).collect();
+        let own = |event: &&str| event.starts_with("pending") || event.starts_with("invitation");
+        let events: Vec<&str> = seen.split("event: ").filter(|event| !own(event)).collect();
         let lost: Vec<usize> = (0..events.len()).filter(|at| events[*at].starts_with("lost")).collect();
         for name in ["group", "direct"] {
             let said = lost.iter().any(|at| events[*at].contains(&self.places.0[name]));
@@ -123,18 +125,13 @@ pub(crate) struct Stage {
 async fn topic(
     acme: &Workspace,
     alice: UserId,
-    group: ScopeId,
+    (group, subject): (ScopeId, &str),
     mia: UserId,
     globex: &Workspace,
     bob: UserId,
 ) -> ThreadId {
-    let groups = vec![group.group().unwrap()];
-    let made = Command::CreateThread {
-        actor: alice,
-        settings: settings("SECRET subject"),
-        groups,
-        addresses: vec![],
-    };
+    let (settings, groups) = (settings(subject), vec![group.group().unwrap()]);
+    let made = Command::CreateThread { actor: alice, settings, groups, addresses: vec![] };
     let Reply::Scope(topic, _) = acme.ask(made).await else { panic!() };
     add(acme, alice, topic, mia, Grade::Post).await;
     admit(acme, alice, topic, globex, bob, Grade::Post).await;
@@ -181,7 +178,7 @@ impl Stage {
         }
         let (_, other) = shared(&acme, alice, "Other", mia.0, &globex, bob.0).await;
         let old = shared_in(&acme, alice, group_id, mia.0, &globex, bob.0).await;
-        let direct = topic(&acme, alice, group_id, mia.0, &globex, bob.0).await;
+        let direct = topic(&acme, alice, (group_id, "SECRET subject"), mia.0, &globex, bob.0).await;
         let person = |name, column, user: (UserId, String), host: &str| Person {
             name,
             column,
@@ -205,15 +202,9 @@ impl Stage {
         self.say("SECRET words").await;
         let (spare_group, _) = self.shared("Spare").await;
         let (left, _) = self.shared("Left").await;
-        let spare_direct = topic(
-            &self.acme,
-            self.alice,
-            spare_group,
-            self.people[1].user,
-            &self.globex,
-            self.people[0].user,
-        )
-        .await;
+        let (bob, mia) = (self.people[0].user, self.people[1].user);
+        let spare_direct =
+            topic(&self.acme, self.alice, (spare_group, "Spare"), mia, &self.globex, bob).await;
         let mut people = std::mem::take(&mut self.people);
         for person in &mut people {
             let domain = ["globex.example", "acme.example"][person.column];
