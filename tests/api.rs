@@ -1,8 +1,12 @@
 //! The API of a real node over real HTTP: refusals, idempotency, pages, live events (P1, P3, P5).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
-use comity::cli::client::Client;
-use harness::Workspace;
+use comity::{
+    cli::client::Client,
+    protocol::Command,
+    wire::objects::{Action, Floor, Grade},
+};
+use harness::{Workspace, group, http::Live};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -150,5 +154,35 @@ async fn p7_2_live_events_end_with_the_membership() {
     while let Some((name, _)) = events.next().await.unwrap() {
         assert_ne!(name, "message", "a suspended user's stream ends without another message");
     }
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn p7_2_what_waits_for_a_slow_reader_is_withheld_after_the_removal() {
+    let mut api = Workspace::new("acme").await;
+    let (alice, (mia, token)) = (api.alice(), api.person("mia").await);
+    let mut chats = Vec::new();
+    for n in 0..5 {
+        let (scope, chat) = group(&api, alice, &n.to_string()).await;
+        let (users, grade, floor) = (vec![mia], Grade::Post, Floor::All);
+        api.ask(Command::AddMembers { actor: alice, scope, users, grade, floor }).await;
+        chats.push((scope, chat));
+    }
+    let before = api.handle().snapshot().position.to_string();
+    let (posts, text) = (190, "x".repeat(16_000));
+    for n in 0..posts {
+        for (m, (_, chat)) in (0..).zip(&chats) {
+            api.post(alice, *chat, n * 10 + m, &text).await;
+        }
+    }
+    let mut live = Live::open(&api.host, &token, &[("last-event-id", &before)]).await;
+    live.until("event: message").await;
+    for (scope, _) in &chats {
+        let remove = Action::Remove { scope: *scope, user: mia, everywhere: true };
+        api.ask(Command::Act(alice, remove)).await;
+    }
+    live.until(&format!("data: {{\"id\":\"{}\"}}", chats[4].0)).await;
+    let (shown, all) = (live.seen.matches("event: message").count(), usize::try_from(posts).unwrap() * 5);
+    assert!(shown < all, "all {all} were sent, those too that the reader had not taken when he was removed");
     api.stop().await;
 }
