@@ -48,9 +48,9 @@ async fn before(stage: &Stage, person: &Person, rows: impl Iterator<Item = &Row>
 }
 
 /// What the removed gets.
-async fn after(stage: &Stage, person: &Person) {
+async fn after(stage: &Stage, person: &Person, rows: impl Iterator<Item = &Row>) {
     let nowhere = person.places.nowhere();
-    for row in TABLE.iter().filter(|row| row.before[person.column] != 0) {
+    for row in rows.filter(|row| row.before[person.column] != 0) {
         for (path, body) in calls(row) {
             let answer = person.call(row, &path, &body, &person.places).await;
             let what = format!("{} as {}, {path}: {}", row.endpoint, person.name, answer.text);
@@ -77,11 +77,11 @@ fn is_last(row: &Row) -> bool {
 }
 
 async fn every_endpoint(stays: bool) {
-    let stage = Stage::new(stays).await;
+    let mut stage = Stage::new(stays).await;
     for person in &stage.people {
         before(&stage, person, TABLE.iter().filter(|row| !is_last(row))).await;
     }
-    let stage = stage.with_waiting().await;
+    stage.let_two_wait().await;
     for person in &stage.people {
         before(&stage, person, TABLE.iter().filter(|row| is_last(row))).await;
     }
@@ -102,7 +102,7 @@ async fn every_endpoint(stays: bool) {
         person.is_cut(&resumed.seen);
     }
     for person in &stage.people {
-        after(&stage, person).await;
+        after(&stage, person, TABLE.iter()).await;
     }
     stage.bea_brings_nobody_back().await;
     let mut fresh = Vec::new();
@@ -119,6 +119,9 @@ async fn every_endpoint(stays: bool) {
         assert!(!old.seen.contains("fence two"), "the session of this stream was ended: {}", old.seen);
     }
     stage.unchanged(&held);
+    // Whether the owner can be reached must not tell what exists.
+    stage.acme.stop().await;
+    after(&stage, &stage.people[0], TABLE.iter().filter(|row| row.after == After::Missing)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

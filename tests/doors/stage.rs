@@ -292,7 +292,7 @@ impl Stage {
     }
 
     /// The link rests on globex's side, so that two messages of bob's wait.
-    pub(crate) async fn with_waiting(mut self) -> Self {
+    pub(crate) async fn let_two_wait(&mut self) {
         self.globex.ask(Command::Pause(self.acme.id)).await;
         let bob = &mut self.people[0];
         for (n, spare) in [(1 << 40, false), (1 << 41, true)] {
@@ -305,7 +305,6 @@ impl Stage {
             let places = if spare { &mut bob.spare } else { &mut bob.places };
             places.set("waiting", id);
         }
-        self
     }
 
     /// A session goes on under its token.

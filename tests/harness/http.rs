@@ -62,8 +62,10 @@ impl Live {
 
     /// Reads on until the text has come.
     pub(crate) async fn until(&mut self, text: &str) {
+        let mut from = 0;
         let reading = async {
-            while !self.seen.contains(text) {
+            while !self.seen[from..].contains(text) {
+                from = self.seen.floor_char_boundary(self.seen.len().saturating_sub(text.len()));
                 assert!(self.more().await, "the stream ended before `{text}`: {}", self.seen);
             }
         };
