@@ -11,6 +11,7 @@ use table::{After, Row, TABLE};
 
 #[path = "../harness/mod.rs"]
 mod harness;
+mod peer;
 mod stage;
 mod table;
 

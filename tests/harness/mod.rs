@@ -17,7 +17,7 @@ use comity::{
     node::{Handle, Node, Snapshot, identity},
     protocol::{
         Command, Records as _, Reply, gate, people,
-        row::{PeerStatus, Role},
+        row::{Home, PeerStatus, Role},
     },
     time::Millis,
     wire::{
@@ -39,6 +39,8 @@ pub(crate) struct Workspace {
     pub(crate) host: String,
     /// The token of the first admin, `alice`.
     pub(crate) admin: String,
+    /// Its identity as it began.
+    pub(crate) home: Home,
 }
 
 impl Workspace {
@@ -55,7 +57,7 @@ impl Workspace {
         let domain = format!("{name}.example");
         let home = identity::init(dir.path(), name, &domain, vec![address.to_string()]).unwrap();
         let admin = identity::first_admin(dir.path(), "alice").unwrap().unwrap();
-        Self { dir, address, node: None, id: home.id, host: String::new(), admin }
+        Self { dir, address, node: None, id: home.id, host: String::new(), admin, home }
     }
 
     pub(crate) async fn start(&mut self) {

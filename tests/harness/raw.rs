@@ -76,11 +76,18 @@ pub(crate) async fn send(stream: &mut SendStream, bytes: &[u8]) {
 }
 
 pub(crate) async fn receive<T: serde::Serialize + serde::de::DeserializeOwned>(stream: &mut RecvStream) -> T {
+    next(stream).await.unwrap()
+}
+
+/// `None`: the stream ended.
+pub(crate) async fn next<T: serde::Serialize + serde::de::DeserializeOwned>(
+    stream: &mut RecvStream,
+) -> Option<T> {
     let mut length = [0; 4];
-    stream.read_exact(&mut length).await.unwrap();
+    stream.read_exact(&mut length).await.ok()?;
     let mut bytes = vec![0; u32::from_be_bytes(length).try_into().unwrap()];
-    stream.read_exact(&mut bytes).await.unwrap();
-    cbor::decode(&bytes).unwrap()
+    stream.read_exact(&mut bytes).await.ok()?;
+    Some(cbor::decode(&bytes).unwrap())
 }
 
 /// Why the node closed the connection.
