@@ -12,6 +12,7 @@ use table::{After, Row, TABLE};
 #[path = "../harness/mod.rs"]
 mod harness;
 mod peer;
+mod restored;
 mod stage;
 mod table;
 
