@@ -78,6 +78,17 @@ fn is_last(row: &Row) -> bool {
     row.endpoint.contains("/pending") || row.endpoint.contains("/token")
 }
 
+/// P7.3: where nobody stays, no list shows even the admin what was there.
+async fn lists_of_an_admin(stage: &Stage) {
+    let lists =
+        TABLE.iter().map(|row| row.endpoint).filter(|row| row.starts_with("GET") && !row.contains('{'));
+    for head in lists.filter(|row| *row != "GET /events" && !stage.stays()) {
+        let answer = harness::http::ask(&stage.globex.host, &stage.globex.admin, head, "", &[]).await;
+        assert_eq!(answer.status, 200, "{head}: {}", answer.text);
+        assert!(!answer.text.contains("SECRET"), "{head}: {}", answer.text);
+    }
+}
+
 async fn every_endpoint(stays: bool) {
     let mut stage = Stage::new(stays).await;
     for person in &stage.people {
@@ -106,6 +117,7 @@ async fn every_endpoint(stays: bool) {
     for person in &stage.people {
         after(&stage, person, TABLE.iter()).await;
     }
+    lists_of_an_admin(&stage).await;
     stage.bea_brings_nobody_back().await;
     let mut fresh = Vec::new();
     for person in &stage.people {

@@ -136,8 +136,8 @@ impl Peer {
         }
     }
 
-    fn act(&self, action: Action, id: u8) -> Submit {
-        let act = Act { id: SubmissionId([id; 16]), user: self.bob, action, time: Millis(0) };
+    fn act(&self, user: UserId, action: Action, id: u8) -> Submit {
+        let act = Act { id: SubmissionId([id; 16]), user, action, time: Millis(0) };
         Submit::Act { signed: envelope::sign(act, Some(self.acme.id), &self.sign).bytes().clone() }
     }
 
@@ -172,20 +172,16 @@ impl Peer {
 
     /// bob comes in; his invitation as acme signed it.
     async fn admit(&self, link: &mut Link, scope: ScopeId) -> Blob {
-        let (address, grade) = ("bob@globex.example".into(), Grade::Invite);
+        self.admit_as(link, scope, self.bob, "bob@globex.example").await
+    }
+
+    async fn admit_as(&self, link: &mut Link, scope: ScopeId, user: UserId, address: &str) -> Blob {
+        let (address, grade) = (address.into(), Grade::Invite);
         let offer = Action::Invite { scope, address, grade, floor: Floor::All, until: None };
-        let Reply::Invited(id) = self.acme.ask(Command::Act(self.acme.alice(), offer)).await else {
-            panic!()
-        };
-        let invite = link.row(|item| match item {
-            Item::Invite { invite } if envelope::peek::<Invite>(invite).unwrap().id == id => {
-                Some(invite.clone())
-            }
-            _ => None,
-        });
-        let invite = invite.await;
-        link.feed(&[self.consent(&invite, self.bob)]).await;
-        self.acme.until("bob", |view| view.state.scope(scope).unwrap().members.contains_key(&self.bob)).await;
+        let Reply::Invited(_) = self.acme.ask(Command::Act(self.acme.alice(), offer)).await else { panic!() };
+        let invite = link.invitation().await;
+        link.feed(&[self.consent(&invite, user)]).await;
+        self.acme.until("him", |view| view.state.scope(scope).unwrap().members.contains_key(&user)).await;
         invite
     }
 
@@ -239,16 +235,23 @@ impl Link {
         heard
     }
 
-    /// Waits for a row of acme's feed.
-    async fn row<T>(&mut self, wanted: impl Fn(&Item) -> Option<T>) -> T {
-        loop {
-            if let Heard::Control(Control::Feed { frame }) = self.next().await {
-                let items = frame.items.iter().map(|item| cbor::decode::<Item>(item).unwrap());
-                if let Some(found) = items.into_iter().find_map(|item| wanted(&item)) {
-                    return found;
-                }
-            }
+    /// The next invitation.
+    async fn invitation(&mut self) -> Blob {
+        let got = self.rows_until(|item| matches!(item, Item::Invite { .. })).await;
+        let mut invites = got.into_iter().filter_map(|item| match item {
+            Item::Invite { invite } => Some(invite),
+            _ => None,
+        });
+        invites.next().unwrap()
+    }
+
+    /// Rows of acme's feed up to the one that is wanted.
+    async fn rows_until(&mut self, wanted: impl Fn(&Item) -> bool) -> Vec<Item> {
+        let mut got = Vec::new();
+        while !got.iter().any(&wanted) {
+            got.extend(rows(&self.next().await));
         }
+        got
     }
 
     /// Everything up to a text in live content.
@@ -281,6 +284,16 @@ impl Link {
         send(&mut out, &[&[StreamKind::Submit.byte()], frame(&cbor::encode(submit)).as_slice()].concat())
             .await;
         receive(&mut back).await
+    }
+}
+
+/// The rows of a frame of acme's feed.
+fn rows(heard: &Heard) -> Vec<Item> {
+    match heard {
+        Heard::Control(Control::Feed { frame }) => {
+            frame.items.iter().map(|item| cbor::decode(item).unwrap()).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -562,7 +575,7 @@ async fn stage() -> (Stage, (FeedPosition, Vec<ScopeState>), Vec<SubmitAnswer>) 
     assert!(matches!(answers[0], SubmitAnswer::Posted { .. }), "before: a submission");
     let (mut action, mut id) = (None, 10);
     while let Some(next) = next_action(action.as_ref(), group_id, topic, alice) {
-        let answer = link.submit(&peer.act(next.clone(), id)).await;
+        let answer = link.submit(&peer.act(peer.bob, next.clone(), id)).await;
         let unknown =
             matches!(&answer, SubmitAnswer::Refused { code, .. } if *code == RejectCode::NotFound.code());
         assert!(!unknown, "before: {next:?}: {answer:?}");
@@ -579,14 +592,7 @@ async fn stage() -> (Stage, (FeedPosition, Vec<ScopeState>), Vec<SubmitAnswer>) 
     );
     peer.rename(group_id, "SECRET group too").await;
     let removed = peer.remove(group_id).await;
-    let is_removal = |item: &Item| match item {
-        Item::Event { event } => {
-            let event: Event = envelope::peek(event).unwrap();
-            (event.scope == Some(group_id) && event.epoch == removed).then_some(())
-        }
-        _ => None,
-    };
-    link.row(is_removal).await;
+    link.rows_until(|item| is_event(item, group_id, removed)).await;
     let acme = peer.acme.id;
     let lost = Lost { group: group_id, chat, topic, invite, alice, acme };
     (Stage { peer, link, lost, other: other_chat, words: 100, removed }, old, answers)
@@ -693,10 +699,14 @@ async fn submits(stage: &Stage, answers: &[SubmitAnswer]) {
     let (mut action, mut elsewhere, mut id) = (None, None, 10);
     while let Some(next) = next_action(action.as_ref(), lost.group, lost.topic, lost.alice) {
         let other = next_action(elsewhere.as_ref(), nowhere().0, nowhere().1, lost.alice).unwrap();
-        let there = refusal(link.submit(&peer.act(next.clone(), id + 100)).await);
+        let there = refusal(link.submit(&peer.act(peer.bob, next.clone(), id + 100)).await);
         assert_eq!(there.0, not_found, "{next:?}");
-        assert_eq!(there, refusal(link.submit(&peer.act(other.clone(), id + 150)).await), "P3.1: {next:?}");
-        let again = link.submit(&peer.act(next.clone(), id)).await;
+        assert_eq!(
+            there,
+            refusal(link.submit(&peer.act(peer.bob, other.clone(), id + 150)).await),
+            "P3.1: {next:?}"
+        );
+        let again = link.submit(&peer.act(peer.bob, next.clone(), id)).await;
         let old = &answers[usize::from(id - 9)];
         let done = matches!(old, SubmitAnswer::Done { .. });
         assert!(if done { again == *old } else { refusal(again).0 == not_found }, "{next:?}");
@@ -737,22 +747,14 @@ async fn p7_2_a_comparison_brings_nothing_from_before_or_after_the_membership() 
     peer.admit(&mut link, other).await;
     for (n, scopes) in (1..).zip([old, ids.into_iter().map(zero).collect()]) {
         link.say(&Control::Compare { scopes }).await;
-        let mut got = Vec::new();
-        while !got.iter().any(|item| {
-            matches!(item, Item::Snapshot { snapshot }
-            if envelope::peek::<Snapshot>(snapshot).unwrap().scope == other)
-        }) {
-            if let Heard::Control(Control::Feed { frame }) = link.next().await {
-                got.extend(frame.items.iter().map(|item| cbor::decode::<Item>(item).unwrap()));
-            }
-        }
+        let is_other = |item: &Item| match item {
+            Item::Snapshot { snapshot } => envelope::peek::<Snapshot>(snapshot).unwrap().scope == other,
+            _ => false,
+        };
+        let mut got = link.rows_until(is_other).await;
         let fence = format!("fence {n}");
         peer.acme.post(alice, chat, n, &fence).await;
-        for heard in link.until_text(&fence).await {
-            if let Heard::Control(Control::Feed { frame }) = heard {
-                got.extend(frame.items.iter().map(|item| cbor::decode::<Item>(item).unwrap()));
-            }
-        }
+        got.extend(link.until_text(&fence).await.iter().flat_map(rows));
         let events = got.iter().filter_map(|item| match item {
             Item::Event { event } => Some(envelope::peek::<Event>(event).unwrap()),
             _ => None,
@@ -763,4 +765,70 @@ async fn p7_2_a_comparison_brings_nothing_from_before_or_after_the_membership() 
         }
         assert!(!got.iter().any(|item| contains(&cbor::encode(item), "SECRET")), "comparison {n}: {got:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p6_2_a_comparison_brings_the_event_that_took_the_last_path_through_a_group() {
+    let peer = Peer::new().await;
+    let mut link = peer.link(None).await;
+    let alice = peer.acme.alice();
+    let (scope, _) = group(&peer.acme, alice, "Group").await;
+    peer.admit(&mut link, scope).await;
+    let group = scope.group().unwrap();
+    for ends in [false, true] {
+        let made = Command::CreateThread {
+            actor: alice,
+            settings: settings("Topic"),
+            groups: vec![group],
+            addresses: vec![],
+        };
+        let Reply::Scope(topic, _) = peer.acme.ask(made).await else { panic!() };
+        let old = peer.state(topic);
+        peer.rename(topic, "Led to it").await;
+        let thread = topic.thread().unwrap();
+        let last = if ends { Action::End { scope: topic } } else { Action::RemoveGroup { thread, group } };
+        peer.acme.ask(Command::Act(alice, last)).await;
+        let last = peer.state(topic).epoch;
+        if !ends {
+            peer.rename(topic, "SECRET later").await;
+        }
+        link.rows_until(|item| is_event(item, topic, last)).await;
+        link.say(&Control::Compare { scopes: vec![old] }).await;
+        let got = link.rows_until(|item| is_event(item, topic, last)).await;
+        assert!(got.iter().any(|item| is_event(item, topic, last - 1)), "what led to it");
+        assert!(!got.iter().any(|item| contains(&cbor::encode(item), "SECRET")), "{got:?}");
+    }
+}
+
+fn is_event(item: &Item, scope: ScopeId, epoch: u64) -> bool {
+    match item {
+        Item::Event { event } => {
+            let event: Event = envelope::peek(event).unwrap();
+            event.scope == Some(scope) && event.epoch == epoch
+        }
+        _ => false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p2_4_nobody_comes_back_under_the_invitation_of_a_colleague_for_somebody_else() {
+    let peer = Peer::new().await;
+    let mut link = peer.link(None).await;
+    let (scope, _) = group(&peer.acme, peer.acme.alice(), "Group").await;
+    let user = |n: u8| UserId::new(peer.globex.id, [n; 16]);
+    let (bea, fay) = (user(6), user(7));
+    peer.admit_as(&mut link, scope, bea, "bea@globex.example").await;
+    peer.admit(&mut link, scope).await;
+    peer.remove(scope).await;
+    for (n, address, who) in [(1, "eve@globex.example", peer.bob), (2, "fay@globex.example", fay)] {
+        let (address, grade) = (address.into(), Grade::Post);
+        let offer = Action::Invite { scope, address, grade, floor: Floor::All, until: None };
+        let answer = link.submit(&peer.act(bea, offer, n)).await;
+        assert!(matches!(answer, SubmitAnswer::Done { .. }), "{answer:?}");
+        let invite = link.invitation().await;
+        link.feed(&[peer.consent(&invite, who)]).await;
+    }
+    let members = |view: &comity::node::Snapshot| view.state.scope(scope).unwrap().members.clone();
+    let view = peer.acme.until("fay, behind him", |view| members(view).contains_key(&fay)).await;
+    assert!(!members(&view).contains_key(&peer.bob), "an admin removed him: only an admin brings him back");
 }

@@ -364,6 +364,10 @@ impl Stage {
         }
     }
 
+    pub(crate) fn stays(&self) -> bool {
+        self.bea.is_some()
+    }
+
     /// P2.4: a colleague with the grade `invite` may invite, but not whom an admin removed.
     pub(crate) async fn bea_brings_nobody_back(&self) {
         let Some((_, token)) = &self.bea else { return };
