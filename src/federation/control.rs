@@ -182,7 +182,8 @@ impl Stream {
     /// The owner's answer to the last request.
     async fn lease_came(&mut self, lease: Blob) -> Result<(), LinkError> {
         let Some((nonce, asked)) = self.asking.last() else {
-            return Err(LinkError::Protocol("a lease that nobody asked for".into()));
+            tracing::debug!(peer = %self.shared.peer, "a lease that nobody asked for");
+            return Ok(());
         };
         let owner = self.shared.peer;
         match self.shared.handle.ask(Command::LeaseGranted { owner, nonce, asked, lease }).await {
@@ -196,6 +197,10 @@ impl Stream {
     /// A follower says what it holds; after the last frame it is served (spec 12.2).
     async fn witnessed(&mut self, frame: Witness) -> Result<(), LinkError> {
         let (peer, handle) = (self.shared.peer, self.shared.handle.clone());
+        if !self.recalling.is_open() {
+            tracing::debug!(%peer, "an answer to a question that was not asked");
+            return Ok(());
+        }
         let held = self.recalling.answered(&frame)?;
         self.asked(handle.ask(Command::Witness(peer, frame)).await)?;
         if let Some(held) = held {

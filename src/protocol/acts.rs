@@ -67,7 +67,10 @@ pub fn create_thread(
     if groups.len() > limits::GROUPS_PER_THREAD || addresses.len() > limits::GROUPS_PER_THREAD * 8 {
         return Err(Reject::new(RejectCode::TooLarge, "too many recipients"));
     }
-    let owner = groups.first().and_then(|group| draft.state.scope(*group)).map(|scope| scope.head.owner);
+    // Whoever may not know of a group hears so here: the way to its owner would tell that it exists (P3.1).
+    let first =
+        groups.first().map(|group| policy::known_scope(&draft.state, actor, (*group).into())).transpose()?;
+    let owner = first.map(|scope| scope.head.owner);
     if let Some(owner) = owner.filter(|owner| *owner != draft.me()) {
         return forward(draft, actor, owner, Action::StartThread { settings, groups, addresses });
     }

@@ -3,19 +3,22 @@
 //! Duty: taking rows in order, acknowledgement, a new feed after a comparison. Never: a row lost, or a
 //! feed that stalls because of one bad row.
 
+use std::collections::BTreeSet;
+
 use super::{
     Change, Draft, Mark, Reject, Reply,
     command::RejectCode,
     draft::{linked, running_hash},
     ending, evidence, fanout, follow, grouplink, identity, invite, recovery, removal,
     row::{Peer, PeerStatus, Row},
+    state::Scope,
 };
 use crate::{
-    ids::{FeedId, Hash, ScopeId, WorkspaceId},
+    ids::{FeedId, GroupId, Hash, ScopeId, WorkspaceId},
     wire::{
-        Blob, cbor,
+        Blob, Object as _, cbor, envelope,
         frames::{FeedFrame, Item, ScopeState},
-        objects::Word,
+        objects::{Event, Op, Word},
     },
 };
 
@@ -200,7 +203,13 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: 
         }
         return;
     }
-    let last = if follows { now.1 } else { last_concern(draft, peer, held, now.1) };
+    if !proven(draft, held, now.0) {
+        if follows {
+            fanout::introduce(draft, peer, held.scope);
+        }
+        return;
+    }
+    let last = if follows { now.1 } else { last_concern(draft, peer, &scope) };
     for epoch in held.epoch + 1..=last {
         if let Some(event) = draft.ctx.records.event(held.scope, now.0, epoch) {
             draft.feed(peer, &Item::Event { event });
@@ -221,13 +230,42 @@ fn not_here(draft: &mut Draft<'_>, peer: WorkspaceId, scope: ScopeId) {
     removal::state(draft, peer, Word::NotHere { scope });
 }
 
-/// The removal of the peer's last user: nothing after it concerns the peer.
-fn last_concern(draft: &Draft<'_>, peer: WorkspaceId, held: &ScopeState, now: u64) -> u64 {
-    let tombstones =
-        draft.state.scope(held.scope).map(|scope| scope.head.tombstones.clone()).unwrap_or_default();
-    let ended = draft.state.scope(held.scope).is_some_and(|scope| scope.head.ended);
-    let last = tombstones.iter().filter(|(user, _)| user.home() == peer).map(|(_, epoch)| *epoch).max();
-    if ended { now } else { last.unwrap_or(held.epoch) }
+/// Whether the peer was told of the position that it names: else it would get events from before its membership.
+fn proven(draft: &Draft<'_>, held: &ScopeState, incarnation: u64) -> bool {
+    let event = draft.ctx.records.event(held.scope, held.incarnation, held.epoch);
+    let hash = event.and_then(|event| envelope::unverified_hash(Event::TYPE, None, &event).ok());
+    held.incarnation == incarnation && hash == Some(held.hash)
+}
+
+/// What ended it for a peer that follows no more: nothing after that concerns it (P7.2).
+fn last_concern(draft: &Draft<'_>, peer: WorkspaceId, scope: &Scope) -> u64 {
+    let id = scope.head.id;
+    let left = scope.head.tombstones.iter().filter(|(user, _)| user.home() == peer).map(|(_, epoch)| *epoch);
+    let removals = draft.state.removals.range((id, 0)..=(id, u64::MAX));
+    let removals = removals.filter(|(_, removal)| removal.homes.iter().any(|(home, _)| *home == peer));
+    let by_group = taken_off(draft, peer, scope);
+    left.chain(removals.map(|((_, epoch), _)| *epoch)).chain(by_group).max().unwrap_or(0)
+}
+
+/// The event that took a group of the peer's readers off a thread, or ended the thread under them.
+fn taken_off(draft: &Draft<'_>, peer: WorkspaceId, scope: &Scope) -> Option<u64> {
+    let head = &scope.head;
+    let reads = |id: GroupId| draft.state.scope(id).is_some_and(|group| group.homes.contains_key(&peer));
+    let (mut groups, mut last) = (BTreeSet::new(), None);
+    let signed = head.id.thread().map(|_| draft.ctx.records.events(head.id, 0)).unwrap_or_default();
+    for event in signed.iter().filter_map(|event| envelope::peek::<Event>(event).ok()) {
+        for op in event.ops {
+            match op {
+                Op::AddGroup { recipient, .. } if reads(recipient.group) => {
+                    groups.insert(recipient.group);
+                }
+                Op::RemoveGroup { group } if groups.remove(&group) => last = Some(event.epoch),
+                Op::End {} if !groups.is_empty() => last = Some(event.epoch),
+                _ => {}
+            }
+        }
+    }
+    last
 }
 
 /// Removals that the peer has not answered go out again: their receipts are a promise (spec 8.3).

@@ -6,7 +6,7 @@
 use super::{
     Draft, Reject, Reply,
     command::RejectCode,
-    fanout, membership, policy,
+    fanout, gate, membership, policy,
     row::{GroupLink, Row, RowKey},
     tighten,
 };
@@ -83,11 +83,15 @@ pub fn asked(
     };
     let starts = policy::grade(&draft.state, by, &scope) >= Some(Grade::Post);
     let open = scope.head.settings.externals && !scope.head.ended && !scope.head.settings.closed;
-    if !starts || !open {
+    let before = fanout::followers(&draft.state, group.into());
+    // The request is not signed by whom it names: it must not bring a roster to a peer that nobody let in.
+    let believed = by.home() == peer
+        || before.contains(&peer)
+        || (draft.state.is_local(by) && gate::reaches(&draft.state, by, thread));
+    if !starts || !open || !believed {
         draft.audit("group.refused", Some(by), Some(peer), Some(group.into()), thread.to_string());
         return Ok(());
     }
-    let before = fanout::followers(&draft.state, group.into());
     let consent = draft.sign(GroupConsent { group, thread, by, time: draft.ctx.now }, Some(peer));
     let (hash, bytes) = (consent.hash(), consent.bytes().clone());
     draft.put(Row::GroupLink(GroupLink { group, thread, follower: peer, consent: bytes.clone(), hash }));

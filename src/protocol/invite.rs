@@ -57,7 +57,25 @@ pub fn invite(draft: &mut Draft<'_>, actor: UserId, offer: Offer) -> Result<Repl
         return add_local(draft, actor, &scope, user, offer.grade, offer.floor, offer.until);
     }
     policy::externals_allowed(&draft.state, &scope)?;
+    if was_member(draft, &scope, &offer.address) && !policy::administers(&draft.state, actor, &scope) {
+        return Err(no_way_back());
+    }
     send(draft, actor, &scope, offer, home)
+}
+
+/// Whether somebody of another home came in by this address and is gone. What counts is [`consented`], which knows who
+/// it is; here the inviter is told at once.
+fn was_member(draft: &Draft<'_>, scope: &Scope, address: &str) -> bool {
+    let is_his = |of: &str| of.eq_ignore_ascii_case(address);
+    let came = |sent: &SentInvite| {
+        sent.scope == scope.head.id && sent.status == InviteStatus::Accepted && is_his(&sent.address)
+    };
+    draft.state.sent.values().any(|sent| came(sent))
+        && !scope.members.values().any(|member| is_his(&member.profile.address))
+}
+
+fn no_way_back() -> Reject {
+    policy::forbidden("bring back somebody who was removed: only an admin may")
 }
 
 /// The local part and the workspace of an address: own, or an active peer's by its domain.
@@ -242,7 +260,7 @@ pub fn add_members(
 fn check_tombstone(draft: &Draft<'_>, actor: UserId, scope: &Scope, user: UserId) -> Result<(), Reject> {
     let removed = scope.head.tombstones.iter().any(|(of, _)| *of == user);
     if removed && actor != user && !policy::administers(&draft.state, actor, scope) {
-        return Err(policy::forbidden("bring back somebody who was removed: only an admin may"));
+        return Err(no_way_back());
     }
     Ok(())
 }
@@ -337,7 +355,8 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
     };
     let removed_since =
         scope.head.tombstones.iter().any(|(user, epoch)| *user == consent.user && *epoch > sent.epoch);
-    let open = sent.status == InviteStatus::Sent && !removed_since && !scope.head.ended;
+    let back = !removed_since && check_tombstone(draft, sent.by, &scope, consent.user).is_ok();
+    let open = sent.status == InviteStatus::Sent && back && !scope.head.ended;
     if !open || policy::externals_allowed(&draft.state, &scope).is_err() {
         return Ok(());
     }

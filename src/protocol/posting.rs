@@ -166,6 +166,10 @@ pub fn submitted(
             "the author's home is not the workspace on this channel",
         ));
     }
+    // Before anything that depends on the thread: the answer must not tell that it exists (P3.1).
+    if sealed.commitment() != claimed.commitment {
+        return Err(Reject::new(RejectCode::Malformed, "the body is not the one that was committed to"));
+    }
     if !draft.state.owns(claimed.thread) {
         return Err(Reject::not_found());
     }
@@ -174,9 +178,6 @@ pub fn submitted(
         let stored = draft.ctx.records.stored(thread, seq);
         let same = stored.is_some_and(|stored| stored.entry.commitment == claimed.commitment);
         return if same { Ok(Reply::Posted(seq)) } else { Err(conflict()) };
-    }
-    if sealed.commitment() != claimed.commitment {
-        return Err(Reject::new(RejectCode::Malformed, "the body is not the one that was committed to"));
     }
     sequence(draft, claimed, sealed, body, Some((peer, signed))).map(Reply::Posted)
 }

@@ -40,12 +40,15 @@ pub fn remove(
         return Err(Reject::not_found());
     }
     let threads = related(&draft.state, id);
+    let address = addresses(&draft.state, id, &BTreeSet::from([user]));
     let epoch = end(draft, actor, id, user, Op::Remove { user })?;
     if everywhere {
         for thread in threads.iter().filter(|thread| ScopeId::Thread(**thread) != id) {
             let direct = draft.state.scope(*thread).is_some_and(|scope| scope.members.contains_key(&user));
             if direct && draft.state.owns(*thread) {
                 end(draft, actor, (*thread).into(), user, Op::Remove { user })?;
+            } else {
+                void_offers(draft, (*thread).into(), &BTreeSet::from([user]), &address);
             }
         }
     }
@@ -84,8 +87,7 @@ pub struct Cut {
 pub fn cut(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, ops: &[Op]) -> Result<u64, Reject> {
     let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
     let gone: BTreeSet<UserId> = ops.iter().filter_map(Op::ends_place_of).collect();
-    let places = gone.iter().filter_map(|user| scope.members.get(user));
-    let addresses: BTreeSet<String> = places.map(|member| member.profile.address.clone()).collect();
+    let addresses = addresses(&draft.state, id, &gone);
     let mut epoch = scope.head.epoch;
     for ops in ops.chunks(limits::OPS_PER_EVENT) {
         epoch = membership::append(draft, id, actor, ops.to_vec())?;
@@ -114,16 +116,23 @@ fn note_ended(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, ops: &[Op]) {
 
 fn void_offers(draft: &mut Draft<'_>, id: ScopeId, gone: &BTreeSet<UserId>, addresses: &BTreeSet<String>) {
     let open = draft.state.open_offers(id);
-    let stale = open.filter(|sent| addresses.contains(&sent.address) || gone.contains(&sent.by));
+    let stale =
+        open.filter(|sent| addresses.contains(&sent.address.to_lowercase()) || gone.contains(&sent.by));
     let stale: Vec<_> = stale.cloned().collect();
     stale.into_iter().for_each(|sent| invite::void(draft, (*sent).clone()));
 }
 
 /// The open invitations of a user into a scope stop counting, and those that he sent.
 pub fn void_invitations(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
-    let member = draft.state.scope(id).and_then(|scope| scope.members.get(&user));
-    let address = member.map(|member| member.profile.address.clone());
-    void_offers(draft, id, &BTreeSet::from([user]), &address.into_iter().collect());
+    let gone = BTreeSet::from([user]);
+    let addresses = addresses(&draft.state, id, &gone);
+    void_offers(draft, id, &gone, &addresses);
+}
+
+/// The addresses of members, in lower case.
+fn addresses(state: &State, id: ScopeId, users: &BTreeSet<UserId>) -> BTreeSet<String> {
+    let places = users.iter().filter_map(|user| state.scope(id)?.members.get(user));
+    places.map(|member| member.profile.address.to_lowercase()).collect()
 }
 
 /// One place ends.
