@@ -8,12 +8,14 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
 use super::{client::Client, online, text};
 use crate::{
     ids::{ScopeId, UserId, WorkspaceId},
     limits,
     protocol::audit::{self, Finding, Report},
+    time::Millis,
 };
 
 /// What can be done with the audit log.
@@ -97,11 +99,27 @@ fn escaped(text: &str) -> String {
 /// What needs a running node.
 pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) -> Result<()> {
     match command {
-        Command::List(filter) => online::print(&client.get(&filter.path()).await?, as_json),
+        Command::List(filter) => {
+            let mut answer = client.get(&filter.path()).await?;
+            if !as_json {
+                name_times(&mut answer);
+            }
+            online::print(&answer, as_json);
+        }
         Command::Export { first, last, out } => export(client, first, last, out).await?,
         Command::Verify { file } => verify(&file, as_json)?,
     }
     Ok(())
+}
+
+/// Times as people read them.
+fn name_times(answer: &mut Value) {
+    let lines = answer.get_mut("lines").and_then(Value::as_array_mut).into_iter().flatten();
+    for time in lines.filter_map(|line| line.pointer_mut("/line/time")) {
+        if let Some(ms) = time.as_u64() {
+            *time = Millis(ms).to_string().into();
+        }
+    }
 }
 
 async fn export(

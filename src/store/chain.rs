@@ -36,7 +36,7 @@ fn parse(stored: &[u8]) -> Result<(Hash, AuditRecord), Fault> {
     let damaged = |what: String| Fault::Damaged(format!("a line of the audit log: {what}"));
     let (hash, record) = stored.split_at_checked(32).ok_or_else(|| damaged("cut short".into()))?;
     let hash = hash.try_into().map_err(|error| damaged(format!("{error}")))?;
-    let record = cbor::decode(record).map_err(|error| damaged(error.to_string()))?;
+    let record = ciborium::from_reader(record).map_err(|error| damaged(error.to_string()))?;
     Ok((Hash(hash), record))
 }
 
