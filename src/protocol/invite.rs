@@ -6,7 +6,7 @@
 use super::{
     Draft, Mark, Reject, Reply,
     command::RejectCode,
-    fanout, membership, policy,
+    fanout, follow, membership, policy,
     row::{InvitePolicy, InviteStatus, PeerStatus, ReceivedInvite, Row, SentInvite},
     state::Scope,
 };
@@ -201,6 +201,7 @@ fn add_local(
     let mut member = local_member(draft, user, actor, grade, floor, scope.head.epoch + 1)?;
     member.until = until;
     membership::append(draft, scope.head.id, actor, vec![Op::Join { member, invite: None, consent: None }])?;
+    follow::reopen_granted(draft, scope.head.id);
     draft.audit("member.added", Some(actor), None, Some(scope.head.id), String::new());
     Ok(Reply::Done)
 }
@@ -235,6 +236,7 @@ pub fn add_members(
         }
         membership::append(draft, id, actor, ops)?;
     }
+    follow::reopen_granted(draft, id);
     draft.audit("member.added", Some(actor), None, Some(id), format!("{} people", new.len()));
     Ok(if new.is_empty() { Reply::Already } else { Reply::Done })
 }

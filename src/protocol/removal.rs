@@ -96,6 +96,7 @@ pub fn cut(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, ops: &[Op]) -> Res
             draft.delete(RowKey::GroupLink((*group, thread)));
         }
     }
+    leaving::drop_copies(draft, id);
     let open = draft.state.open_offers(id);
     let stale = open.filter(|sent| addresses.contains(&sent.address) || gone.contains(&sent.by));
     let stale: Vec<_> = stale.cloned().collect();
