@@ -49,6 +49,30 @@ async fn two_nodes_talk_break_and_part() {
     b.stop().await;
 }
 
+/// P7.5, P8.1: the end waits for a peer that is away; it takes it and confirms it when it connects.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_peering_reaches_a_peer_that_was_away() {
+    let (a, mut b) = (Workspace::new("acme").await, Workspace::new("globex").await);
+    let (alice, bob) = (a.user("alice").await, b.user("bob").await);
+    peer(&a, &b).await;
+    let (_, chat) = shared_group(&a, alice, &b, bob).await;
+    a.post(alice, chat, 1, "one").await;
+    b.until("one", |snapshot| reads(snapshot, bob, chat) == ["one"]).await;
+    b.stop().await;
+    a.ask(Command::EndPeer(alice, b.id)).await;
+    a.post(alice, chat, 2, "two").await;
+    b.start().await;
+    let ended = |snapshot: &Snapshot| snapshot.state.peers[&a.id].status == PeerStatus::Ended;
+    let seen = b.until("the end", ended).await;
+    assert!(!gate::reaches(&seen.state, bob, chat) && seen.stored(chat, 1).is_none(), "no access, no copy");
+    let receipt = |snapshot: &Snapshot| {
+        snapshot.state.removals.values().all(|removal| removal.homes.iter().all(|(_, at)| at.is_some()))
+    };
+    let seen = a.until("P7.6: the receipt", receipt).await;
+    assert_eq!(seen.state.removals.len(), 1);
+    b.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_wait_for_an_owner_that_is_away() {
     let (mut a, b) = (Workspace::new("acme").await, Workspace::new("globex").await);

@@ -184,9 +184,14 @@ fn rejoined(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
     let ours =
         event.ops.iter().any(|op| matches!(op, Op::Join { member, .. } if draft.state.is_local(member.user)));
     if ours || event.ops.iter().any(|op| matches!(op, Op::AddGroup { .. })) {
-        for thread in granted(draft, id) {
-            reopen(draft, thread);
-        }
+        reopen_granted(draft, id);
+    }
+}
+
+/// Copies of foreign threads that the scope grants are fetched anew from where its newcomers may begin.
+pub fn reopen_granted(draft: &mut Draft<'_>, id: ScopeId) {
+    for thread in granted(draft, id) {
+        reopen(draft, thread);
     }
 }
 

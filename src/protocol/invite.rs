@@ -6,7 +6,7 @@
 use super::{
     Draft, Mark, Reject, Reply,
     command::RejectCode,
-    fanout, membership, policy, removal,
+    fanout, follow, membership, policy, removal,
     row::{InvitePolicy, InviteStatus, PeerStatus, ReceivedInvite, Row, SentInvite},
     state::Scope,
 };
@@ -217,6 +217,7 @@ fn add_local(
     let mut member = local_member(draft, user, actor, grade, floor, scope.head.epoch + 1)?;
     member.until = until;
     membership::append(draft, scope.head.id, actor, vec![Op::Join { member, invite: None, consent: None }])?;
+    follow::reopen_granted(draft, scope.head.id);
     draft.audit("member.added", Some(actor), None, Some(scope.head.id), user.to_string());
     Ok(Reply::Done)
 }
@@ -253,6 +254,7 @@ pub fn add_members(
         let added: Vec<String> = chunk.iter().map(ToString::to_string).collect();
         draft.audit("member.added", Some(actor), None, Some(id), added.join(" "));
     }
+    follow::reopen_granted(draft, id);
     Ok(if new.is_empty() { Reply::Already } else { Reply::Done })
 }
 

@@ -101,6 +101,11 @@ fn deny(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
     draft.delete(RowKey::Member((id, user)));
     draft.mark(Mark::Lost(id, vec![user]));
     draft.mark(Mark::Scope(id));
+    drop_copies(draft, id);
+}
+
+/// Copies of foreign threads that nobody reads any more go, also those read through a group of ours (P7.3).
+pub fn drop_copies(draft: &mut Draft<'_>, id: ScopeId) {
     for thread in removal::related(&draft.state, id) {
         if !draft.state.owns(thread) && !replica::has_reader(&draft.state, thread) {
             replica::purge(draft, thread);

@@ -98,6 +98,7 @@ pub fn cut(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, ops: &[Op]) -> Res
             draft.delete(RowKey::GroupLink((*group, thread)));
         }
     }
+    leaving::drop_copies(draft, id);
     void_offers(draft, id, &gone, &addresses);
     Ok(epoch)
 }

@@ -310,6 +310,7 @@ fn an_ended_peer_says_nothing_that_counts() {
 
 /// P7.5: ten thousand memberships in fifty scopes: one event each, and no work that grows with their product.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the time that it takes is shown")]
 fn ten_thousand_memberships_end_with_one_command() {
     for (scopes, each) in [(50u64, 200u64), (2, 5_000)] {
         let mut cluster = Cluster::new(&["acme", "globex"]);

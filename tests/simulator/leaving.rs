@@ -187,6 +187,35 @@ fn a_join_that_arrives_too_late_is_taken_back() {
     assert!(cluster.nodes[1].disk.content.is_empty());
 }
 
+/// P7.3: the last reader of a foreign thread read it through a group of his own home: the copy goes, and comes again for
+/// the next one.
+#[test]
+fn a_copy_goes_with_its_last_reader_through_an_own_group() {
+    let mut cluster = Cluster::new(&["acme", "globex"]);
+    let (ann, bob, dan) =
+        (cluster.nodes[0].user("ann"), cluster.nodes[1].user("bob"), cluster.nodes[0].user("dan"));
+    cluster.nodes[0].run(Command::SetRole(dan, Role::Admin)).unwrap();
+    let (one, _) = group(&mut cluster.nodes[0], ann, "one");
+    let (theirs, _) = group(&mut cluster.nodes[1], bob, "theirs");
+    join(&mut cluster, 0, 1, ann, one.into(), bob, "bob@globex.example");
+    let (settings, groups) = (crate::world::settings("back"), vec![theirs, one]);
+    let start = Command::CreateThread { actor: bob, settings, groups, addresses: vec![] };
+    let Reply::Scope(back, _) = cluster.nodes[1].run(start).unwrap() else { panic!() };
+    let back = back.thread().unwrap();
+    cluster.settle();
+    post(&mut cluster.nodes[1], bob, back, 1);
+    cluster.settle();
+    assert_eq!(shown(&cluster.nodes[0], ann, back), 1);
+    cluster.nodes[0].run(Command::SetRole(ann, Role::Suspended)).unwrap();
+    assert!(!cluster.nodes[0].disk.content.keys().any(|(thread, _)| *thread == back), "no reader, no copy");
+    cluster.settle();
+    let (scope, users) = (one.into(), vec![dan]);
+    let add = Command::AddMembers { actor: dan, scope, users, grade: Grade::Post, floor: Floor::All };
+    cluster.nodes[0].run(add).unwrap();
+    cluster.settle();
+    assert_eq!(shown(&cluster.nodes[0], dan, back), 1);
+}
+
 /// P5.5: one person out of one foreign group, by the home's admin.
 #[test]
 fn an_admin_takes_one_person_out_of_one_foreign_group() {
