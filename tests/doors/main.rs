@@ -128,7 +128,7 @@ async fn every_endpoint(stays: bool) {
     stage.go_on("fence two").await;
     for (live, (_, old)) in fresh.iter_mut().zip(&mut streams) {
         live.until("fence two").await;
-        old.to_end().await;
+        old.end().await;
         assert!(!live.seen.contains("SECRET"), "{}", live.seen);
         assert!(!old.seen.contains("fence two"), "the session of this stream was ended: {}", old.seen);
     }

@@ -301,7 +301,7 @@ impl Stage {
                 Reply::Pending(self.acme.id)
             );
             let view = self.globex.handle().snapshot();
-            let id = view.state.outbox.values().last().unwrap().submission;
+            let id = view.state.outbox.values().next_back().unwrap().submission;
             let places = if spare { &mut bob.spare } else { &mut bob.places };
             places.set("waiting", id);
         }

@@ -74,7 +74,7 @@ impl Live {
     }
 
     /// Reads on until the stream ends.
-    pub(crate) async fn to_end(&mut self) {
+    pub(crate) async fn end(&mut self) {
         let reading = async { while self.more().await {} };
         let ended = tokio::time::timeout(PATIENCE, reading).await.is_ok();
         assert!(ended, "the stream does not end: {}", self.seen);
@@ -89,7 +89,7 @@ impl Live {
 
     /// The position of the last event that came.
     pub(crate) fn position(&self) -> String {
-        let ids = self.seen.lines().filter_map(|line| line.strip_prefix("id:"));
-        ids.last().unwrap().trim().to_owned()
+        let mut ids = self.seen.lines().filter_map(|line| line.strip_prefix("id:"));
+        ids.next_back().unwrap().trim().to_owned()
     }
 }
