@@ -7,7 +7,7 @@ use comity::{
         Snapshot,
         identity::{self, Rotate},
     },
-    protocol::{Command, Records as _, Reply},
+    protocol::{Command, Records as _, Reply, gate, row::PeerStatus},
     wire::{Blob, objects::Action},
 };
 use harness::{PATIENCE, Workspace, peer, reads, shared_group};
@@ -53,7 +53,7 @@ async fn two_nodes_talk_break_and_part() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_a_peering_reaches_a_peer_that_was_away() {
     let (a, mut b) = (Workspace::new("acme").await, Workspace::new("globex").await);
-    let (alice, bob) = (a.user("alice").await, b.user("bob").await);
+    let (alice, bob) = (a.alice(), b.user("bob").await);
     peer(&a, &b).await;
     let (_, chat) = shared_group(&a, alice, &b, bob).await;
     a.post(alice, chat, 1, "one").await;
