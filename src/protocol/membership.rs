@@ -107,7 +107,8 @@ pub(super) fn append_now(
     let before = fanout::audience(&draft.state, id);
     let (incarnation, epoch) = match ops.first() {
         Some(Op::Incarnate { .. }) => {
-            let incarnation = recovery::next_incarnation(scope.head.incarnation, draft.random());
+            let before = recovery::behind(&draft.state, id).unwrap_or(0).max(scope.head.incarnation);
+            let incarnation = recovery::next_incarnation(before, draft.random());
             (incarnation, recovery::first_epoch(incarnation))
         }
         _ => (scope.head.incarnation, scope.head.epoch + 1),

@@ -255,6 +255,11 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> 
     if to < from || to >= high {
         recovery::promise(draft, Promise::Found(thread));
     }
+    if to < from {
+        // No head of ours covers the rest: nobody was shown it, and the thread goes on without it (spec 12.3).
+        let incarnation = draft.state.scope(thread).map_or(0, |scope| scope.head.incarnation);
+        recovery::promise(draft, Promise::Behind(thread.into(), incarnation));
+    }
     if to >= from {
         draft.put(Row::Log(new));
         draft.mark(Mark::Content { thread, from, to });

@@ -264,7 +264,16 @@ impl Cluster {
         let numbers = row.acked + 1..=row.queued.min(row.acked + 5);
         let items: Vec<Blob> = numbers.filter_map(|n| self.nodes[a].disk.feed(to, n)).collect();
         if items.is_empty() {
-            return false;
+            // An empty frame shows where the feed stands: who was restored compares (spec 9.3, 9.6).
+            let inbound = self.nodes[b].state.peers[&from].inbound;
+            if inbound.is_some_and(|(feed, number, _)| feed == row.feed && number >= row.acked) {
+                return false;
+            }
+            let frame = FeedFrame { feed: row.feed, first: row.acked + 1, items };
+            if self.nodes[b].run(Command::Feed(from, frame)).is_err() {
+                self.compare(a, b);
+            }
+            return true;
         }
         let last = row.acked + u64::try_from(items.len()).unwrap();
         let frame = FeedFrame { feed: row.feed, first: row.acked + 1, items };
@@ -326,6 +335,7 @@ impl Cluster {
         if !recovery::needs_word(&self.nodes[a].state, follower) {
             return false;
         }
+        self.nodes[b].run(Command::Comparing(owner)).unwrap();
         let theirs = witness::own(&self.nodes[a].state);
         let mut held = Vec::new();
         for frame in witness::answer(&self.nodes[b].state, &self.nodes[b].disk, owner, &theirs) {
@@ -349,6 +359,7 @@ impl Cluster {
     /// b says what it holds of a's scopes, and gets a new feed.
     pub fn compare(&mut self, a: usize, b: usize) {
         let (from, to) = (self.nodes[a].id, self.nodes[b].id);
+        self.nodes[b].run(Command::Comparing(from)).unwrap();
         let held = witness::held(&self.nodes[b].state, from);
         self.nodes[a].run(Command::Compare(to, held)).unwrap();
     }
