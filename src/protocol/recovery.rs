@@ -8,7 +8,8 @@ use super::{
     command::RejectCode,
     fanout, feed, lease, membership, posting,
     row::{Deferred, PeerStatus, Row, RowKey},
-    uptime::Promise,
+    sabotage::{Switch, broken},
+    uptime::{Check, Promise},
 };
 use crate::{
     ids::{ScopeId, UserId, WorkspaceId},
@@ -19,7 +20,8 @@ use crate::{
 /// Whether a peer was compared since the start, and the journal is trusted: before, its users are not served.
 #[must_use]
 pub fn is_compared(state: &State, peer: WorkspaceId) -> bool {
-    state.uptime.check.as_ref().is_none_or(|check| check.trusted && check.compared.contains(&peer))
+    let heard = |check: &Check| broken(Switch::NoComparison) || check.compared.contains(&peer);
+    state.uptime.check.as_ref().is_none_or(|check| check.trusted && heard(check))
 }
 
 /// Whether a peer has yet to say what it holds.
@@ -71,7 +73,8 @@ pub fn ready(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
         return Err(checking());
     }
     let reborn = draft.state.uptime.check.as_ref().is_some_and(|check| check.reborn.contains(&id));
-    if reborn || !(silent(&draft.state, id) || fetching(&draft.state, id)) {
+    if broken(Switch::SameIncarnation) || reborn || !(silent(&draft.state, id) || fetching(&draft.state, id))
+    {
         return Ok(());
     }
     incarnate(draft, id)
