@@ -63,8 +63,18 @@ pub fn is_ready(state: &State, id: ScopeId) -> bool {
     is_late(state) || !(silent(state, id) || fetching(state, id))
 }
 
-/// Makes the scope fit for something new (spec 12.1, 12.3): a follower that stayed silent, or content that nobody
-/// brought back, lead to a new incarnation first.
+/// The highest position of the scope that an answer showed to be signed, if it lies above what is held: events before it
+/// are missing.
+#[must_use]
+pub fn signed_above(state: &State, id: ScopeId) -> Option<(u64, u64)> {
+    let head = &state.scope(id)?.head;
+    let waiting = &state.uptime.check.as_ref()?.waiting;
+    let ((_, incarnation, epoch), _) = waiting.range((id, 0, 0)..=(id, u64::MAX, u64::MAX)).next_back()?;
+    Some((*incarnation, *epoch)).filter(|at| *at > (head.incarnation, head.epoch))
+}
+
+/// Makes the scope fit for something new (spec 12.1, 12.3): a follower that stayed silent, and content or events
+/// that nobody brought back, lead to a new incarnation first.
 ///
 /// # Errors
 /// The followers are still being asked: the command is to be repeated in a moment.
@@ -73,8 +83,9 @@ pub fn ready(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
         return Err(checking());
     }
     let reborn = draft.state.uptime.check.as_ref().is_some_and(|check| check.reborn.contains(&id));
-    if broken(Switch::SameIncarnation) || reborn || !(silent(&draft.state, id) || fetching(&draft.state, id))
-    {
+    let unheard = !reborn && (silent(&draft.state, id) || fetching(&draft.state, id));
+    let gap = signed_above(&draft.state, id).is_some();
+    if !(unheard || gap) || broken(Switch::SameIncarnation) {
         return Ok(());
     }
     incarnate(draft, id)
