@@ -107,7 +107,9 @@ pub(super) fn append_now(
     let before = fanout::audience(&draft.state, id);
     let (incarnation, epoch) = match ops.first() {
         Some(Op::Incarnate { .. }) => {
-            let before = recovery::behind(&draft.state, id).unwrap_or(0).max(scope.head.incarnation);
+            let above = recovery::signed_above(&draft.state, id).map_or(0, |(incarnation, _)| incarnation);
+            let behind = recovery::behind(&draft.state, id).unwrap_or(0);
+            let before = scope.head.incarnation.max(above).max(behind);
             let incarnation = recovery::next_incarnation(before, draft.random());
             (incarnation, recovery::first_epoch(incarnation))
         }

@@ -8,7 +8,8 @@ use super::{
     command::RejectCode,
     fanout, feed, lease, membership, posting,
     row::{Deferred, PeerStatus, Row, RowKey},
-    uptime::Promise,
+    sabotage::{Switch, broken},
+    uptime::{Check, Promise},
 };
 use crate::{
     ids::{ScopeId, UserId, WorkspaceId},
@@ -19,7 +20,8 @@ use crate::{
 /// Whether a peer was compared since the start, and the journal is trusted: before, its users are not served.
 #[must_use]
 pub fn is_compared(state: &State, peer: WorkspaceId) -> bool {
-    state.uptime.check.as_ref().is_none_or(|check| check.trusted && check.compared.contains(&peer))
+    let heard = |check: &Check| broken(Switch::NoComparison) || check.compared.contains(&peer);
+    state.uptime.check.as_ref().is_none_or(|check| check.trusted && heard(check))
 }
 
 /// Whether a peer has yet to say what it holds.
@@ -60,8 +62,18 @@ pub fn is_ready(state: &State, id: ScopeId) -> bool {
     is_late(state) || !(unheard(state) || fetching(state, id))
 }
 
-/// Makes the scope fit for something new (spec 12.1, 12.3): a follower that stayed silent, or content that nobody
-/// brought back, lead to a new incarnation first.
+/// The highest position of the scope that an answer showed to be signed, if it lies above what is held: events before it
+/// are missing.
+#[must_use]
+pub fn signed_above(state: &State, id: ScopeId) -> Option<(u64, u64)> {
+    let head = &state.scope(id)?.head;
+    let waiting = &state.uptime.check.as_ref()?.waiting;
+    let ((_, incarnation, epoch), _) = waiting.range((id, 0, 0)..=(id, u64::MAX, u64::MAX)).next_back()?;
+    Some((*incarnation, *epoch)).filter(|at| *at > (head.incarnation, head.epoch))
+}
+
+/// Makes the scope fit for something new (spec 12.1, 12.3): a follower that stayed silent, and content or events
+/// that nobody brought back, lead to a new incarnation first.
 ///
 /// # Errors
 /// The followers are still being asked: the command is to be repeated in a moment.
@@ -70,8 +82,9 @@ pub fn ready(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
         return Err(checking());
     }
     let reborn = draft.state.uptime.check.as_ref().is_some_and(|check| check.reborn.contains(&id));
-    if reborn || !(unheard(&draft.state) || fetching(&draft.state, id) || behind(&draft.state, id).is_some())
-    {
+    let unheard = !reborn && (unheard(&draft.state) || fetching(&draft.state, id));
+    let gap = signed_above(&draft.state, id).is_some() || behind(&draft.state, id).is_some();
+    if !(unheard || gap) || broken(Switch::SameIncarnation) {
         return Ok(());
     }
     incarnate(draft, id)

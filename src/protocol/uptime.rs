@@ -8,6 +8,7 @@ use imbl::{OrdMap, OrdSet};
 use crate::{
     ids::{ScopeId, ThreadId, UserId, WorkspaceId},
     time::{Boot, Millis},
+    wire::Blob,
 };
 
 /// The part of [`super::State`] that a restart forgets.
@@ -47,6 +48,8 @@ pub struct Check {
     pub behind: OrdMap<ScopeId, u64>,
     /// Own threads of which a peer has more, up to that entry.
     pub lost: OrdMap<ThreadId, (WorkspaceId, u64)>,
+    /// Own events and snapshots above what is held, by scope, incarnation and epoch, between which events are missing.
+    pub waiting: OrdMap<(ScopeId, u64, u64), Blob>,
 }
 
 impl Default for Uptime {
@@ -85,6 +88,10 @@ pub enum Promise {
     Behind(ScopeId, u64),
     /// A peer has an own thread up to this entry.
     Lost(ThreadId, WorkspaceId, u64),
+    /// An own event or snapshot of this incarnation and epoch does not continue what is held.
+    Waiting(ScopeId, u64, u64, Blob),
+    /// It does now, or nothing can lead to it any more.
+    Placed(ScopeId, u64, u64),
     /// Nothing more is to be fetched of it.
     Found(ThreadId),
     /// An owner's lease is held; its request left at this moment.
@@ -132,6 +139,12 @@ impl Check {
             Promise::Settled(scope, user, by) => drop(self.denied.remove(&(*scope, *user, *by))),
             Promise::Lost(thread, peer, high) => drop(self.lost.insert(*thread, (*peer, *high))),
             Promise::Found(thread) => drop(self.lost.remove(thread)),
+            Promise::Waiting(scope, incarnation, epoch, object) => {
+                self.waiting.insert((*scope, *incarnation, *epoch), object.clone());
+            }
+            Promise::Placed(scope, incarnation, epoch) => {
+                self.waiting.remove(&(*scope, *incarnation, *epoch));
+            }
             Promise::Started(..)
             | Promise::Held(..)
             | Promise::Given(..)
