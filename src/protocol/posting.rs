@@ -186,11 +186,30 @@ pub fn submitted(
 /// An own message that waited while its thread was not ready (spec 12.1).
 pub(super) fn sequence_own(draft: &mut Draft<'_>, pending: &Pending) {
     let Pending { submission: id, thread, author, kind, time, .. } = pending.clone();
+    // A restored disk may hold the message as waiting while it was sequenced, forgotten, and is brought back.
+    if let Some(seq) = sequenced(draft, thread, id) {
+        answered(draft, pending.owner, id, Ok(seq));
+        return;
+    }
     let commitment = pending.sealed.commitment();
     let submission = Submission { id, thread, author, kind, commitment, time };
     let body = parse_body(&pending.sealed.body);
     let done = body.and_then(|body| sequence(draft, submission, pending.sealed.clone(), body, None));
     answered(draft, pending.owner, id, done);
+}
+
+/// Where an own submission was sequenced, this decision included.
+fn sequenced(draft: &Draft<'_>, thread: ThreadId, id: SubmissionId) -> Option<u64> {
+    let me = draft.me();
+    let before = draft.ctx.records.submitted(me, id).filter(|(of, _)| *of == thread).map(|(_, seq)| seq);
+    before.or_else(|| {
+        draft.changes.iter().find_map(|change| match change {
+            Change::Content(Stored { entry, .. }) if entry.submission == id && entry.author.home() == me => {
+                Some(entry.seq)
+            }
+            _ => None,
+        })
+    })
 }
 
 /// Membership, settings, signature; then the entry (spec 7.3).

@@ -14,7 +14,11 @@ use super::{
 use crate::{
     ids::{ScopeId, UserId, WorkspaceId},
     limits,
-    wire::{Blob, frames::ScopeState, objects::Op},
+    wire::{
+        Blob, Object as _, envelope,
+        frames::ScopeState,
+        objects::{Event, Op},
+    },
 };
 
 /// Whether a peer was compared since the start, and the journal is trusted: before, its users are not served.
@@ -83,17 +87,27 @@ pub fn ready(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
     }
     let reborn = draft.state.uptime.check.as_ref().is_some_and(|check| check.reborn.contains(&id));
     let unheard = !reborn && (unheard(&draft.state) || fetching(&draft.state, id));
-    let gap = signed_above(&draft.state, id).is_some() || behind(&draft.state, id).is_some();
+    let gap = signed_above(&draft.state, id).is_some() || is_behind(draft, id);
     if !(unheard || gap) || broken(Switch::SameIncarnation) {
         return Ok(());
     }
     incarnate(draft, id)
 }
 
-/// The incarnation of a position that a peer holds and we cannot reach.
+/// The highest incarnation of a position that a peer held and we did not.
 #[must_use]
 pub fn behind(state: &State, id: ScopeId) -> Option<u64> {
-    state.uptime.check.as_ref()?.behind.get(&id).copied()
+    state.uptime.check.as_ref()?.behind.get(&id).map(|(incarnation, ..)| *incarnation)
+}
+
+/// Whether a peer holds a position that is not on our chain, also after all that was brought back.
+fn is_behind(draft: &Draft<'_>, id: ScopeId) -> bool {
+    let position = draft.state.uptime.check.as_ref().and_then(|check| check.behind.get(&id)).copied();
+    position.is_some_and(|(incarnation, epoch, hash)| {
+        let held = draft.ctx.records.event(id, incarnation, epoch);
+        let held = held.and_then(|event| envelope::unverified_hash(Event::TYPE, None, &event).ok());
+        held != Some(hash)
+    })
 }
 
 /// A peer holds a position that we forgot and that nobody brought back: the scope has to go on above it (spec 12.3).
@@ -102,7 +116,7 @@ pub fn note_ahead(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
     let what = format!("epoch {ours} here, {} there", held.epoch);
     draft.audit("feed.peer-ahead", None, Some(peer), Some(held.scope), what);
     if draft.state.uptime.check.is_some() {
-        promise(draft, Promise::Behind(held.scope, held.incarnation));
+        promise(draft, Promise::Behind(held.scope, (held.incarnation, held.epoch, held.hash)));
     }
 }
 
@@ -188,7 +202,7 @@ fn catch_up(draft: &mut Draft<'_>) {
     let behind = draft.state.uptime.check.as_ref().map(|check| check.behind.clone()).unwrap_or_default();
     for (id, _) in behind {
         let alive = draft.state.scope(id).is_some_and(|scope| !scope.head.ended);
-        if !alive || !is_ready(&draft.state, id) {
+        if !alive || !is_ready(&draft.state, id) || !is_behind(draft, id) {
             continue;
         }
         if let Err(reject) = incarnate(draft, id) {

@@ -160,6 +160,9 @@ fn take_ascending(draft: &mut Draft<'_>, peer: WorkspaceId, entries: &[Stored]) 
             log.stale = true;
             break;
         } else if entry.previous != log.hash {
+            if held == log.high && drop_tail(draft, &log) {
+                return Ok(());
+            }
             return Err(contradiction("an entry does not continue the chain"));
         }
         check_entry(draft, peer, stored)?;
@@ -268,6 +271,9 @@ fn take_head(draft: &mut Draft<'_>, peer: WorkspaceId, covering: &Covering) -> R
         }
     } else {
         if let Err(reject) = check_head(draft, &log, &head) {
+            if drop_tail(draft, &log) {
+                return Ok(());
+            }
             return contradicted(draft, &log, &head, &covering.head).ok_or(reject);
         }
         cover_by(&mut log, head.scope, cover);
@@ -275,6 +281,32 @@ fn take_head(draft: &mut Draft<'_>, peer: WorkspaceId, covering: &Covering) -> R
     }
     draft.put(Row::Log(log));
     Ok(())
+}
+
+/// Entries that no head covers yet prove nothing: an owner that forgot them went on otherwise (spec 12.3). They go, and are
+/// asked for anew; `false`: there are none.
+fn drop_tail(draft: &mut Draft<'_>, log: &Log) -> bool {
+    let covered = log.covers.iter().map(|(_, cover)| cover.seq).max().unwrap_or(0);
+    if log.high <= covered {
+        return false;
+    }
+    let below = covered.max(log.low.saturating_sub(1));
+    let hash = if below >= log.low { entry_hash(draft, log.thread, below) } else { None };
+    let mut log = log.clone();
+    match hash {
+        Some(hash) => {
+            draft.changes.push(Change::Truncate(log.thread, below));
+            (log.high, log.hash) = (below, hash);
+            log.pending.clear();
+        }
+        None => {
+            draft.changes.push(Change::Purge(log.thread));
+            log = Log { marks: log.marks, ..Log::empty(log.thread, false) };
+        }
+    }
+    log.stale = true;
+    draft.put(Row::Log(log));
+    true
 }
 
 /// A head for the entry that another head of the owner covers, with another hash: evidence, and the thread freezes (spec

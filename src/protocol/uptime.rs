@@ -6,7 +6,7 @@
 use imbl::{OrdMap, OrdSet};
 
 use crate::{
-    ids::{ScopeId, ThreadId, UserId, WorkspaceId},
+    ids::{Hash, ScopeId, ThreadId, UserId, WorkspaceId},
     time::{Boot, Millis},
     wire::Blob,
 };
@@ -44,8 +44,8 @@ pub struct Check {
     pub reborn: OrdSet<ScopeId>,
     /// Memberships that somebody knows to be ended, before an event says so: scope, user, who ended it.
     pub denied: OrdSet<(ScopeId, UserId, UserId)>,
-    /// Scopes of which a peer holds a position that we cannot reach, with its incarnation.
-    pub behind: OrdMap<ScopeId, u64>,
+    /// The highest position of a scope that a peer held and we did not: incarnation, epoch, hash.
+    pub behind: OrdMap<ScopeId, (u64, u64, Hash)>,
     /// Own threads of which a peer has more, up to that entry.
     pub lost: OrdMap<ThreadId, (WorkspaceId, u64)>,
     /// Own events and snapshots above what is held, by scope, incarnation and epoch, between which events are missing.
@@ -84,8 +84,8 @@ pub enum Promise {
     Denied(ScopeId, UserId, UserId),
     /// An event says so now.
     Settled(ScopeId, UserId, UserId),
-    /// A peer holds a position of a scope, of this incarnation, that we cannot reach.
-    Behind(ScopeId, u64),
+    /// A peer holds this position of a scope, which we do not: incarnation, epoch, hash.
+    Behind(ScopeId, (u64, u64, Hash)),
     /// A peer has an own thread up to this entry.
     Lost(ThreadId, WorkspaceId, u64),
     /// An own event or snapshot of this incarnation and epoch does not continue what is held.
@@ -130,8 +130,8 @@ impl Check {
                 self.reborn.insert(*scope);
                 self.behind.remove(scope);
             }
-            Promise::Behind(scope, incarnation) => {
-                let most = self.behind.get(scope).copied().unwrap_or(0).max(*incarnation);
+            Promise::Behind(scope, position) => {
+                let most = self.behind.get(scope).map_or(*position, |held| (*held).max(*position));
                 self.behind.insert(*scope, most);
                 self.reborn.remove(scope);
             }

@@ -328,7 +328,8 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> 
     if to < from {
         // No head of ours covers the rest: nobody was shown it, and the thread goes on without it (spec 12.3).
         let incarnation = draft.state.scope(thread).map_or(0, |scope| scope.head.incarnation);
-        recovery::promise(draft, Promise::Behind(thread.into(), incarnation));
+        let unreachable = (incarnation, u64::MAX, Hash::ZERO);
+        recovery::promise(draft, Promise::Behind(thread.into(), unreachable));
     }
     if to >= from {
         draft.put(Row::Log(new));

@@ -68,6 +68,13 @@ pub struct Backup {
     journal: Vec<Mark>,
 }
 
+impl Backup {
+    /// Whether the copy has the user in the scope.
+    pub fn has(&self, scope: ScopeId, user: UserId) -> bool {
+        self.state.scope(scope).is_some_and(|scope| scope.members.contains_key(&user))
+    }
+}
+
 /// A workspace.
 #[derive(Clone)]
 pub struct Node {

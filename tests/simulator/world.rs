@@ -7,10 +7,10 @@ use comity::{
     crypto::{Random, sha256},
     ids::{ScopeId, SubmissionId, ThreadId, UserId},
     limits::RECOVERY_MILLIS,
-    protocol::{Command, Records as _, State, gate, recovery, row::InviteStatus},
+    protocol::{Command, State, gate, recovery, row::InviteStatus},
     wire::{
         envelope,
-        objects::{Action, EntryKind, Event, Floor, Grade, Head, Settings},
+        objects::{Action, EntryKind, Floor, Grade, Head, Settings},
     },
 };
 
@@ -105,15 +105,15 @@ impl World {
         let node = self.dice.below(3);
         let now = self.cluster.nodes[node].backup();
         let copy = self.backups.get(&node).filter(|_| self.dice.below(2) == 0).cloned();
-        if copy.is_some() {
-            self.note_known(node);
+        if let Some(copy) = &copy {
+            self.note_known(node, copy);
         }
         let from = copy.unwrap_or(now);
         self.cluster.nodes[node].restart(from);
     }
 
     /// Removals by this owner that the home of the removed has applied; what a home knew that is restored itself is lost.
-    fn note_known(&mut self, node: usize) {
+    fn note_known(&mut self, node: usize, copy: &Backup) {
         let id = self.cluster.nodes[node].id;
         self.known_out.retain(|(_, user)| user.home() != id);
         for (scope, user) in self.removed.keys() {
@@ -121,11 +121,9 @@ impl World {
             let owned = self.cluster.nodes[node].state.owns(*scope);
             let still =
                 self.cluster.nodes[node].state.scope(*scope).is_some_and(|s| s.members.contains_key(user));
-            let applied = home.disk.events(*scope, 0).iter().any(|event| {
-                let event = envelope::peek::<Event>(event).unwrap();
-                event.ops.iter().any(|op| op.ends_place_of() == Some(*user))
-            });
-            if owned && !still && applied {
+            let held = home.state.scope(*scope);
+            let applied = held.is_some_and(|held| !held.members.contains_key(user));
+            if owned && !still && applied && copy.has(*scope, *user) {
                 self.known_out.insert((*scope, *user));
             }
         }
