@@ -23,6 +23,7 @@ use crate::{
         Change, Command, Ctx, Mark, Records, Reject, Reply, State, decide, journal,
         row::{Node, Row},
         seal,
+        uptime::Promise,
     },
     store::{Committed, Fault, Store},
     time::{Boot, Millis},
@@ -182,6 +183,10 @@ impl Loop {
 impl Loop {
     /// Memberships and peerings go to the journal first: a crash in between leaves it ahead, never behind (spec 12.6).
     fn write(&mut self, state: &mut State, changes: &mut Vec<Change>) -> Result<Committed, Fault> {
+        let confirmed = changes.iter().any(|change| matches!(change, Change::Promise(Promise::Trusted)));
+        if let Some(journal) = self.journal.as_mut().filter(|_| confirmed) {
+            journal.confirm().map_err(|error| Fault::Journal(error.to_string()))?;
+        }
         let records = journal::records(&self.view.state, changes);
         if let (Some(journal), Some(node), false) =
             (&mut self.journal, state.node.clone(), records.is_empty())
