@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
@@ -12,6 +13,7 @@ use std::{
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
+    claims::{Claim, Claims},
     clock,
     snapshot::{Snapshot, View},
     tasks::Tasks,
@@ -102,6 +104,8 @@ pub struct Handle(Arc<Shared>);
 struct Shared {
     me: WorkspaceId,
     dir: PathBuf,
+    journal: Option<PathBuf>,
+    claims: Claims,
     control: mpsc::Sender<Input>,
     content: mpsc::Sender<Input>,
     view: watch::Receiver<Arc<Snapshot>>,
@@ -121,7 +125,12 @@ pub(super) struct Ends {
 }
 
 impl Handle {
-    pub(super) fn new(me: WorkspaceId, dir: &Path, snapshot: Snapshot, tasks: Tasks) -> (Self, Ends) {
+    pub(super) fn new(
+        me: WorkspaceId,
+        (dir, journal): (&Path, Option<&Path>),
+        snapshot: Snapshot,
+        tasks: Tasks,
+    ) -> (Self, Ends) {
         let (control, control_end) = mpsc::channel(limits::CONTROL_QUEUE);
         let (content, content_end) = mpsc::channel(limits::CONTENT_QUEUE);
         let (view_end, view) = watch::channel(Arc::new(snapshot));
@@ -129,6 +138,8 @@ impl Handle {
         let shared = Shared {
             me,
             dir: dir.to_owned(),
+            journal: journal.map(Path::to_owned),
+            claims: Claims::default(),
             control,
             content,
             view,
@@ -183,6 +194,24 @@ impl Handle {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.0.dir
+    }
+
+    /// Where the journal belongs; `None`: it is switched off.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Path> {
+        self.0.journal.as_deref()
+    }
+
+    /// Somebody says that he is a peer, whom we do not know.
+    pub fn claimed(&self, workspace: WorkspaceId, from: SocketAddr) {
+        self.0.claims.note(Claim { workspace, at: self.now(), from });
+    }
+
+    /// Who said so, the newest first, without those who are peers by now.
+    #[must_use]
+    pub fn claims(&self) -> Vec<Claim> {
+        let peers = &self.snapshot().state.peers;
+        self.0.claims.all().into_iter().filter(|claim| !peers.contains_key(&claim.workspace)).collect()
     }
 
     /// The clock of the node.
