@@ -3,19 +3,26 @@
 //! Duty: freezing the scope, keeping both objects as portable evidence, raising the alarm on both sides. Never: judging
 //! across incarnations, destroying what is held.
 
+mod file;
+#[cfg(test)]
+mod tests;
+
+pub use file::{NoEvidence, Verdict, export, verify};
+
 use super::{
     Change, Draft, Mark, Reject,
     command::RejectCode,
     fanout, recovery,
-    row::{Contradiction, Row, ScopeHead},
+    row::{Contradiction, Row, RowKey, ScopeHead},
+    witness,
 };
 use crate::{
     crypto::sha256,
-    ids::{Hash, ScopeId, WorkspaceId},
+    ids::{GroupId, Hash, ScopeId, ThreadId, UserId, WorkspaceId},
     wire::{
-        Blob, envelope,
+        Blob, Object as _, Verified, envelope,
         frames::Item,
-        objects::{Event, Head, Snapshot},
+        objects::{Event, Head, Op, Snapshot},
     },
 };
 
@@ -36,17 +43,45 @@ pub struct Claim {
 #[must_use]
 pub fn claim(bytes: &Blob) -> Option<Claim> {
     if let Ok(event) = envelope::peek::<Event>(bytes) {
-        let hash = envelope::unverified_hash(2, None, bytes).ok()?;
-        let subject = event.scope.map_or_else(|| hash.0.to_vec(), |scope| scope_bytes(scope).to_vec());
-        return Some(Claim { subject, incarnation: event.incarnation, position: event.epoch, hash });
+        let hash = envelope::unverified_hash(Event::TYPE, None, bytes).ok()?;
+        return Some(Claim::of_event(&event, hash));
     }
     if let Ok(snapshot) = envelope::peek::<Snapshot>(bytes) {
-        let Snapshot { scope, incarnation, epoch, hash, .. } = snapshot;
-        return Some(Claim { subject: scope_bytes(scope).to_vec(), incarnation, position: epoch, hash });
+        return Some(Claim::of_snapshot(&snapshot));
     }
-    let Head { thread, scope, incarnation, seq, hash, .. } = envelope::peek::<Head>(bytes).ok()?;
-    let subject = [thread.as_ref(), &scope_bytes(scope)].concat();
-    Some(Claim { subject, incarnation, position: seq, hash })
+    Some(Claim::of_head(&envelope::peek::<Head>(bytes).ok()?))
+}
+
+impl Claim {
+    fn of_event(event: &Event, hash: Hash) -> Self {
+        let subject = scope_bytes(scope_of_event(event, hash)).to_vec();
+        Self { subject, incarnation: event.incarnation, position: event.epoch, hash }
+    }
+
+    fn of_snapshot(snapshot: &Snapshot) -> Self {
+        let Snapshot { scope, incarnation, epoch, hash, .. } = *snapshot;
+        Self { subject: scope_bytes(scope).to_vec(), incarnation, position: epoch, hash }
+    }
+
+    fn of_head(head: &Head) -> Self {
+        let Head { thread, scope, incarnation, seq, hash, .. } = *head;
+        let subject = [thread.as_ref(), &scope_bytes(scope)].concat();
+        Self { subject, incarnation, position: seq, hash }
+    }
+
+    /// Whether both speak of one position within one incarnation, and say that something else is there.
+    fn contradicts(&self, other: &Self) -> bool {
+        let place = |claim: &Self| (claim.subject.clone(), claim.incarnation, claim.position);
+        self.hash != other.hash && place(self) == place(other)
+    }
+}
+
+/// The first event of a scope names none: its hash is the id.
+fn scope_of_event(event: &Event, hash: Hash) -> ScopeId {
+    event.scope.unwrap_or(match event.ops.first() {
+        Some(Op::CreateThread { .. }) => ScopeId::Thread(ThreadId(hash.0)),
+        _ => ScopeId::Group(GroupId(hash.0)),
+    })
 }
 
 fn scope_bytes(scope: ScopeId) -> [u8; 33] {
@@ -60,35 +95,64 @@ fn scope_bytes(scope: ScopeId) -> [u8; 33] {
 /// Whether two objects contradict each other: one position within one incarnation, two hashes.
 #[must_use]
 pub fn contradict(first: &Blob, second: &Blob) -> bool {
-    claim(first).zip(claim(second)).is_some_and(|(a, b)| {
-        a.hash != b.hash && (a.subject, a.incarnation, a.position) == (b.subject, b.incarnation, b.position)
-    })
+    claim(first).zip(claim(second)).is_some_and(|(a, b)| a.contradicts(&b))
 }
 
-/// The follower's side: the scope freezes, the evidence is kept, the owner is told (spec 12.7).
+/// The follower's side: the scope freezes with the smaller membership of the two, the evidence is kept, the owner is
+/// told (spec 12.7).
 pub fn freeze(draft: &mut Draft<'_>, head: &ScopeHead, why: &str, objects: Option<(Blob, Blob)>) {
-    draft.put(Row::Scope(ScopeHead { frozen: Some(why.into()), ..head.clone() }));
-    draft.audit("scope.frozen", None, Some(head.owner), Some(head.id), why.into());
-    draft.mark(Mark::Scope(head.id));
+    if head.frozen.is_none() {
+        draft.put(Row::Scope(ScopeHead { frozen: Some(why.into()), ..head.clone() }));
+        draft.audit("scope.frozen", None, Some(head.owner), Some(head.id), why.into());
+        draft.mark(Mark::Scope(head.id));
+    }
     let Some((first, second)) = objects.filter(|(first, second)| contradict(first, second)) else { return };
-    keep(draft, head.owner, head.id, &first, &second);
-    if fanout::is_linked(&draft.state, head.owner) {
+    restrict(draft, head.id, &second);
+    let new = keep(draft, head.owner, head.id, &first, &second);
+    if new && fanout::is_linked(&draft.state, head.owner) {
         draft.feed(head.owner, &Item::Alarm { first, second });
     }
 }
 
-/// Keeps evidence under the hash of both objects, so that the same one is kept once.
-fn keep(draft: &mut Draft<'_>, owner: WorkspaceId, scope: ScopeId, first: &Blob, second: &Blob) {
-    let id = sha256(&[b"comity/1 evidence", first, second]);
+/// Who is out by either of two contradicting objects is out. Content stays: that is the owner's to decide when it goes on.
+fn restrict(draft: &mut Draft<'_>, id: ScopeId, later: &Blob) {
+    let Some(scope) = draft.state.scope(id).cloned() else { return };
+    let out: Vec<UserId> = if let Ok(event) = envelope::peek::<Event>(later) {
+        event
+            .ops
+            .iter()
+            .filter_map(Op::ends_place_of)
+            .filter(|user| scope.members.contains_key(user))
+            .collect()
+    } else if let Ok(snapshot) = envelope::peek::<Snapshot>(later) {
+        let stays = |user: &UserId| snapshot.members.iter().any(|member| member.user == *user);
+        scope.members.keys().filter(|user| !stays(user)).copied().collect()
+    } else {
+        Vec::new()
+    };
+    for user in &out {
+        draft.delete(RowKey::Member((id, *user)));
+    }
+    if !out.is_empty() {
+        draft.mark(Mark::Lost(id, out));
+    }
+}
+
+/// Keeps evidence under the hash of both objects in either order; whether it is new.
+fn keep(draft: &mut Draft<'_>, owner: WorkspaceId, scope: ScopeId, first: &Blob, second: &Blob) -> bool {
+    let (low, high) = if **first <= **second { (first, second) } else { (second, first) };
+    let id = sha256(&[b"comity/1 evidence", low, high]);
     if draft.state.evidence.contains_key(&id) {
-        return;
+        return false;
     }
     let (first, second, time) = (first.clone(), second.clone(), draft.ctx.now);
     draft.put(Row::Contradiction(Contradiction { id, owner, scope, first, second, time }));
     draft.audit("evidence.kept", None, Some(owner), Some(scope), id.to_string());
+    true
 }
 
-/// The owner's side of an alarm: both objects are ours. The scope goes on in a new incarnation, and the admin is told.
+/// The owner's side of an alarm: both objects are ours. The scope goes on in a new incarnation, what either of them took
+/// away is taken away there as well, and the admin is told.
 ///
 /// # Errors
 /// The objects are not ours, or do not contradict each other.
@@ -102,18 +166,28 @@ pub fn alarmed(draft: &mut Draft<'_>, peer: WorkspaceId, first: &Blob, second: &
     if !contradict(first, second) || !signed(draft, first) || !signed(draft, second) {
         return Err(Reject::new(RejectCode::Invalid, "the alarm shows no contradiction of ours"));
     }
-    let Some(scope) = scope_of(first) else { return Ok(()) };
+    let Some((scope, claim)) = scope_of(first).zip(claim(first)) else { return Ok(()) };
     keep(draft, me, scope, first, second);
     draft.audit("scope.contradicted", None, Some(peer), Some(scope), "a partner shows two objects".into());
-    if draft.state.owns(scope) && recovery::is_ready(&draft.state, scope) {
+    let incarnation = draft.state.scope(scope).map(|scope| scope.head.incarnation);
+    if !draft.state.owns(scope) || !recovery::is_ready(&draft.state, scope) {
+        return Ok(());
+    }
+    if incarnation == Some(claim.incarnation) {
         recovery::incarnate(draft, scope)?;
+    }
+    for object in [first, second] {
+        if let Ok(event) = draft.open::<Event>(object, None, me) {
+            let event: Verified<Event> = event;
+            witness::own_event(draft, Some(peer), &event)?;
+        }
     }
     Ok(())
 }
 
 fn scope_of(bytes: &Blob) -> Option<ScopeId> {
     if let Ok(event) = envelope::peek::<Event>(bytes) {
-        return event.scope;
+        return Some(scope_of_event(&event, envelope::unverified_hash(Event::TYPE, None, bytes).ok()?));
     }
     let snapshot = envelope::peek::<Snapshot>(bytes).map(|snapshot| snapshot.scope);
     snapshot.ok().or_else(|| envelope::peek::<Head>(bytes).ok().map(|head| head.scope))
