@@ -27,7 +27,8 @@ const PEER: &[&str] = &["workspace.id", "workspace.name", "status", "connected_s
 fn claim(claim: &Value) -> String {
     let at = |name: &str| plain(claim.get(name));
     let when = claim.get("at").and_then(Value::as_u64).map_or_else(String::new, |at| Millis(at).to_string());
-    let advice = "unknown here, unproven: if it was a partner before a restore, exchange a new ticket";
+    let advice =
+        "unknown here, unproven: if it was a partner before a restore, redeem a new ticket of theirs";
     let (who, from) = (at("workspace"), at("from"));
     clean(&format!("{who}  claims to be a peer, from {from} at {when}; {advice}")) + "\n"
 }
