@@ -20,7 +20,7 @@ use crate::{
     crypto::sha256,
     ids::{GroupId, Hash, ScopeId, ThreadId, UserId, WorkspaceId},
     wire::{
-        Blob, Object as _, Verified, envelope,
+        Blob, Object as _, Verified, cbor, envelope,
         frames::Item,
         objects::{Event, Head, Op, Snapshot},
     },
@@ -138,13 +138,15 @@ fn restrict(draft: &mut Draft<'_>, id: ScopeId, later: &Blob) {
     }
 }
 
-/// Keeps evidence under the hash of both objects in either order; whether it is new.
+/// Keeps evidence, once per scope and incarnation: more proves nothing more, and would let its owner fill the disk.
+/// Whether it is new.
 fn keep(draft: &mut Draft<'_>, owner: WorkspaceId, scope: ScopeId, first: &Blob, second: &Blob) -> bool {
-    let (low, high) = if **first <= **second { (first, second) } else { (second, first) };
-    let id = sha256(&[b"comity/1 evidence", low, high]);
-    if draft.state.evidence.contains_key(&id) {
+    let incarnation = |bytes: &Blob| claim(bytes).map(|claim| claim.incarnation);
+    let mut held = draft.state.evidence.values().filter(|held| held.owner == owner && held.scope == scope);
+    if held.any(|held| incarnation(&held.first) == incarnation(first)) {
         return false;
     }
+    let id = sha256(&[b"comity/1 evidence", first, second]);
     let (first, second, time) = (first.clone(), second.clone(), draft.ctx.now);
     draft.put(Row::Contradiction(Contradiction { id, owner, scope, first, second, time }));
     draft.audit("evidence.kept", None, Some(owner), Some(scope), id.to_string());
@@ -170,7 +172,12 @@ pub fn alarmed(draft: &mut Draft<'_>, peer: WorkspaceId, first: &Blob, second: &
     keep(draft, me, scope, first, second);
     draft.audit("scope.contradicted", None, Some(peer), Some(scope), "a partner shows two objects".into());
     let incarnation = draft.state.scope(scope).map(|scope| scope.head.incarnation);
-    if !draft.state.owns(scope) || !recovery::is_ready(&draft.state, scope) {
+    if !draft.state.owns(scope) {
+        return Ok(());
+    }
+    if !recovery::is_ready(&draft.state, scope) {
+        let (first, second) = (first.clone(), second.clone());
+        recovery::defer(draft, peer, &cbor::encode(&Item::Alarm { first, second }).into());
         return Ok(());
     }
     if incarnation == Some(claim.incarnation) {
