@@ -1,4 +1,4 @@
-//! `comity evidence`: what owners signed twice, and the check of such a file on any machine (spec 12.7).
+//! `comity evidence`: what owners signed twice, and the check of such a file on any machine (spec 12.8).
 
 use std::{
     fs,

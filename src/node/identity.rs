@@ -17,7 +17,9 @@ use crate::{
     crypto::{PublicKey, Random, SecretKey, fingerprint},
     ids::{Hash, UserId},
     protocol::{
-        Change, Command, Ctx, Reject, Reply, State, decide, identity, people,
+        Change, Command, Ctx, Reject, Reply, State, decide, identity,
+        journal::records as records_of,
+        people,
         row::{self, Home, Role, Row},
     },
     store::{Fault, Store},
@@ -179,6 +181,7 @@ pub(super) fn open_all(dir: &Path) -> Result<Opened, IdentityError> {
 pub(super) fn take_back(opened: &mut Opened, path: &Path) -> Result<(Option<Journal>, bool), IdentityError> {
     let known = opened.state.node.as_ref().map_or((0, Hash::ZERO), |node| node.journal);
     let (journal, found) = Journal::open(path, opened.home.id, known)?;
+    let mut journal = journal;
     let Found::Ahead(records) = found else {
         tracing::warn!(
             journal = %path.display(),
@@ -194,7 +197,11 @@ pub(super) fn take_back(opened: &mut Opened, path: &Path) -> Result<(Option<Jour
         let (reader, random) = (opened.store.reader()?, Random::from_seed(clock::seed()?));
         let (now, boot, key) = (clock::now(), clock::boot(), &opened.sign);
         let ctx = Ctx { now, boot, random, key, records: &reader };
-        let decision = decide(&opened.state, Command::Recorded(record), ctx)?;
+        let decision = decide(&opened.state, Command::Recorded(record.clone()), ctx)?;
+        // What the record led to beside itself is new, and belongs there too.
+        let mut led_to = records_of(&opened.state, &decision.changes);
+        led_to.retain(|led_to| *led_to != record);
+        journal.append(&led_to)?;
         decision.changes.iter().for_each(|change| opened.state.apply(change));
         opened.store.commit(&decision.changes)?;
     }

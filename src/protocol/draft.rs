@@ -10,8 +10,8 @@ use super::{
     row::{Peer, Row, RowKey},
 };
 use crate::{
-    crypto::{Random, SecretKey, sha256},
-    ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    crypto::{PublicKey, Random, SecretKey, sha256},
+    ids::{Hash, KeyId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     time::{Boot, Millis},
     wire::{AuditLine, Blob, Object, Proof, Stored, Verified, cbor, envelope, frames::Item, objects::Event},
 };
@@ -145,7 +145,28 @@ impl<'a> Draft<'a> {
         audience: Option<WorkspaceId>,
         signer: WorkspaceId,
     ) -> Result<Verified<T>, Reject> {
-        envelope::open(bytes, audience, |hint| self.state.signing_key(signer, hint)).map_err(|error| {
+        self.open_with(bytes, audience, |hint| self.state.signing_key(signer, hint))
+    }
+
+    /// Opens an object of ours that may be older than the keys of today; a revoked key counts for nothing (spec 2.4).
+    ///
+    /// # Errors
+    /// As [`Draft::open`].
+    pub fn open_own<T: Object>(&self, bytes: &Blob) -> Result<Verified<T>, Reject> {
+        self.open_with(bytes, None, |hint| {
+            let revoked = self.state.homes.get(&self.me).map(|home| &home.manifest.revoked);
+            let known = self.state.ever_key(self.me, hint);
+            known.filter(|key| revoked.is_none_or(|revoked| !revoked.contains(key)))
+        })
+    }
+
+    fn open_with<T: Object>(
+        &self,
+        bytes: &Blob,
+        audience: Option<WorkspaceId>,
+        key: impl Fn(KeyId) -> Option<PublicKey>,
+    ) -> Result<Verified<T>, Reject> {
+        envelope::open(bytes, audience, key).map_err(|error| {
             let code = match error {
                 envelope::EnvelopeError::Signature | envelope::EnvelopeError::UnknownKey(_) => {
                     RejectCode::Signature

@@ -54,8 +54,12 @@ pub fn records(before: &State, changes: &[Change]) -> Vec<Record> {
         }),
         _ => None,
     });
-    let mut records: Vec<Record> = found.collect();
-    records.dedup();
+    let mut records: Vec<Record> = Vec::new();
+    for record in found {
+        if !records.contains(&record) {
+            records.push(record);
+        }
+    }
     records
 }
 
@@ -66,7 +70,7 @@ pub fn records(before: &State, changes: &[Change]) -> Vec<Record> {
 pub fn taken_back(draft: &mut Draft<'_>, record: &Record) -> Result<Reply, Reject> {
     match record {
         Record::Event(bytes) => {
-            let event: Verified<Event> = draft.open(bytes, None, draft.me())?;
+            let event: Verified<Event> = draft.open_own(bytes)?;
             witness::own_event(draft, None, &event)?;
         }
         Record::Peer { id, status, endpoints, chain } => peer(draft, *id, *status, endpoints, chain)?,

@@ -53,6 +53,7 @@ pub fn write(draft: &mut Draft<'_>, writing: Writing) -> Result<Reply, Reject> {
         if !recovery::is_ready(&draft.state, thread.into()) {
             return queue(draft, draft.me(), submission, sealed, &body);
         }
+        recovery::own_posts(draft);
         return sequence(draft, submission, sealed, body, None).map(Reply::Posted);
     }
     queue(draft, scope.head.owner, submission, sealed, &body)

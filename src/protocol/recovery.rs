@@ -168,6 +168,7 @@ pub fn release(draft: &mut Draft<'_>) {
             reduce(draft, scope, user, actor);
         }
     }
+    own_posts(draft);
     if is_checking(&draft.state) {
         return;
     }
@@ -175,11 +176,10 @@ pub fn release(draft: &mut Draft<'_>) {
         draft.delete(RowKey::Deferred(row.number));
         feed::take(draft, row.peer, &row.item);
     }
-    own_posts(draft);
 }
 
-/// Own users' messages that were written while their thread was not ready.
-fn own_posts(draft: &mut Draft<'_>) {
+/// Own users' messages that were written while their thread was not ready, in their order.
+pub(super) fn own_posts(draft: &mut Draft<'_>) {
     let me = draft.me();
     let waiting = draft.state.outbox.range((me, 0)..=(me, u64::MAX)).map(|(_, row)| row.clone());
     for pending in waiting.filter(|row| row.refused.is_none()).collect::<Vec<_>>() {

@@ -6,18 +6,17 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    gate, posting,
+    evidence, gate, posting,
     row::{Cover, Log, PeerStatus, Row},
     witness,
 };
 use crate::{
-    crypto::PublicKey,
-    ids::{Hash, KeyId, ScopeId, ThreadId, WorkspaceId},
+    ids::{Hash, ScopeId, ThreadId, WorkspaceId},
     limits,
     wire::{
         Blob, Body, Entry, Stored, Verified, envelope,
         frames::{ContentFrame, Covering, HistoryPage, HistoryRequest},
-        objects::{EntryKind, Head, Manifest, Submission},
+        objects::{EntryKind, Head, Submission},
     },
 };
 
@@ -229,22 +228,12 @@ pub(super) fn check_entry(draft: &Draft<'_>, owner: WorkspaceId, stored: &Stored
 
 fn check_author(state: &State, owner: WorkspaceId, entry: &Entry, signed: &Blob) -> Result<(), Reject> {
     let home = entry.author.home();
-    let opened: Verified<Submission> =
-        envelope::open(signed, Some(owner), |hint| ever_valid_key(state, home, hint))
-            .map_err(|error| Reject::new(RejectCode::Signature, error.to_string()))?;
+    let opened: Verified<Submission> = envelope::open(signed, Some(owner), |hint| state.ever_key(home, hint))
+        .map_err(|error| Reject::new(RejectCode::Signature, error.to_string()))?;
     let Submission { id, thread, author, kind, commitment, time: _ } = opened.object().clone();
     let same = (id, thread, author, kind, commitment)
         == (entry.submission, entry.thread, entry.author, entry.kind, entry.commitment);
     if same { Ok(()) } else { Err(contradiction("an entry says otherwise than its author's signature")) }
-}
-
-/// A signing key that the workspace has or had: content is covered by a head of the owner (spec 2.4).
-fn ever_valid_key(state: &State, home: WorkspaceId, hint: KeyId) -> Option<PublicKey> {
-    state.signing_key(home, hint).or_else(|| {
-        let chain = &state.homes.get(&home)?.chain;
-        let manifests = chain.iter().rev().filter_map(|bytes| envelope::peek::<Manifest>(bytes).ok());
-        manifests.flat_map(|manifest| manifest.sign).find(|key| key.id() == hint)
-    })
 }
 
 /// A head that its owner has signed.
@@ -278,12 +267,25 @@ fn take_head(draft: &mut Draft<'_>, peer: WorkspaceId, covering: &Covering) -> R
             log.pending.push((head.scope, cover));
         }
     } else {
-        check_head(draft, &log, &head)?;
+        if let Err(reject) = check_head(draft, &log, &head) {
+            return contradicted(draft, &log, &head, &covering.head).ok_or(reject);
+        }
         cover_by(&mut log, head.scope, cover);
         draft.mark(Mark::Covered(head.thread));
     }
     draft.put(Row::Log(log));
     Ok(())
+}
+
+/// A head for the entry that another head of the owner covers, with another hash: evidence, and the thread freezes (spec
+/// 12.7). `None`: what is held may as well be wrong.
+fn contradicted(draft: &mut Draft<'_>, log: &Log, head: &Head, bytes: &Blob) -> Option<()> {
+    let held = log.covers.iter().chain(&log.pending).filter(|(of, _)| *of == head.scope);
+    let held = held.map(|(_, cover)| &cover.head).find(|held| evidence::contradict(held, bytes)).cloned()?;
+    let thread = draft.state.scope(head.thread)?.head.clone();
+    let why = "the owner signed two different ends of the thread";
+    evidence::freeze(draft, &thread, why, Some((held, bytes.clone())));
+    Some(())
 }
 
 fn check_head(draft: &Draft<'_>, log: &Log, head: &Head) -> Result<(), Reject> {

@@ -17,7 +17,10 @@ use crate::{
     crypto::{PublicKey, sha256},
     ids::{GroupId, Hash, InviteId, KeyId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     time::Millis,
-    wire::objects::{Member, ThreadKind},
+    wire::{
+        envelope,
+        objects::{Manifest, Member, ThreadKind},
+    },
 };
 
 /// A group or thread with its members.
@@ -143,6 +146,17 @@ impl State {
         let manifest = &self.homes.get(&workspace)?.manifest;
         let valid = |key: &&PublicKey| key.id() == hint && !manifest.revoked.contains(key);
         manifest.sign.iter().find(valid).copied()
+    }
+
+    /// A signing key that the workspace has or had: for what a valid word covers (spec 2.4).
+    #[must_use]
+    pub fn ever_key(&self, workspace: WorkspaceId, hint: KeyId) -> Option<PublicKey> {
+        self.signing_key(workspace, hint).or_else(|| {
+            let home = self.homes.get(&workspace)?;
+            let manifests =
+                home.chain.iter().rev().filter_map(|bytes| envelope::peek::<Manifest>(bytes).ok());
+            manifests.flat_map(|manifest| manifest.sign).find(|key| key.id() == hint)
+        })
     }
 
     /// Scopes through which content of the thread is granted: itself, then its recipient groups.

@@ -113,12 +113,11 @@ pub fn taken(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &Witness) -> Resul
 }
 
 fn own_object(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
-    let me = draft.me();
     if envelope::peek::<Event>(bytes).is_ok() {
-        let event: Verified<Event> = draft.open(bytes, None, me)?;
+        let event: Verified<Event> = draft.open_own(bytes)?;
         return own_event(draft, Some(peer), &event);
     }
-    let snapshot: Verified<Snapshot> = draft.open(bytes, None, me)?;
+    let snapshot: Verified<Snapshot> = draft.open_own(bytes)?;
     restore(draft, peer, snapshot.into_object());
     Ok(())
 }
@@ -267,9 +266,7 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> 
             format!("entries {from} to {to}"),
         );
     }
-    if !recovery::is_checking(&draft.state) {
-        recovery::release(draft);
-    }
+    recovery::release(draft);
     Ok(Reply::Done)
 }
 

@@ -1,4 +1,4 @@
-//! Bodies at rest (spec 8.9): under a random key per thread, which goes with the thread's copy, so that pages that the
+//! Bodies at rest (spec 8.12): under a random key per thread, which goes with the thread's copy, so that pages that the
 //! database keeps free hold nothing that could be read or guessed.
 //!
 //! Duty: keys, and the stored form of entries and of waiting messages. Never: a body in the clear on the disk.

@@ -206,7 +206,7 @@ impl Node {
 
     /// The time of the next command.
     pub fn next_time(&self) -> Millis {
-        Millis(self.steps + 1)
+        Millis(EPOCH + self.time)
     }
 
     /// Rows of the feed to a peer that it has not acknowledged.

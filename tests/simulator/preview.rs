@@ -66,7 +66,7 @@ impl Play {
             .scopes
             .keys()
             .copied()
-            .filter(|id| gate::sees_scope(&node.state, actor, *id))
+            .filter(|id| gate::knows_scope(&node.state, actor, *id))
             .collect();
         let groups: Vec<GroupId> = scopes.iter().filter_map(|id| id.group()).collect();
         let threads: Vec<_> = scopes.iter().filter_map(|id| id.thread()).collect();

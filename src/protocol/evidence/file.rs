@@ -1,4 +1,4 @@
-//! Evidence as a file (spec 12.7): two signed objects that contradict each other, with the manifests of who signed them.
+//! Evidence as a file (spec 12.8): two signed objects that contradict each other, with the manifests of who signed them.
 //!
 //! Duty: the file, and what it proves, with nothing but the file. Never: IO, a verdict that rests on anything outside.
 

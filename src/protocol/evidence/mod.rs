@@ -159,32 +159,35 @@ fn keep(draft: &mut Draft<'_>, owner: WorkspaceId, scope: ScopeId, first: &Blob,
 /// # Errors
 /// The objects are not ours, or do not contradict each other.
 pub fn alarmed(draft: &mut Draft<'_>, peer: WorkspaceId, first: &Blob, second: &Blob) -> Result<(), Reject> {
-    let me = draft.me();
     let signed = |draft: &Draft<'_>, bytes: &Blob| {
-        draft.open::<Event>(bytes, None, me).is_ok()
-            || draft.open::<Snapshot>(bytes, None, me).is_ok()
-            || draft.open::<Head>(bytes, None, me).is_ok()
+        draft.open_own::<Event>(bytes).is_ok()
+            || draft.open_own::<Snapshot>(bytes).is_ok()
+            || draft.open_own::<Head>(bytes).is_ok()
     };
-    if !contradict(first, second) || !signed(draft, first) || !signed(draft, second) {
+    let Some((id, claim)) = scope_of(first)
+        .zip(claim(first))
+        .filter(|_| contradict(first, second) && signed(draft, first) && signed(draft, second))
+    else {
         return Err(Reject::new(RejectCode::Invalid, "the alarm shows no contradiction of ours"));
-    }
-    let Some((scope, claim)) = scope_of(first).zip(claim(first)) else { return Ok(()) };
-    keep(draft, me, scope, first, second);
-    draft.audit("scope.contradicted", None, Some(peer), Some(scope), "a partner shows two objects".into());
-    let incarnation = draft.state.scope(scope).map(|scope| scope.head.incarnation);
-    if !draft.state.owns(scope) {
-        return Ok(());
-    }
-    if !recovery::is_ready(&draft.state, scope) {
+    };
+    if !recovery::is_ready(&draft.state, id) {
         let (first, second) = (first.clone(), second.clone());
         recovery::defer(draft, peer, &cbor::encode(&Item::Alarm { first, second }).into());
         return Ok(());
     }
-    if incarnation == Some(claim.incarnation) {
-        recovery::incarnate(draft, scope)?;
+    let new = keep(draft, draft.me(), id, first, second);
+    draft.audit("scope.contradicted", None, Some(peer), Some(id), "a partner shows two objects".into());
+    let Some(head) = draft.state.scope(id).map(|scope| scope.head.clone()) else { return Ok(()) };
+    if !draft.state.owns(id) || head.ended {
+        return Ok(());
+    }
+    // A head speaks for the incarnation of the scope that grants the thread; the thread itself has to begin anew.
+    let due = if envelope::peek::<Head>(first).is_ok() { new } else { head.incarnation == claim.incarnation };
+    if due {
+        recovery::incarnate(draft, id)?;
     }
     for object in [first, second] {
-        if let Ok(event) = draft.open::<Event>(object, None, me) {
+        if let Ok(event) = draft.open_own::<Event>(object) {
             let event: Verified<Event> = event;
             witness::own_event(draft, Some(peer), &event)?;
         }
@@ -192,12 +195,13 @@ pub fn alarmed(draft: &mut Draft<'_>, peer: WorkspaceId, first: &Blob, second: &
     Ok(())
 }
 
+/// What freezes: the scope, or the thread that a head covers.
 fn scope_of(bytes: &Blob) -> Option<ScopeId> {
     if let Ok(event) = envelope::peek::<Event>(bytes) {
         return Some(scope_of_event(&event, envelope::unverified_hash(Event::TYPE, None, bytes).ok()?));
     }
     let snapshot = envelope::peek::<Snapshot>(bytes).map(|snapshot| snapshot.scope);
-    snapshot.ok().or_else(|| envelope::peek::<Head>(bytes).ok().map(|head| head.scope))
+    snapshot.ok().or_else(|| envelope::peek::<Head>(bytes).ok().map(|head| head.thread.into()))
 }
 
 /// An answer shows that we signed something else for a position before we forgot it.
