@@ -3,16 +3,17 @@
 
 use comity::{
     crypto::sha256,
-    ids::UserId,
+    ids::{ScopeId, UserId},
     node::Snapshot,
-    protocol::{Command, gate, recovery, row::PeerStatus},
+    protocol::{Command, Records as _, gate, recovery, row::PeerStatus},
     time::Millis,
     wire::{
-        Blob,
-        objects::{Action, Floor, Grade},
+        Blob, cbor, envelope,
+        frames::{FeedFrame, Item},
+        objects::{Action, Event, Floor, Grade},
     },
 };
-use harness::{PATIENCE, Workspace, admit, copy, group, http, peer, reads, settings, shared_group};
+use harness::{PATIENCE, Workspace, admit, copy, group, http, peer, raw, reads, settings, shared_group};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -141,7 +142,7 @@ async fn p7_without_the_journal_partners_wait_for_an_admin() {
     globex.until("served", |view| gate::sees_scope(&view.state, bob, scope)).await;
 }
 
-async fn add(at: &Workspace, actor: UserId, scope: comity::ids::ScopeId, user: UserId) {
+async fn add(at: &Workspace, actor: UserId, scope: ScopeId, user: UserId) {
     let (users, grade, floor) = (vec![user], Grade::Post, Floor::All);
     at.ask(Command::AddMembers { actor, scope, users, grade, floor }).await;
 }
@@ -222,5 +223,88 @@ async fn a_forgotten_peering_comes_back_from_the_journal_or_is_shown_to_the_admi
         let active = |view: &Snapshot| view.state.peers[&globex.id].status == PeerStatus::Active;
         acme.until("a ticket of the partner's settles it", active).await;
         assert_eq!(get(&acme, "/peers").await["claims"], json!([]));
+    }
+}
+
+/// The command line of the program, as a person uses it.
+fn comity(at: &Workspace, args: &[&str]) -> (bool, String) {
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_comity"));
+    let run = program.args(["--api", &at.host, "--token", &at.admin]).args(args).output().unwrap();
+    let text = [run.stdout, run.stderr].concat();
+    (run.status.success(), String::from_utf8(text).unwrap())
+}
+
+/// Another event for the epoch at which a group stands, signed by its owner's key.
+fn forged(acme: &Workspace, scope: ScopeId) -> Blob {
+    let view = acme.handle().snapshot();
+    let head = &view.state.scope(scope).unwrap().head;
+    let mut event: Event = envelope::peek(&view.event(scope, head.incarnation, head.epoch).unwrap()).unwrap();
+    event.time = Millis(event.time.0 + 1);
+    envelope::sign(event, None, &raw::key_of(acme.path(), "sign.key")).bytes().clone()
+}
+
+/// Spec 12.7, 12.8: members are told that a scope is frozen, admins of both sides hold evidence that anybody can check,
+/// and the scope thaws by itself when its owner goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contradiction_is_shown_to_members_and_is_evidence_for_anybody() {
+    let (mut acme, globex) = (Workspace::new("acme").await, Workspace::new("globex").await);
+    let (alice, (bob, token)) = (acme.alice(), globex.person("bob").await);
+    let (_, stranger) = globex.person("stranger").await;
+    peer(&acme, &globex).await;
+    let (scope, chat) = shared_group(&acme, alice, &globex, bob).await;
+    acme.post(alice, chat, 1, "one").await;
+    globex.until("one", |view| reads(view, bob, chat) == ["one"]).await;
+    let event = forged(&acme, scope);
+    acme.stop().await;
+    let (feed, number, _) = globex.handle().snapshot().state.peers[&acme.id].inbound.unwrap();
+    let items = vec![cbor::encode(&Item::Event { event }).into()];
+    globex.ask(Command::Feed(acme.id, FeedFrame { feed, first: number + 1, items })).await;
+
+    let (group, messages) = (format!("/groups/{scope}"), format!("/threads/{chat}/messages"));
+    let ask =
+        async |head: String, token: &str, body: &str| http::ask(&globex.host, token, &head, body, &[]).await;
+    let shown = ask(format!("GET {group}"), &token, "").await.json();
+    assert!(shown["frozen"].as_str().unwrap().contains("ask your admin"), "{shown}");
+    assert_eq!((&shown["members"], &shown["settings"]["name"]), (&json!(0), &json!("")), "nothing else");
+    assert!(
+        ask("GET /groups".into(), &token, "").await.text.contains("frozen: the owner contradicted itself")
+    );
+    for (head, body) in [
+        (format!("GET {messages}"), ""),
+        (format!("GET {messages}/1"), ""),
+        (format!("GET {group}/members"), ""),
+        (format!("POST {messages}"), r#"{"text":"x"}"#),
+    ] {
+        let answer = ask(head.clone(), &token, body).await;
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (503, &json!("frozen")),
+            "{head}: {}",
+            answer.text
+        );
+        assert_eq!(ask(head.clone(), &stranger, body).await.status, 404, "P3.1: {head}");
+    }
+    assert_eq!(ask(format!("GET {group}"), &stranger, "").await.status, 404, "P3.1");
+
+    acme.start().await;
+    acme.until("the alarm", |view| !view.state.evidence.is_empty()).await;
+    globex.until("the thaw", |view| reads(view, bob, chat) == ["one"]).await;
+    let dir = tempfile::tempdir().unwrap();
+    for (at, own) in [(&globex, false), (&acme, true)] {
+        let listed = get(at, "/evidence").await["evidence"].clone();
+        assert_eq!(
+            (listed[0]["own"].as_bool(), &listed[0]["accused"]["domain"]),
+            (Some(own), &json!("acme.example"))
+        );
+        let (id, file) = (listed[0]["id"].as_str().unwrap(), dir.path().join("evidence.json"));
+        let path = file.to_str().unwrap();
+        assert!(comity(at, &["evidence", "list"]).1.contains(id));
+        assert!(comity(at, &["evidence", "export", id, "--out", path]).0);
+        let (holds, text) = comity(at, &["evidence", "verify", path]);
+        assert!(holds && text.contains("at most one can be true"), "{text}");
+        let tampered = std::fs::read_to_string(&file).unwrap().replace("\"kind\": 2", "\"kind\": 4");
+        std::fs::write(&file, tampered).unwrap();
+        let (holds, text) = comity(at, &["evidence", "verify", path]);
+        assert!(!holds && text.contains("object does not hold: envelope-signature"), "{text}");
     }
 }
