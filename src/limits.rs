@@ -118,6 +118,8 @@ pub const MIGRATED_ROWS: usize = 1000;
 pub const RECOVERY_MILLIS: u64 = 10_000;
 /// Largest record of the journal, in bytes: a manifest chain is the longest part of one.
 pub const JOURNAL_RECORD_BYTES: usize = 64 * 1024 * 1024;
+/// Own objects from answers that wait for what lies before them, in memory; those beyond only take access away.
+pub const WAITING_OBJECTS: usize = 10_000;
 /// Scopes of one frame of a comparison.
 pub const SCOPES_PER_FRAME: usize = 2_000;
 /// Scopes of one comparison that are held in memory until its last frame.

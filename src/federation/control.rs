@@ -188,7 +188,7 @@ impl Stream {
         let owner = self.shared.peer;
         match self.shared.handle.ask(Command::LeaseGranted { owner, nonce, asked, lease }).await {
             Ok(_) => self.asking.granted(),
-            Err(AskError::Reject(reject)) => self.no_lease(reject.code)?,
+            Err(AskError::Reject(reject)) => self.no_lease(reject.code).await?,
             other => self.asked(other)?,
         }
         Ok(())
@@ -210,12 +210,20 @@ impl Stream {
         Ok(())
     }
 
+    /// Tells the owner what we hold; its next feed is the one to take (spec 9.6).
+    async fn compare(&mut self) -> Result<(), LinkError> {
+        let peer = self.shared.peer;
+        self.asked(self.shared.handle.ask(Command::Comparing(peer)).await)?;
+        let scopes = witness::held(&self.shared.handle.snapshot().state, peer);
+        self.writer.push(&Control::Compare { scopes })?;
+        Ok(())
+    }
+
     /// Without a lease because the two sides do not hold the same: compare.
-    fn no_lease(&mut self, code: RejectCode) -> Result<(), LinkError> {
+    async fn no_lease(&mut self, code: RejectCode) -> Result<(), LinkError> {
         self.asking.refused();
         if code == RejectCode::FeedGap {
-            let scopes = witness::held(&self.shared.handle.snapshot().state, self.shared.peer);
-            self.writer.push(&Control::Compare { scopes })?;
+            self.compare().await?;
         }
         Ok(())
     }
@@ -264,6 +272,7 @@ impl Stream {
             }
             Control::Recall { scopes, more } => {
                 if let Some(theirs) = self.recalling.asked(scopes, more)? {
+                    self.asked(handle.ask(Command::Comparing(peer)).await)?;
                     let snapshot = handle.snapshot();
                     for frame in witness::answer(&snapshot.state, &*snapshot, peer, &theirs) {
                         self.writer.push(&Control::Witness { frame })?;
@@ -274,7 +283,7 @@ impl Stream {
             Control::AskLease { ask } => self.lease_asked(ask).await?,
             Control::Lease { lease } => self.lease_came(lease).await?,
             Control::NoLease { code } => {
-                self.no_lease(RejectCode::from_code(code).unwrap_or(RejectCode::Invalid))?;
+                self.no_lease(RejectCode::from_code(code).unwrap_or(RejectCode::Invalid)).await?;
             }
             Control::ContentAck { number } => {
                 self.shared.content_acked.send_modify(|acked| *acked = (*acked).max(Some(number)));
@@ -310,8 +319,7 @@ impl Stream {
             Err(AskError::Reject(reject)) if reject.code == RejectCode::FeedGap => {
                 if self.compared != Some(feed) {
                     self.compared = Some(feed);
-                    let scopes = witness::held(&self.shared.handle.snapshot().state, self.shared.peer);
-                    self.writer.push(&Control::Compare { scopes })?;
+                    self.compare().await?;
                 }
             }
             other => self.asked(other)?,

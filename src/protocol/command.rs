@@ -199,6 +199,8 @@ pub enum Command {
     ContentReset(WorkspaceId, u64),
     /// A follower needs heads of a thread that were not signed yet.
     SignHeads(ThreadId),
+    /// We tell an owner what we hold: it will begin a new feed.
+    Comparing(WorkspaceId),
     /// Over the link: a frame of what a follower holds of our scopes.
     Witness(WorkspaceId, Witness),
     /// Over the link: a follower has said all that it holds.

@@ -116,6 +116,10 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
             }
             Ok(Reply::Done)
         }
+        Command::Comparing(peer) => {
+            recovery::promise(draft, Promise::Comparing(peer, true));
+            Ok(Reply::Done)
+        }
         Command::Witness(peer, frame) => witness::taken(draft, peer, &frame),
         Command::Compared(peer, held) => recovery::compared(draft, peer, &held),
         Command::LeaseAsked(peer, ask) => lease::asked(draft, peer, &ask),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Draft, Mark, State, lease,
+    Draft, Mark, State, lease, recovery,
     row::{PeerStatus, Removal, Row},
     state::Scope,
 };
@@ -104,9 +104,13 @@ pub fn spread(draft: &mut Draft<'_>, before: &Audience, after: &Audience) {
     }
 }
 
-/// A peer begins to follow: manifests of the homes in the scope, then the scope as it stands.
+/// A peer begins to follow: manifests of the homes in the scope, then the scope as it stands. Nobody is shown less than
+/// was signed: where events are known to be missing, the scope follows when it is whole, or in a new incarnation.
 pub fn introduce(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
     introduce_homes(draft, peer, id);
+    if recovery::signed_above(&draft.state, id).is_some() {
+        return;
+    }
     if let Some(snapshot) = draft.state.scope(id).map(|scope| snapshot(scope)) {
         let snapshot = draft.sign(snapshot, None).bytes().clone();
         draft.feed(peer, &Item::Snapshot { snapshot });

@@ -12,6 +12,7 @@ use super::{
     ending, evidence, fanout, follow, grouplink, identity, invite, recovery, removal,
     row::{Peer, PeerStatus, Row},
     state::Scope,
+    uptime::Promise,
 };
 use crate::{
     ids::{FeedId, GroupId, Hash, ScopeId, WorkspaceId},
@@ -30,7 +31,10 @@ pub fn rows(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &FeedFrame) -> Resu
     let mut row = linked(draft, peer)?;
     let (mut number, mut hash) = match row.inbound {
         Some((feed, number, hash)) if feed == frame.feed => (number, hash),
-        _ if frame.first == 1 => (0, Hash::ZERO),
+        _ if frame.first == 1 && may_begin(draft, peer) => {
+            recovery::promise(draft, Promise::Comparing(peer, false));
+            (0, Hash::ZERO)
+        }
         _ => return Err(gap()),
     };
     if frame.first > number + 1 {
@@ -44,6 +48,13 @@ pub fn rows(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &FeedFrame) -> Resu
     row = linked(draft, peer)?;
     draft.put(Row::Peer(Peer { inbound: Some((frame.feed, number, hash)), ..row }));
     Ok(Reply::Done)
+}
+
+/// A new feed follows from a comparison. Any other one may leave out what we have forgotten: who was restored finds the
+/// owner with a feed that began after that (spec 9.6).
+fn may_begin(draft: &Draft<'_>, peer: WorkspaceId) -> bool {
+    let holds = || draft.state.scopes.values().any(|scope| scope.head.owner == peer);
+    draft.state.uptime.comparing.contains(&peer) || !holds()
 }
 
 fn gap() -> Reject {
@@ -145,6 +156,9 @@ pub(super) fn renew(
     for state in held {
         update(draft, peer, state, doubted);
     }
+    for state in held.iter().filter(|state| lags(draft, state)).collect::<Vec<_>>() {
+        introduce_granted(draft, peer, state.scope);
+    }
     let known: Vec<_> = held.iter().map(|state| state.scope).collect();
     let due: Vec<_> = draft
         .state
@@ -159,9 +173,28 @@ pub(super) fn renew(
         }
     }
     unconfirmed(draft, peer);
+    recovery::release(draft);
     draft.mark(Mark::Peer(peer));
     draft.audit("feed.compared", None, Some(peer), None, format!("{} scopes", held.len()));
     Ok(Reply::Done)
+}
+
+/// Whether the peer named another position of an own scope than ours.
+fn lags(draft: &Draft<'_>, held: &ScopeState) -> bool {
+    let head = draft.state.scope(held.scope).map(|scope| &scope.head);
+    head.is_some_and(|head| (head.epoch, head.hash) != (held.epoch, held.hash))
+}
+
+/// Threads of a roster that the peer catches up with: on the way it may lose its last reader, and with him the thread,
+/// and get one again.
+fn introduce_granted(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
+    let threads = id.group().and_then(|group| draft.state.addressed.get(&group)).into_iter().flatten();
+    for thread in threads.copied().collect::<Vec<_>>() {
+        let follows = fanout::followers(&draft.state, thread.into()).contains(&peer);
+        if follows && draft.state.owns(thread) {
+            fanout::introduce(draft, peer, thread.into());
+        }
+    }
 }
 
 /// Rows that were queued but not acknowledged, without those that a comparison sends anyway.
@@ -180,18 +213,13 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: 
     };
     let now = (scope.head.incarnation, scope.head.epoch);
     let follows = fanout::followers(&draft.state, held.scope).contains(&peer);
-    if held.incarnation != now.0 {
-        other_incarnation(draft, peer, held, follows);
+    let other_hash = (held.incarnation, held.epoch) == now && held.hash != scope.head.hash;
+    if (held.incarnation, held.epoch) > now || other_hash {
+        recovery::note_ahead(draft, peer, held);
         return;
     }
-    if held.epoch > now.1 {
-        draft.audit(
-            "feed.peer-ahead",
-            None,
-            Some(peer),
-            Some(held.scope),
-            format!("epoch {} here, {} there", now.1, held.epoch),
-        );
+    if held.incarnation != now.0 {
+        other_incarnation(draft, peer, held, follows);
         return;
     }
     if (held.epoch, held.hash) == (now.1, scope.head.hash) {
@@ -210,11 +238,23 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: 
         return;
     }
     let last = if follows { now.1 } else { last_concern(draft, peer, &scope) };
+    let mut left = false;
     for epoch in held.epoch + 1..=last {
-        if let Some(event) = draft.ctx.records.event(held.scope, now.0, epoch) {
+        let Some(event) = draft.ctx.records.event(held.scope, now.0, epoch) else { continue };
+        let removes = envelope::peek::<Event>(&event).is_ok_and(|event| ends_place_at(&event, peer));
+        // Who loses a reader on the way may forget the scope: what comes after that needs the whole of it.
+        if removes || !left {
             draft.feed(peer, &Item::Event { event });
         }
+        left |= removes;
     }
+    if left && follows {
+        fanout::introduce(draft, peer, held.scope);
+    }
+}
+
+fn ends_place_at(event: &Event, home: WorkspaceId) -> bool {
+    event.ops.iter().filter_map(Op::ends_place_of).any(|user| user.home() == home)
 }
 
 /// The peer holds a branch that was left: it gets the scope as it stands, or hears that it has no reader (spec 12.4).

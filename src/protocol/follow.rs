@@ -40,6 +40,9 @@ pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(
         confirm(draft, peer, id, &event, Vec::new(), None);
         return replayed(draft, &scope, &event);
     }
+    if scope.head.ended && !removes_ours(draft, event.object()) {
+        return forgotten(draft, event.object());
+    }
     let follows = membership::follows(&scope.head, event.object());
     if !follows && !removes_ours(draft, event.object()) {
         return Err(Reject::new(RejectCode::FeedGap, "an event does not continue the chain that is held"));
@@ -116,6 +119,15 @@ fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
         AuditLine::of("removal.applied").with(peer).at(scope).saying(format!("entries deleted: {purged}"));
     draft.note(line.proven(Proof::of(&receipt, draft.me(), Some(peer))));
     draft.feed(peer, &Item::Receipt { receipt: receipt.bytes().clone() });
+}
+
+/// Of a scope that was forgotten with its last reader an event changes nothing; for a new reader it takes the whole scope.
+fn forgotten(draft: &Draft<'_>, event: &Event) -> Result<(), Reject> {
+    let joins = |op: &Op| matches!(op, Op::Join { member, .. } if draft.state.is_local(member.user));
+    if event.ops.iter().any(joins) {
+        return Err(Reject::new(RejectCode::FeedGap, "a join to a scope that was forgotten: compare"));
+    }
+    Ok(())
 }
 
 /// In a new incarnation a thread goes on after the entry that it names; a frozen scope thaws (spec 12.3, 12.7).

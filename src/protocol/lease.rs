@@ -26,7 +26,7 @@ use crate::{
 /// What either side takes off or adds for clocks that do not run alike (spec 11.3).
 #[must_use]
 pub fn allowance(ttl: u64) -> u64 {
-    ttl.div_ceil(limits::LEASE_DRIFT_PARTS)
+    if broken(Switch::Allowance) { 0 } else { ttl.div_ceil(limits::LEASE_DRIFT_PARTS) }
 }
 
 /// When a follower that asked at `asked` stops serving scopes of this ttl.
@@ -107,7 +107,9 @@ pub fn asked(draft: &mut Draft<'_>, peer: WorkspaceId, ask: &LeaseAsk) -> Result
     if !continues {
         return Err(Reject::new(RejectCode::FeedGap, "the follower does not hold what it was sent: compare"));
     }
-    let (feed, number, hash, time) = (row.feed, row.queued, row.queued_hash, draft.ctx.now);
+    let counted =
+        if broken(Switch::Overtake) { (ask.number, ask.hash) } else { (row.queued, row.queued_hash) };
+    let (feed, (number, hash), time) = (row.feed, counted, draft.ctx.now);
     let lease = draft.sign(Lease { nonce: ask.nonce, feed, number, hash, time }, Some(peer));
     draft.changes.push(Change::Promise(Promise::Given(peer, draft.ctx.boot)));
     Ok(Reply::Lease(number, lease.bytes().clone()))
@@ -133,7 +135,7 @@ pub fn granted(
     if linked(draft, owner)?.inbound != Some((lease.feed, lease.number, lease.hash)) {
         return Err(Reject::new(RejectCode::FeedGap, "a lease speaks of rows that are not held: compare"));
     }
-    let promise = Promise::Held(owner, asked);
+    let promise = Promise::Held(owner, if broken(Switch::LateCount) { draft.ctx.boot } else { asked });
     draft.state.uptime.apply(&promise);
     draft.changes.push(Change::Promise(promise));
     tell(draft, owner);

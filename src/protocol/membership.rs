@@ -107,7 +107,10 @@ pub(super) fn append_now(
     let before = fanout::audience(&draft.state, id);
     let (incarnation, epoch) = match ops.first() {
         Some(Op::Incarnate { .. }) => {
-            let incarnation = recovery::next_incarnation(scope.head.incarnation, draft.random());
+            let above = recovery::signed_above(&draft.state, id).map_or(0, |(incarnation, _)| incarnation);
+            let behind = recovery::behind(&draft.state, id).unwrap_or(0);
+            let before = scope.head.incarnation.max(above).max(behind);
+            let incarnation = recovery::next_incarnation(before, draft.random());
             (incarnation, recovery::first_epoch(incarnation))
         }
         _ => (scope.head.incarnation, scope.head.epoch + 1),

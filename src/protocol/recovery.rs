@@ -8,7 +8,8 @@ use super::{
     command::RejectCode,
     fanout, feed, lease, membership, posting,
     row::{Deferred, PeerStatus, Row, RowKey},
-    uptime::Promise,
+    sabotage::{Switch, broken},
+    uptime::{Check, Promise},
 };
 use crate::{
     ids::{ScopeId, UserId, WorkspaceId},
@@ -20,7 +21,8 @@ use crate::{
 /// Whether a peer was compared since the start, and the journal is trusted: before, its users are not served.
 #[must_use]
 pub fn is_compared(state: &State, peer: WorkspaceId) -> bool {
-    state.uptime.check.as_ref().is_none_or(|check| check.trusted && check.compared.contains(&peer))
+    let heard = |check: &Check| broken(Switch::NoComparison) || check.compared.contains(&peer);
+    state.uptime.check.as_ref().is_none_or(|check| check.trusted && heard(check))
 }
 
 /// Whether a peer has yet to say what it holds.
@@ -32,8 +34,7 @@ pub fn needs_word(state: &State, peer: WorkspaceId) -> bool {
 /// Whether the node still waits for peers to say what they hold.
 #[must_use]
 pub fn is_checking(state: &State) -> bool {
-    let waiting = |peer: WorkspaceId| !is_compared(state, peer) && is_awaited(state, peer);
-    !is_late(state) && state.peers.keys().any(|peer| waiting(*peer))
+    !is_late(state) && unheard(state)
 }
 
 /// Peers whose word is waited for: those with which memberships may exist.
@@ -69,9 +70,9 @@ pub fn is_trusted(state: &State) -> bool {
     state.uptime.check.as_ref().is_none_or(|check| check.trusted)
 }
 
-/// Followers of a scope that have not said what they hold.
-fn silent(state: &State, id: ScopeId) -> bool {
-    state.uptime.check.is_some() && fanout::followers(state, id).iter().any(|peer| !is_compared(state, *peer))
+/// Whether a peer has not said what it holds. Any peer: that one follows the scope may be just what was forgotten.
+fn unheard(state: &State) -> bool {
+    state.peers.keys().any(|peer| !is_compared(state, *peer) && is_awaited(state, *peer))
 }
 
 /// Whether content that a follower reported is on its way back.
@@ -83,11 +84,21 @@ fn fetching(state: &State, id: ScopeId) -> bool {
 /// Whether something new may be signed in the scope now.
 #[must_use]
 pub fn is_ready(state: &State, id: ScopeId) -> bool {
-    is_late(state) || !(silent(state, id) || fetching(state, id))
+    is_late(state) || !(unheard(state) || fetching(state, id))
 }
 
-/// Makes the scope fit for something new (spec 12.1, 12.3): a follower that stayed silent, or content that nobody
-/// brought back, lead to a new incarnation first.
+/// The highest position of the scope that an answer showed to be signed, if it lies above what is held: events before it
+/// are missing.
+#[must_use]
+pub fn signed_above(state: &State, id: ScopeId) -> Option<(u64, u64)> {
+    let head = &state.scope(id)?.head;
+    let waiting = &state.uptime.check.as_ref()?.waiting;
+    let ((_, incarnation, epoch), _) = waiting.range((id, 0, 0)..=(id, u64::MAX, u64::MAX)).next_back()?;
+    Some((*incarnation, *epoch)).filter(|at| *at > (head.incarnation, head.epoch))
+}
+
+/// Makes the scope fit for something new (spec 12.1, 12.3): a follower that stayed silent, and content or events
+/// that nobody brought back, lead to a new incarnation first.
 ///
 /// # Errors
 /// The followers are still being asked: the command is to be repeated in a moment.
@@ -96,10 +107,28 @@ pub fn ready(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
         return Err(checking());
     }
     let reborn = draft.state.uptime.check.as_ref().is_some_and(|check| check.reborn.contains(&id));
-    if reborn || !(silent(&draft.state, id) || fetching(&draft.state, id)) {
+    let unheard = !reborn && (unheard(&draft.state) || fetching(&draft.state, id));
+    let gap = signed_above(&draft.state, id).is_some() || behind(&draft.state, id).is_some();
+    if !(unheard || gap) || broken(Switch::SameIncarnation) {
         return Ok(());
     }
     incarnate(draft, id)
+}
+
+/// The incarnation of a position that a peer holds and we cannot reach.
+#[must_use]
+pub fn behind(state: &State, id: ScopeId) -> Option<u64> {
+    state.uptime.check.as_ref()?.behind.get(&id).copied()
+}
+
+/// A peer holds a position that we forgot and that nobody brought back: the scope has to go on above it (spec 12.3).
+pub fn note_ahead(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
+    let ours = draft.state.scope(held.scope).map_or(0, |scope| scope.head.epoch);
+    let what = format!("epoch {ours} here, {} there", held.epoch);
+    draft.audit("feed.peer-ahead", None, Some(peer), Some(held.scope), what);
+    if draft.state.uptime.check.is_some() {
+        promise(draft, Promise::Behind(held.scope, held.incarnation));
+    }
 }
 
 /// The answer while followers are asked.
@@ -114,11 +143,11 @@ pub fn checking() -> Reject {
 /// # Errors
 /// The scope is over.
 pub fn incarnate(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
-    promise(draft, Promise::Reborn(id));
     let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
     let log = id.thread().and_then(|thread| draft.state.logs.get(&thread));
     let (high, hash) = log.map_or((0, crate::ids::Hash::ZERO), |log| (log.high, log.hash));
     membership::append_now(draft, id, scope.head.starter, vec![Op::Incarnate { high, hash }])?;
+    promise(draft, Promise::Reborn(id));
     draft.audit("scope.incarnated", None, None, Some(id), format!("after epoch {}", scope.head.epoch));
     Ok(())
 }
@@ -168,6 +197,7 @@ pub fn release(draft: &mut Draft<'_>) {
             reduce(draft, scope, user, actor);
         }
     }
+    catch_up(draft);
     own_posts(draft);
     if is_checking(&draft.state) {
         return;
@@ -175,6 +205,20 @@ pub fn release(draft: &mut Draft<'_>) {
     for row in draft.state.deferred.values().cloned().collect::<Vec<_>>() {
         draft.delete(RowKey::Deferred(row.number));
         feed::take(draft, row.peer, &row.item);
+    }
+}
+
+/// Scopes of which a peer holds more than we can know go on at once: without that the peer would believe nothing of them.
+fn catch_up(draft: &mut Draft<'_>) {
+    let behind = draft.state.uptime.check.as_ref().map(|check| check.behind.clone()).unwrap_or_default();
+    for (id, _) in behind {
+        let alive = draft.state.scope(id).is_some_and(|scope| !scope.head.ended);
+        if !alive || !is_ready(&draft.state, id) {
+            continue;
+        }
+        if let Err(reject) = incarnate(draft, id) {
+            draft.audit("scope.not-incarnated", None, None, Some(id), reject.to_string());
+        }
     }
 }
 

@@ -21,10 +21,20 @@ pub enum Switch {
     Floor = 7,
     /// Invariant 2: leases do not run out.
     Lease = 8,
+    /// Invariant 2: a lease leaves before the rows that are queued, and does not count them.
+    Overtake = 9,
+    /// Invariant 17: a follower counts from the answer instead of the request.
+    LateCount = 10,
+    /// Invariant 17: neither side allows for clocks that run wrong.
+    Allowance = 11,
+    /// Invariant 6: an owner asks nobody after its start.
+    NoComparison = 12,
+    /// Invariant 4: who stays silent after a start is taken to know nothing.
+    SameIncarnation = 13,
 }
 
 impl Switch {
-    /// Every switch.
+    /// What the simulator notices.
     pub const ALL: [Self; 8] = [
         Self::RenderRule,
         Self::ServeAnyone,
@@ -34,6 +44,18 @@ impl Switch {
         Self::Receipt,
         Self::Floor,
         Self::Lease,
+    ];
+
+    /// What the model notices.
+    pub const MODEL: [Self; 8] = [
+        Self::RenderRule,
+        Self::ServeAnyone,
+        Self::Lease,
+        Self::Overtake,
+        Self::LateCount,
+        Self::Allowance,
+        Self::NoComparison,
+        Self::SameIncarnation,
     ];
 }
 

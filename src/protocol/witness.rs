@@ -80,12 +80,20 @@ pub fn answer(
     frames
 }
 
-/// The owner's objects for one scope that it lacks, oldest first. Of a scope that it does not know, the base too.
+/// The owner's objects for one scope that it lacks, oldest first, with the base if it lies beyond what it knows.
 fn beyond(records: &dyn Records, held: &ScopeState, known: Option<&ScopeState>) -> Vec<Blob> {
+    let base = records.base(held.scope);
     let Some(known) = known else {
-        let base = records.base(held.scope);
         return base.into_iter().chain(records.events(held.scope, 0)).collect();
     };
+    let base = base.filter(|base| {
+        evidence::claim(base)
+            .is_some_and(|claim| (claim.incarnation, claim.position) > (known.incarnation, known.epoch))
+    });
+    base.into_iter().chain(events_beyond(records, held, known)).collect()
+}
+
+fn events_beyond(records: &dyn Records, held: &ScopeState, known: &ScopeState) -> Vec<Blob> {
     if known.incarnation != held.incarnation {
         // Where the branches part is not known here: what the owner has, it recognises.
         return records.events(held.scope, 0);
@@ -118,7 +126,11 @@ fn own_object(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
         return own_event(draft, Some(peer), &event);
     }
     let snapshot: Verified<Snapshot> = draft.open_own(bytes)?;
-    restore(draft, peer, snapshot.into_object());
+    if draft.state.scope(snapshot.object().scope).is_some() {
+        own_snapshot(draft, &snapshot);
+    } else {
+        restore(draft, peer, snapshot.into_object());
+    }
     Ok(())
 }
 
@@ -152,10 +164,68 @@ pub fn own_event(
     } else if membership::follows(&scope.head, object) {
         membership::replay(draft, id, event);
         noted(draft, from, id, object.epoch, "scope.replayed");
+        place(draft, from, id);
         return Ok(());
+    } else {
+        wait(draft, id, (object.incarnation, object.epoch), event.bytes());
     }
     restrict(draft, id, object);
     Ok(())
+}
+
+/// An own object above what is held is kept until what lies before it is known: answers come in any order.
+fn wait(draft: &mut Draft<'_>, id: ScopeId, at: (u64, u64), bytes: &Blob) {
+    let waiting = draft.state.uptime.check.as_ref().map_or(usize::MAX, |check| check.waiting.len());
+    if is_above(draft, id, at) && waiting < limits::WAITING_OBJECTS {
+        recovery::promise(draft, Promise::Waiting(id, at.0, at.1, bytes.clone()));
+    }
+}
+
+fn is_above(draft: &Draft<'_>, id: ScopeId, at: (u64, u64)) -> bool {
+    draft.state.scope(id).is_some_and(|scope| at > (scope.head.incarnation, scope.head.epoch))
+}
+
+/// After a replayed event those that waited follow it, or take away again what it gave to who is out later on.
+fn place(draft: &mut Draft<'_>, from: Option<WorkspaceId>, id: ScopeId) {
+    let check = draft.state.uptime.check.as_ref();
+    let waiting = check.map(|check| check.waiting.clone()).unwrap_or_default();
+    for ((_, incarnation, epoch), bytes) in waiting.range((id, 0, 0)..=(id, u64::MAX, u64::MAX)) {
+        let me = draft.me();
+        let event = draft.open::<Event>(bytes, None, me).ok();
+        let next = event.filter(|event| {
+            draft.state.scope(id).is_some_and(|scope| membership::follows(&scope.head, event.object()))
+        });
+        if let Some(event) = &next {
+            membership::replay(draft, id, event);
+            noted(draft, from, id, *epoch, "scope.replayed");
+        }
+        if !is_above(draft, id, (*incarnation, *epoch)) {
+            recovery::promise(draft, Promise::Placed(id, *incarnation, *epoch));
+        } else if let Ok(event) = draft.open::<Event>(bytes, None, me) {
+            restrict(draft, id, event.object());
+        } else if let Ok(snapshot) = draft.open::<Snapshot>(bytes, None, me) {
+            exclude(draft, snapshot.object());
+        }
+    }
+}
+
+/// An own snapshot of a scope that is held.
+fn own_snapshot(draft: &mut Draft<'_>, snapshot: &Verified<Snapshot>) {
+    let object = snapshot.object();
+    let at = (object.incarnation, object.epoch);
+    if draft.state.owns(object.scope) && is_above(draft, object.scope, at) {
+        wait(draft, object.scope, at, snapshot.bytes());
+        exclude(draft, object);
+    }
+}
+
+/// Who is a member here, but was none at a later epoch, is out.
+fn exclude(draft: &mut Draft<'_>, later: &Snapshot) {
+    let members = draft.state.scope(later.scope).map(|scope| scope.members.clone()).unwrap_or_default();
+    for user in members.keys().filter(|user| later.members.iter().all(|member| member.user != **user)) {
+        entomb(draft, later.scope, *user);
+        recovery::reduce(draft, later.scope, *user, later.starter);
+    }
 }
 
 fn noted(draft: &mut Draft<'_>, from: Option<WorkspaceId>, id: ScopeId, epoch: u64, act: &str) {
@@ -254,6 +324,11 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> 
     let (from, to) = (log.high + 1, new.high);
     if to < from || to >= high {
         recovery::promise(draft, Promise::Found(thread));
+    }
+    if to < from {
+        // No head of ours covers the rest: nobody was shown it, and the thread goes on without it (spec 12.3).
+        let incarnation = draft.state.scope(thread).map_or(0, |scope| scope.head.incarnation);
+        recovery::promise(draft, Promise::Behind(thread.into(), incarnation));
     }
     if to >= from {
         draft.put(Row::Log(new));

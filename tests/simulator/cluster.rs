@@ -12,7 +12,7 @@ use comity::{
     time::{Boot, Millis},
     wire::{
         Blob, Body, Stored, cbor, envelope,
-        frames::{ContentFrame, FeedFrame, Item, LeaseAsk},
+        frames::{ContentFrame, FeedFrame, Item, LeaseAsk, Witness},
         objects::{Extensions, Manifest, WorkspaceKind},
     },
 };
@@ -24,9 +24,9 @@ const EPOCH: u64 = 1_800_000_000_000;
 #[derive(Clone, Default)]
 pub struct Disk {
     pub content: BTreeMap<(ThreadId, u64), Stored>,
-    events: BTreeMap<(ScopeId, u64, u64), Blob>,
-    bases: BTreeMap<ScopeId, Blob>,
-    feeds: BTreeMap<(WorkspaceId, u64), Blob>,
+    pub events: BTreeMap<(ScopeId, u64, u64), Blob>,
+    pub bases: BTreeMap<ScopeId, Blob>,
+    pub feeds: BTreeMap<(WorkspaceId, u64), Blob>,
     submitted: BTreeMap<(WorkspaceId, SubmissionId), (ThreadId, u64)>,
 }
 
@@ -69,18 +69,36 @@ pub struct Backup {
 }
 
 /// A workspace.
+#[derive(Clone)]
 pub struct Node {
     pub id: WorkspaceId,
     pub state: State,
     pub disk: Disk,
     key: SecretKey,
-    journal: Vec<Mark>,
-    steps: u64,
+    pub journal: Vec<Mark>,
+    /// What the randomness of the next command comes from.
+    pub steps: u64,
     /// Milliseconds that passed, and how fast the clock of this machine counts them, in thousandths.
-    time: u64,
+    pub time: u64,
     pub rate: u64,
     /// Per peer: journal position of the content pump, frames sent.
-    cursors: BTreeMap<WorkspaceId, (usize, u64)>,
+    pub cursors: BTreeMap<WorkspaceId, (usize, u64)>,
+}
+
+/// A request for a lease on its way: what it says, and when it left.
+#[derive(Clone)]
+pub struct Asked {
+    pub ask: LeaseAsk,
+    pub at: Boot,
+}
+
+/// A lease on its way behind the rows that it counts.
+#[derive(Clone)]
+pub struct Granted {
+    pub nonce: Hash,
+    pub at: Boot,
+    pub counted: u64,
+    pub lease: Blob,
 }
 
 impl Node {
@@ -237,6 +255,7 @@ fn content_of(change: &Change) -> Option<ThreadId> {
 }
 
 /// Several workspaces, all peers of each other.
+#[derive(Clone)]
 pub struct Cluster {
     pub nodes: Vec<Node>,
 }
@@ -267,15 +286,29 @@ impl Cluster {
 
     /// Control rows a -> b; `lossy`: the acknowledgement gets lost.
     pub fn feed(&mut self, a: usize, b: usize, lossy: bool) -> bool {
+        self.feed_to(a, b, u64::MAX, lossy)
+    }
+
+    /// The same, but no row beyond `most`.
+    pub fn feed_to(&mut self, a: usize, b: usize, most: u64, lossy: bool) -> bool {
         let (from, to) = (self.nodes[a].id, self.nodes[b].id);
         let row = self.nodes[a].state.peers.get(&to).unwrap().clone();
         if !recovery::feeds(&self.nodes[a].state, to) {
             return false;
         }
-        let numbers = row.acked + 1..=row.queued.min(row.acked + 5);
+        let numbers = row.acked + 1..=row.queued.min(row.acked + 5).min(most);
         let items: Vec<Blob> = numbers.filter_map(|n| self.nodes[a].disk.feed(to, n)).collect();
         if items.is_empty() {
-            return false;
+            // An empty frame shows where the feed stands: who was restored compares (spec 9.3, 9.6).
+            let inbound = self.nodes[b].state.peers[&from].inbound;
+            if inbound.is_some_and(|(feed, number, _)| feed == row.feed && number >= row.acked) {
+                return false;
+            }
+            let frame = FeedFrame { feed: row.feed, first: row.acked + 1, items };
+            if self.nodes[b].run(Command::Feed(from, frame)).is_err() {
+                self.compare(a, b);
+            }
+            return true;
         }
         let last = row.acked + u64::try_from(items.len()).unwrap();
         let frame = FeedFrame { feed: row.feed, first: row.acked + 1, items };
@@ -298,55 +331,90 @@ impl Cluster {
 
     /// b asks a for a lease; `late`: the answer takes so long. It travels behind the rows that it counts.
     pub fn lease(&mut self, a: usize, b: usize, late: u64) {
+        let Some(asked) = self.ask(a, b) else { return };
+        let Some(granted) = self.answer(a, b, &asked) else { return };
+        self.pass(late);
+        while self.lacks(a, b, granted.counted) {
+            assert!(self.feed(a, b, false), "rows that a lease counts are there");
+        }
+        self.grant(a, b, granted);
+    }
+
+    /// What b asks a, if it follows anything of a.
+    pub fn ask(&mut self, a: usize, b: usize) -> Option<Asked> {
         let (owner, follower) = (self.nodes[a].id, self.nodes[b].id);
         let row = self.nodes[b].state.peers.get(&owner).unwrap().clone();
-        if lease::shortest(&self.nodes[b].state, owner).is_none() {
-            return;
-        }
-        let Some((feed, number, hash)) = row.inbound else { return };
+        lease::shortest(&self.nodes[b].state, owner)?;
+        let (feed, number, hash) = row.inbound?;
         self.nodes[b].steps += 1;
-        let (nonce, asked) =
-            (sha256(&[&follower.0, &self.nodes[b].steps.to_be_bytes()]), self.nodes[b].clock());
+        let (nonce, at) = (sha256(&[&follower.0, &self.nodes[b].steps.to_be_bytes()]), self.nodes[b].clock());
         let settled = row.acked == row.queued;
         let roster = settled.then(|| lease::roster(&self.nodes[b].state, owner, follower));
-        let ask = LeaseAsk { nonce, feed, number, hash, roster };
-        match self.nodes[a].run(Command::LeaseAsked(follower, ask)) {
+        Some(Asked { ask: LeaseAsk { nonce, feed, number, hash, roster }, at })
+    }
+
+    /// a's answer; without a lease it is a comparison, or nothing yet.
+    pub fn answer(&mut self, a: usize, b: usize, asked: &Asked) -> Option<Granted> {
+        let follower = self.nodes[b].id;
+        match self.nodes[a].run(Command::LeaseAsked(follower, asked.ask.clone())) {
             Ok(Reply::Lease(counted, lease)) => {
-                self.pass(late);
-                while self.nodes[b].state.peers[&owner].inbound.is_some_and(|(_, number, _)| number < counted)
-                {
-                    assert!(self.feed(a, b, false), "rows that a lease counts are there");
-                }
-                let granted = Command::LeaseGranted { owner, nonce, asked, lease };
-                if let Err(reject) = self.nodes[b].run(granted) {
-                    assert_eq!(reject.code, RejectCode::FeedGap);
-                    self.compare(a, b);
-                }
+                Some(Granted { nonce: asked.ask.nonce, at: asked.at, counted, lease })
             }
             Ok(other) => panic!("{other:?}"),
-            Err(reject) if reject.code == RejectCode::FeedGap => self.compare(a, b),
+            Err(reject) if reject.code == RejectCode::FeedGap => {
+                self.compare(a, b);
+                None
+            }
             Err(reject) => {
                 assert!(matches!(reject.code, RejectCode::PeerInactive | RejectCode::Checking), "{reject}");
+                None
             }
+        }
+    }
+
+    /// Whether b has yet to take rows of a up to this one.
+    pub fn lacks(&self, a: usize, b: usize, counted: u64) -> bool {
+        let inbound = self.nodes[b].state.peers[&self.nodes[a].id].inbound;
+        inbound.is_some_and(|(_, number, _)| number < counted)
+    }
+
+    /// a's lease arrives at b.
+    pub fn grant(&mut self, a: usize, b: usize, granted: Granted) {
+        let Granted { nonce, at: asked, lease, .. } = granted;
+        let owner = self.nodes[a].id;
+        if let Err(reject) = self.nodes[b].run(Command::LeaseGranted { owner, nonce, asked, lease }) {
+            assert_eq!(reject.code, RejectCode::FeedGap);
+            self.compare(a, b);
         }
     }
 
     /// a has started and asks b what it holds; whether it had to.
     pub fn recall(&mut self, a: usize, b: usize) -> bool {
+        let Some(frames) = self.witness(a, b) else { return false };
+        self.hear(a, b, frames);
+        true
+    }
+
+    /// What b tells a, if a has to ask.
+    pub fn witness(&self, a: usize, b: usize) -> Option<Vec<Witness>> {
         let (owner, follower) = (self.nodes[a].id, self.nodes[b].id);
-        if !recovery::needs_word(&self.nodes[a].state, follower) {
-            return false;
-        }
         let theirs = witness::own(&self.nodes[a].state);
+        let asks = recovery::needs_word(&self.nodes[a].state, follower);
+        asks.then(|| witness::answer(&self.nodes[b].state, &self.nodes[b].disk, owner, &theirs))
+    }
+
+    /// b's answer arrives at a.
+    pub fn hear(&mut self, a: usize, b: usize, frames: Vec<Witness>) {
+        let (owner, follower) = (self.nodes[a].id, self.nodes[b].id);
+        self.nodes[b].run(Command::Comparing(owner)).unwrap();
         let mut held = Vec::new();
-        for frame in witness::answer(&self.nodes[b].state, &self.nodes[b].disk, owner, &theirs) {
+        for frame in frames {
             held.extend(frame.scopes.clone());
             self.nodes[a].run(Command::Witness(follower, frame)).unwrap();
         }
         self.nodes[a].run(Command::Compared(follower, held)).unwrap();
         let number = self.nodes[a].cursors.get(&follower).map_or(0, |(_, number)| *number);
         self.nodes[b].run(Command::ContentReset(owner, number)).unwrap();
-        true
     }
 
     /// Every follower of every owner asks.
@@ -360,6 +428,7 @@ impl Cluster {
     /// b says what it holds of a's scopes, and gets a new feed.
     pub fn compare(&mut self, a: usize, b: usize) {
         let (from, to) = (self.nodes[a].id, self.nodes[b].id);
+        self.nodes[b].run(Command::Comparing(from)).unwrap();
         let held = witness::held(&self.nodes[b].state, from);
         self.nodes[a].run(Command::Compare(to, held)).unwrap();
     }
@@ -367,9 +436,23 @@ impl Cluster {
     /// Live content a -> b; `lossy`: the frame gets lost with the connection.
     pub fn content(&mut self, a: usize, b: usize, lossy: bool) -> bool {
         let (from, to) = (self.nodes[a].id, self.nodes[b].id);
+        let Some(frame) = self.frame(a, b) else { return false };
+        if lossy {
+            let (end, number) = (self.nodes[a].journal.len(), frame.number);
+            self.nodes[a].cursors.insert(to, (end, number));
+            self.nodes[b].run(Command::ContentReset(from, number)).unwrap();
+        } else if !frame.heads.is_empty() {
+            self.nodes[b].run(Command::Content(from, frame)).unwrap();
+        }
+        true
+    }
+
+    /// The next frame of live content that a sends to b; without heads there is nothing in it for b.
+    pub fn frame(&mut self, a: usize, b: usize) -> Option<ContentFrame> {
+        let to = self.nodes[b].id;
         let node = &self.nodes[a];
         let (position, number) = node.cursors.get(&to).copied().unwrap_or((0, 0));
-        let Some(mark) = node.journal.get(position) else { return false };
+        let mark = node.journal.get(position)?;
         let mut frame = ContentFrame { number: number + 1, entries: vec![], heads: vec![] };
         if let Mark::Content { thread, from, to: last } = mark {
             frame.entries = serve::entries(&node.state, &node.disk, to, *thread, *from, *last);
@@ -385,17 +468,8 @@ impl Cluster {
             served.into_iter().all(|thread| read(&thread)),
             "invariant 3: a peer without a reader is served"
         );
-        if lossy {
-            let end = node.journal.len();
-            self.nodes[a].cursors.insert(to, (end, number + 1));
-            self.nodes[b].run(Command::ContentReset(from, number + 1)).unwrap();
-            return true;
-        }
         self.nodes[a].cursors.insert(to, (position + 1, number + 1));
-        if !frame.heads.is_empty() {
-            self.nodes[b].run(Command::Content(from, frame)).unwrap();
-        }
-        true
+        Some(frame)
     }
 
     /// b fetches history from a.

@@ -190,3 +190,71 @@ fn a_group_made_after_the_copy_comes_back_from_its_members() {
     stage.cluster.settle();
     assert_eq!(shown(&stage.cluster.nodes[INITECH], stage.carl, chat), 2);
 }
+
+/// acme remembers bob only: carl's coming, and what followed it, is told by the answers.
+fn only_bob_remembered() -> Stage {
+    let mut cluster = Cluster::new(&["acme", "globex", "initech"]);
+    let ann = cluster.nodes[ACME].user("ann");
+    let (bob, carl) = (cluster.nodes[GLOBEX].user("bob"), cluster.nodes[INITECH].user("carl"));
+    let (id, chat) = group(&mut cluster.nodes[ACME], ann, "launch");
+    let group = id.into();
+    join(&mut cluster, ACME, GLOBEX, ann, group, bob, "bob@globex.example");
+    let before = cluster.nodes[ACME].backup();
+    join(&mut cluster, ACME, INITECH, ann, group, carl, "carl@initech.example");
+    Stage { cluster, ann, bob, carl, group, chat, before }
+}
+
+/// Found by the model: initech tells of carl's removal first, globex then of his coming.
+#[test]
+fn p7_answers_in_any_order_re_admit_nobody() {
+    let mut stage = only_bob_remembered();
+    stage.remove(stage.carl).unwrap();
+    stage.cluster.feed(ACME, INITECH, false);
+    stage.restore();
+    stage.cluster.recall(ACME, INITECH);
+    stage.cluster.recall(ACME, GLOBEX);
+    stage.is_out(stage.carl, INITECH);
+    stage.cluster.settle();
+    stage.is_out(stage.carl, INITECH);
+    let head = stage.cluster.nodes[ACME].state.scope(stage.group).unwrap().head.clone();
+    assert_eq!(head.incarnation, 0, "spec 12.4: nothing is missing, so it is the same chain");
+}
+
+/// Found by the model: initech tells of bob's removal first; what lies before it is known only from globex.
+#[test]
+fn p7_an_epoch_is_signed_once_whoever_answers_first() {
+    let mut stage = only_bob_remembered();
+    stage.remove(stage.bob).unwrap();
+    stage.cluster.feed(ACME, INITECH, false);
+    stage.cluster.pass(1000);
+    stage.restore();
+    stage.cluster.recall(ACME, INITECH);
+    stage.cluster.recall(ACME, GLOBEX);
+    stage.cluster.settle();
+    stage.is_out(stage.bob, GLOBEX);
+    let nodes = &stage.cluster.nodes;
+    assert!(nodes.iter().all(|node| node.state.evidence.is_empty()), "invariant 4: nothing is signed twice");
+    let frozen = nodes.iter().flat_map(|node| node.state.scopes.values());
+    assert!(frozen.into_iter().all(|scope| scope.head.frozen.is_none()));
+    stage.goes_on(2);
+}
+
+/// Who came after a removal has no event of it, but the snapshot by which he came shows who was out by then.
+#[test]
+fn p7_a_snapshot_tells_who_was_out() {
+    let mut stage = only_bob_remembered();
+    let (ann, group, carl) = (stage.ann, stage.group, stage.carl);
+    stage.cluster.settle();
+    stage.remove(carl).unwrap();
+    stage.cluster.settle();
+    stage.remove(stage.bob).unwrap();
+    join(&mut stage.cluster, ACME, INITECH, ann, group, carl, "carl@initech.example");
+    stage.cluster.nodes[INITECH].disk.events.clear();
+    stage.restore();
+    stage.cluster.recall(ACME, INITECH);
+    let member = gate::knows_scope(&stage.cluster.nodes[ACME].state, stage.bob, group);
+    assert!(!member, "invariant 6: initech's snapshot shows him out");
+    stage.cluster.pass(10_001);
+    stage.cluster.settle();
+    stage.is_out(stage.bob, GLOBEX);
+}

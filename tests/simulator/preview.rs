@@ -17,8 +17,8 @@ use crate::{
     world::{Dice, settings},
 };
 
-const SEEDS: u64 = 150;
-const ACTS: usize = 60;
+const SEEDS: u64 = 300;
+const ACTS: usize = 90;
 const NAMES: [&str; 3] = ["acme", "globex", "initech"];
 
 struct Play {
@@ -40,7 +40,7 @@ impl Play {
         }
         for _ in 0..ACTS {
             play.act();
-            if play.dice.below(4) == 0 {
+            if play.dice.below(8) == 0 {
                 play.cluster.settle();
                 play.accept();
             }
@@ -254,7 +254,8 @@ fn a_preview_says_what_the_act_does() {
     }
     let [end, departure, tightening] = sum;
     assert!(
-        end.losses > 0 && end.groups > 0 && end.invitations > 0 && end.messages > 0 && end.conversations > 0
+        end.losses > 0 && end.groups > 0 && end.invitations > 0 && end.messages > 0 && end.conversations > 0,
+        "{end:?}"
     );
     assert!(departure.losses > 0 && departure.invitations > 0 && departure.messages > 0);
     assert!(tightening.losses > 0 && tightening.groups > 0 && tightening.invitations > 0, "{tightening:?}");
