@@ -17,7 +17,7 @@ use crate::{
     crypto::sha256,
     ids::{Hash, IdError, ScopeId, SubmissionId, UserId},
     node::{AskError, Handle, Snapshot},
-    protocol::{Command, Reject, Reply, command::RejectCode, gate, people, recovery, row::Role},
+    protocol::{Command, Reject, Reply, command::RejectCode, gate, people, row::Role},
     view::scopes,
     wire::{Blob, frames::SubmitAnswer},
 };
@@ -125,30 +125,9 @@ impl Viewer {
             None => command,
         };
         let patience = Instant::now() + CHECKED;
-        match self.ask_here(self.named(command), patience).await? {
+        match self.handle.ask_checked(self.named(command), patience).await? {
             Reply::Forward(owner, act) => self.forward(owner, act, patience).await,
             reply => Ok(reply),
-        }
-    }
-
-    /// Asks again while the followers are asked what they hold (spec 12.1): a removal right after a start just takes
-    /// some seconds.
-    async fn ask_here(&self, command: Command, patience: Instant) -> Result<Reply, AskError> {
-        let mut view = self.handle.watch();
-        loop {
-            let seen = view.now();
-            match self.handle.ask(command.clone()).await {
-                Err(AskError::Reject(reject)) if reject.code == RejectCode::Checking => {
-                    // Nobody tells when silence begins to count as an answer: that is a matter of the clock alone.
-                    let silent = Duration::from_millis(recovery::patience(&seen.state));
-                    if Instant::now() >= patience || silent.is_zero() {
-                        return Err(reject.into());
-                    }
-                    let learned = view.wait_for(|now| now.state.uptime.check != seen.state.uptime.check);
-                    drop(tokio::time::timeout_at(patience.min(Instant::now() + silent), learned).await);
-                }
-                answer => return answer,
-            }
         }
     }
 

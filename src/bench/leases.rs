@@ -24,6 +24,7 @@ use super::{
 use crate::{
     cli::person::{Person, text},
     demo::cluster::{Workspace, free_udp},
+    node::Snapshot,
     protocol::{Command, row::PeerStatus},
 };
 
@@ -31,10 +32,8 @@ use crate::{
 const TTL: u64 = 60;
 /// Requests that are on the way at a time.
 const IN_FLIGHT: usize = 16;
-/// In how many of the groups each peer has a member.
-const PLACES: usize = 20;
 
-/// An owner with few groups and one with many; each with as many peers, of which each has a member in some of them.
+/// An owner with few groups and one with many; each with as many peers, of which each has a member in its share of them.
 pub(super) async fn run(sizes: Sizes) -> Result<Value> {
     let few = measured(sizes, sizes.lease_groups.0).await?;
     let many = measured(sizes, sizes.lease_groups.1).await?;
@@ -61,7 +60,7 @@ async fn measured(sizes: Sizes, groups: usize) -> Result<Value> {
         peers.push(befriend(&alice, n).await?);
     }
     let places = join(&alice, &peers, groups).await?;
-    counter.settle(&peers).await?;
+    settle(&alice, &peers).await?;
     let (before, bytes, begin) = (cpu_exact(pid)?, counter.bytes(), now());
     tokio::time::sleep(sizes.lease_window).await;
     let seconds = begin.elapsed().as_secs_f64();
@@ -92,8 +91,7 @@ async fn befriend(alice: &Person, n: usize) -> Result<Side> {
     };
     alice.until("/peers", waits).await?;
     alice.post(&format!("/peers/{id}/approve"), json!({})).await?;
-    let active =
-        |view: &crate::node::Snapshot| view.state.peers.values().any(|row| row.status == PeerStatus::Active);
+    let active = |view: &Snapshot| view.state.peers.values().any(|row| row.status == PeerStatus::Active);
     until(&peer.node.handle, active).await?;
     library::accept_all(&peer);
     Ok(peer)
@@ -109,8 +107,7 @@ fn redeem(ticket: &str) -> Option<Command> {
 
 /// Makes the groups, and a member of each peer in its share of them. How many memberships that is.
 async fn join(alice: &Person, peers: &[Side], groups: usize) -> Result<usize> {
-    let places = groups.min(PLACES);
-    let each = groups / places;
+    let (count, places) = (peers.len(), (groups / peers.len()).max(1));
     let next = Arc::new(AtomicUsize::new(0));
     let addresses: Arc<Vec<String>> = Arc::new(peers.iter().map(|peer| peer.address.clone()).collect());
     let mut workers = JoinSet::new();
@@ -125,7 +122,7 @@ async fn join(alice: &Person, peers: &[Side], groups: usize) -> Result<usize> {
                 }
                 let new = json!({ "name": format!("Group {group}"), "lease": TTL });
                 let id = text(&client.post("/groups", &new).await?, "/id")?;
-                let members = addresses.iter().enumerate().filter(|(peer, _)| peer % each == group % each);
+                let members = addresses.iter().enumerate().filter(|(peer, _)| peer % groups == group % count);
                 for (_, address) in members {
                     let path = format!("/groups/{id}/members");
                     client.post(&path, &json!({ "address": address })).await?;
@@ -139,7 +136,7 @@ async fn join(alice: &Person, peers: &[Side], groups: usize) -> Result<usize> {
     let mut joined = 0;
     for peer in peers {
         let user = peer.user;
-        let there = |view: &crate::node::Snapshot| {
+        let there = |view: &Snapshot| {
             let groups = view.state.places.get(&user).into_iter().flatten();
             groups.filter(|place| place.group().is_some()).count()
         };
@@ -176,16 +173,23 @@ impl Counter {
     fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
+}
 
-    /// Until nothing is on its way: the last rows are acknowledged at every peer, and each holds a lease.
-    async fn settle(&self, peers: &[Side]) -> Result<()> {
-        for peer in peers {
-            let leased = |view: &crate::node::Snapshot| !view.state.uptime.held.is_empty();
-            until(&peer.node.handle, leased).await?;
-        }
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        Ok(())
+/// Until nothing is on its way: every row is acknowledged on both sides, and each peer holds a lease.
+async fn settle(alice: &Person, peers: &[Side]) -> Result<()> {
+    let quiet = |answer: &Value| {
+        let mut peers = answer.get("peers").and_then(Value::as_array).into_iter().flatten();
+        peers.all(|row| row.get("unacknowledged").and_then(Value::as_u64) == Some(0))
+    };
+    alice.until("/peers", quiet).await?;
+    for peer in peers {
+        let leased = |view: &Snapshot| {
+            !view.state.uptime.held.is_empty() && view.state.peers.values().all(|row| row.acked == row.queued)
+        };
+        until(&peer.node.handle, leased).await?;
     }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    Ok(())
 }
 
 async fn forth(

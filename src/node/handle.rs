@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::Instant,
+};
 
 use super::{
     claims::{Claim, Claims},
@@ -22,7 +25,7 @@ use crate::{
     crypto::SecretKey,
     ids::{ThreadId, UserId, WorkspaceId},
     limits,
-    protocol::{Command, Reject, Reply},
+    protocol::{Command, Reject, Reply, command::RejectCode, recovery},
     time::Millis,
     wire::{Blob, frames::SubmitAnswer},
 };
@@ -161,6 +164,30 @@ impl Handle {
     pub async fn ask(&self, command: Command) -> Result<Reply, AskError> {
         let answer = self.enqueue(command).await?;
         answer.await.map_err(|gone| AskError::Stopped(gone.to_string()))?
+    }
+
+    /// The same, again while the followers are asked what they hold (spec 12.1), until this moment: a removal right after
+    /// a start just takes some seconds.
+    ///
+    /// # Errors
+    /// As [`Handle::ask`].
+    pub async fn ask_checked(&self, command: Command, until: Instant) -> Result<Reply, AskError> {
+        let mut view = self.watch();
+        loop {
+            let seen = view.now();
+            match self.ask(command.clone()).await {
+                Err(AskError::Reject(reject)) if reject.code == RejectCode::Checking => {
+                    // Nobody tells when silence begins to count as an answer: that is a matter of the clock alone.
+                    let silent = Duration::from_millis(recovery::patience(&seen.state));
+                    if Instant::now() >= until || silent.is_zero() {
+                        return Err(reject.into());
+                    }
+                    let learned = view.wait_for(|now| now.state.uptime.check != seen.state.uptime.check);
+                    drop(tokio::time::timeout_at(until.min(Instant::now() + silent), learned).await);
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Hands a command over; the answer comes after its commit. Commands of one kind keep their order.

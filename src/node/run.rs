@@ -154,7 +154,12 @@ impl Loop {
         let Batch { mut state, mut changes, answers, .. } = batch;
         if !changes.iter().any(Change::is_durable) {
             self.view = Arc::new(self.view.with(state));
-            self.ends.view.send_replace(self.view.clone());
+            let (newest, news) = (self.view.clone(), changes.iter().any(Change::is_news));
+            // Else each lease would wake every task of every link.
+            self.ends.view.send_if_modified(|view| {
+                *view = newest;
+                news
+            });
             dispatch(answers, None);
             return Ok(());
         }

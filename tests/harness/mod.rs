@@ -100,7 +100,8 @@ impl Workspace {
     }
 
     pub(crate) async fn ask(&self, command: Command) -> Reply {
-        self.handle().ask(command).await.unwrap()
+        let until = tokio::time::Instant::now() + PATIENCE;
+        self.handle().ask_checked(command, until).await.unwrap()
     }
 
     pub(crate) async fn user(&self, local: &str) -> UserId {
