@@ -63,6 +63,8 @@ pub const LEASE_DRIFT_PARTS: u64 = 100;
 pub const PEERS: usize = 1024;
 /// Requests for a peering that wait for an admin.
 pub const PEERING_REQUESTS: usize = 64;
+/// Workspaces that say they are peers and are not known here: the newest are shown.
+pub const CLAIMS: usize = 16;
 /// Tickets open at a time.
 pub const TICKETS: usize = 64;
 /// Open invitations that one scope may have.
@@ -107,6 +109,8 @@ pub const AUDIT_PAGE: usize = 500;
 pub const AUDIT_SCAN: usize = 50_000;
 /// Largest export of the audit log that is checked at a time, in bytes.
 pub const AUDIT_FILE_BYTES: u64 = 512 * 1024 * 1024;
+/// Largest file of evidence that is checked, in bytes: the manifest chain is its longest part.
+pub const EVIDENCE_FILE_BYTES: u64 = 128 * 1024 * 1024;
 /// Rows that a migration of the store rewrites at a time.
 pub const MIGRATED_ROWS: usize = 1000;
 

@@ -141,6 +141,9 @@ impl Live {
                 return self.content(snapshot, *thread, Some(*from), position);
             }
             Mark::Covered(thread) => return self.content(snapshot, *thread, None, position),
+            Mark::Scope(scope) if gate::frozen(&snapshot.state, me, *scope).is_some() => {
+                Coming::Own("frozen", json!({ "id": scope }))
+            }
             Mark::Scope(scope) => Coming::Of(*scope, "scope", json!({ "id": scope })),
             Mark::Lost(scope, users) if users.contains(&me) => Coming::Own("lost", json!({ "id": scope })),
             Mark::Invited(user, id) if *user == me => Coming::Own("invitation", json!({ "id": id })),

@@ -4,7 +4,9 @@
 //! gate. A later version gets its own prefix; within a version fields are only added.
 
 mod audit;
+mod check;
 mod events;
+mod evidence;
 mod invitations;
 mod messages;
 mod peers;
@@ -76,11 +78,12 @@ macro_rules! endpoints {
 }
 
 endpoints! {
-    GET "/health" workspace::health,
+    GET "/health" check::health,
     GET "/me" workspace::me,
     DELETE "/me/token" workspace::revoke_token,
     GET "/workspace" workspace::show,
     POST "/workspace/rotate" workspace::rotate,
+    POST "/workspace/journal/confirm" check::confirm,
     GET "/users" workspace::users,
     POST "/users" workspace::add_user,
     PATCH "/users/{user}" workspace::change_user,
@@ -91,6 +94,8 @@ endpoints! {
     DELETE "/users/{user}/tokens" workspace::revoke_tokens,
     GET "/audit" audit::list,
     GET "/audit/export" audit::export,
+    GET "/evidence" evidence::list,
+    GET "/evidence/{id}" evidence::one,
 
     GET "/peers" peers::list,
     POST "/peers" peers::redeem,

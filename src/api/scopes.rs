@@ -137,10 +137,11 @@ pub(super) async fn change(
 ) -> Result<StatusCode, Problem> {
     let scope: ScopeId = id(&scope)?;
     let state = viewer.snapshot().state.clone();
-    let before = policy::known_scope(&state, viewer.user, scope)?;
-    if scopes::waiting(&state, viewer.user, scope).is_some() {
+    let frozen = scopes::frozen(&state, viewer.user, scope).is_some();
+    if frozen || scopes::waiting(&state, viewer.user, scope).is_some() {
         return Err(viewer.absent(scope));
     }
+    let before = policy::known_scope(&state, viewer.user, scope)?;
     let lease = change.lease.as_ref().map(Lease::millis).transpose()?;
     let settings = change.over(before.head.settings.clone());
     let own = state.owns(scope) && policy::administers(&state, viewer.user, &before);

@@ -4,6 +4,7 @@
 
 mod audit;
 pub mod client;
+mod evidence;
 mod offline;
 mod online;
 pub(crate) mod person;
@@ -61,6 +62,9 @@ enum Command {
     /// What was done on this node.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// What owners signed twice.
+    #[command(subcommand)]
+    Evidence(evidence::Command),
     /// Messages and events as they happen.
     Watch,
     /// Three workspaces on this machine, to try.
@@ -118,6 +122,10 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Audit(audit::Command::Verify { file }) => audit::verify(&file, json),
         Command::Audit(command) => {
             wait(async { audit::run(&mut connect(&dir, api, token).await?.0, command, json).await })
+        }
+        Command::Evidence(evidence::Command::Verify { file }) => evidence::verify(&file, json),
+        Command::Evidence(command) => {
+            wait(async { evidence::run(&mut connect(&dir, api, token).await?.0, command, json).await })
         }
         Command::Watch => wait(async { online::watch(connect(&dir, api, token).await?.0, json).await }),
         Command::Import(ImportCommand::Slack { file }) => wait(async {

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     ids::{ScopeId, UserId, WorkspaceId},
     limits,
+    time::Millis,
     wire::{
         Blob, Object as _, envelope,
         frames::ScopeState,
@@ -46,7 +47,31 @@ fn is_awaited(state: &State, peer: WorkspaceId) -> bool {
 }
 
 fn is_late(state: &State) -> bool {
-    state.uptime.now >= state.uptime.started.plus(limits::RECOVERY_MILLIS)
+    patience(state) == 0
+}
+
+/// Milliseconds until silence counts as an answer.
+#[must_use]
+pub fn patience(state: &State) -> u64 {
+    state.uptime.started.plus(limits::RECOVERY_MILLIS).since(state.uptime.now)
+}
+
+/// Peers with which memberships may exist, and which have not said yet what they hold: they are not served.
+pub fn awaited(state: &State) -> impl Iterator<Item = WorkspaceId> {
+    state.peers.keys().copied().filter(|peer| needs_word(state, *peer) && is_awaited(state, *peer))
+}
+
+/// Since when they are asked, by the wall clock; `None`: nobody had to be asked.
+#[must_use]
+pub fn since(state: &State) -> Option<Millis> {
+    let uptime = &state.uptime;
+    uptime.check.as_ref().map(|_| Millis(uptime.wall.0.saturating_sub(uptime.now.since(uptime.started))))
+}
+
+/// Whether the journal is there and not older than the store, or an admin has confirmed (spec 12.6).
+#[must_use]
+pub fn is_trusted(state: &State) -> bool {
+    state.uptime.check.as_ref().is_none_or(|check| check.trusted)
 }
 
 /// Whether a peer has not said what it holds. Any peer: that one follows the scope may be just what was forgotten.
@@ -250,7 +275,7 @@ pub fn is_denied(state: &State, id: ScopeId, user: UserId) -> bool {
 
 /// An admin takes the responsibility for a journal that is missing or older than the store (spec 12.6).
 pub fn trust(draft: &mut Draft<'_>) -> Reply {
-    if draft.state.uptime.check.as_ref().is_none_or(|check| check.trusted) {
+    if is_trusted(&draft.state) {
         return Reply::Already;
     }
     promise(draft, Promise::Trusted);

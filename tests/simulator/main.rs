@@ -4,6 +4,7 @@
 
 mod cluster;
 mod ending;
+mod equivocation;
 mod forgetting;
 mod leaving;
 mod paths;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{client::Client, text};
 
 mod invite;
+mod journal;
 mod peer;
 mod place;
 mod user;
@@ -25,6 +26,9 @@ pub(super) enum Command {
     /// Other workspaces.
     #[command(subcommand)]
     Peer(peer::Peer),
+    /// What keeps the removed out after a restore.
+    #[command(subcommand)]
+    Journal(journal::Journal),
     /// Groups.
     #[command(subcommand)]
     Group(place::Group),
@@ -105,6 +109,7 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
         Command::Me => client.get("/me").await?,
         Command::User(user) => user::run(client, user, as_json).await?,
         Command::Peer(peer) => peer::run(client, peer, as_json).await?,
+        Command::Journal(journal) => journal::run(client, journal).await?,
         Command::Group(group) => place::group(client, group, as_json).await?,
         Command::Thread(thread) => place::thread(client, thread).await?,
         Command::Invite(invite) => invite::run(client, invite).await?,
