@@ -109,6 +109,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("PATCH /groups/{id}/members/{user}", "/groups/{group}/members/{me}", ADMIN, [403, 403], "", Missing),
     spare(row("POST /groups/{id}/leave", "/groups/{left}/leave", "", [204, 204], "", Missing)),
     row("GET /removals", "/removals", "", [200, 200], "{removals}", Without),
+    row("GET /removals/{scope}/{epoch}", REMOVAL, "", [409, 0], "another workspace owns this", Missing),
+    row("GET /removals/{scope}/{epoch}", REMOVAL, "", [0, 200], "{group}", Missing),
     // Threads as places.
     row("GET /threads", "/threads", "", [200, 200], "{chat}", Without),
     row("GET /threads", "/threads?before=99999999999999-{chat}", "", [200, 200], "{chat}", Without),
@@ -235,6 +237,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("DELETE /users/{user}/tokens", "/users/{me}/tokens", "", [204, 204], "", Without),
 ];
 
+const REMOVAL: &str = "/removals/{group}/{epoch}";
 const INVITE: &str = r#"{"address":"carl@globex.example"}"#;
 const INVITE_ME: &str = r#"{"address":"{address}"}"#;
 const ADMIN: &str = r#"{"grade":"admin"}"#;
