@@ -9,7 +9,7 @@ use super::{
     Stage,
     removal_story::{LEASE, Place},
     script::Script,
-    story::{reads, texts, write},
+    story::{pending, reads, texts, write},
     watch,
 };
 use crate::{
@@ -44,7 +44,7 @@ struct Cut<'a> {
     waits: &'a [(&'a Person, &'static str)],
     /// Whom a new message reaches.
     reached: &'a [&'a Person],
-    /// Who reads what was there, and gets nothing new.
+    /// Who reads what was there, gets nothing new, and whose words wait.
     stays: &'a [&'a Person],
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn play(script: &mut Script, stage: &mut Stage) -> Result<()> {
         };
         script.step("the link acme-globex is cut", cut.play(stage, &cast, "the first cut")).await?
     };
-    cast.said.push(said);
+    cast.said.extend(said);
     let said = {
         let Cast { alice, ada, bob, gerd, carol, .. } = &cast;
         let cut = Cut {
@@ -72,7 +72,7 @@ pub(super) async fn play(script: &mut Script, stage: &mut Stage) -> Result<()> {
         };
         script.step("the link acme-initech is cut", cut.play(stage, &cast, "the second cut")).await?
     };
-    cast.said.push(said);
+    cast.said.extend(said);
     let Cast { alice, ada, bob, gerd, carol, .. } = &cast;
     let cut = Cut {
         link: (GLOBEX, INITECH),
@@ -117,8 +117,8 @@ impl Cast {
 }
 
 impl Cut<'_> {
-    /// Cuts, waits for the end of the leases, has alice write, looks at everybody, mends. What she wrote.
-    async fn play(&self, stage: &Stage, cast: &Cast, words: &str) -> Result<(String, String)> {
+    /// Cuts, waits for the end of the leases, has alice write, looks at everybody, mends. What was written.
+    async fn play(&self, stage: &Stage, cast: &Cast, words: &str) -> Result<(Vec<String>, String)> {
         let (a, b) = self.link;
         stage.relay.set(a, b, false);
         let cut = clock::now();
@@ -130,10 +130,14 @@ impl Cut<'_> {
             person.until(&format!("/threads/{}/messages", cast.thread), has).await?;
         }
         self.holds(cast, words).await?;
+        let mut written = vec![words.to_owned()];
+        for person in self.stays {
+            let waiting = format!("{words}, as {} says", person.address);
+            pending(person, &cast.thread, &waiting).await?;
+            written.push(waiting);
+        }
         stage.relay.set(a, b, true);
-        let mut said = cast.said.clone();
-        said.push(words.into());
-        cast.everybody_reads(&said).await?;
+        cast.everybody_reads(&[cast.said.clone(), written.clone()].concat()).await?;
         let names = |people: Vec<&Person>| {
             let local = people
                 .into_iter()
@@ -146,9 +150,10 @@ impl Cut<'_> {
             names(self.reached.to_vec())
         );
         if !self.stays.is_empty() {
-            detail += &format!(", {} without what is new", names(self.stays.to_vec()));
+            detail +=
+                &format!(", {} without what is new, and what he wrote waited", names(self.stays.to_vec()));
         }
-        Ok((words.into(), detail + "; mended by itself"))
+        Ok((written, detail + "; mended by itself"))
     }
 
     /// Who may read on reads on without a break; who may not says whom it waits for, in time. When the last one did.
