@@ -14,7 +14,10 @@ use super::{
     story::{pending, reads, sees_nothing, texts, write},
     watch,
 };
-use crate::cli::person::{Person, text};
+use crate::{
+    cli::person::{Person, text},
+    node::clock,
+};
 
 const ACME: usize = 0;
 const GLOBEX: usize = 1;
@@ -106,7 +109,9 @@ async fn purged(stage: &mut Stage, cast: &Cast) -> Result<((), String)> {
         ian.until("/groups", |groups| !groups.to_string().contains(&place.group)).await?;
         sees_nothing(ian, &format!("/threads/{}/messages", place.chat)).await?;
         write(alice, &place.chat, "two").await?;
-        cast.goes_on(&place, &[gina, ian], &["one", "two"]).await
+        cast.goes_on(&place, &[gina, ian], &["one", "two"]).await?;
+        watch::until(clock::now().plus(watch::SLACK)).await;
+        Ok(())
     };
     let ((), seen) = watch::while_looking(gina, &place.ways(), work).await?;
     let looks = watch::never_read(&seen)?;

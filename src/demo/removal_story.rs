@@ -14,7 +14,10 @@ use super::{
     watch::{self, Look},
 };
 use crate::{
-    cli::person::{PATIENCE, Person, join, text},
+    cli::{
+        client::Events,
+        person::{PATIENCE, Person, join, text},
+    },
     node::clock,
     time::Millis,
 };
@@ -134,8 +137,11 @@ async fn link_cut(stage: &mut Stage, alice: &Person, bob: &Person) -> Result<(()
             standing(&alice.get(&removed.path).await?) == Some("effective"),
             "a receipt through a cut link"
         );
+        let mut events = alice.events().await?;
         stage.relay.set(ACME, GLOBEX, true);
+        let told = heard(&mut events, "receipt", &removed).await?;
         let receipt = removed.confirmed(alice).await?;
+        ensure!(told == receipt, "the live event is not what the answer is: {told}");
         for way in place.ways() {
             sees_nothing(bob, &way).await?;
         }
@@ -158,19 +164,24 @@ async fn countdown(alice: &Person, removed: &Removed) -> Result<u64> {
     let removal = alice.get(&removed.path).await?;
     ensure!(standing(&removal) == Some("waiting"), "not counting down: {removal}");
     ensure!(latest(&removal) == Some(removed.deadline), "the moment moved: {removal}");
-    let effective = async {
-        loop {
-            let (name, data) = events.next().await?.context("no more events")?;
-            if name == "effective" && data.get("epoch").and_then(Value::as_u64) == Some(removed.epoch) {
-                return Ok::<_, anyhow::Error>(data);
-            }
-        }
-    };
-    let said = tokio::time::timeout(PATIENCE, effective).await.context("no event `effective`")??;
+    let said = heard(&mut events, "effective", removed).await?;
     ensure!(clock::now() >= removed.deadline, "effective before the deadline: {said}");
     ensure!(said == alice.get(&removed.path).await?, "the live event is not what the answer is: {said}");
     ensure!(standing(&said) == Some("effective"), "not effective: {said}");
     Ok(clock::now().since(removed.deadline))
+}
+
+/// The next live event of this name about the removal.
+async fn heard(events: &mut Events, name: &str, removed: &Removed) -> Result<Value> {
+    let hearing = async {
+        loop {
+            let (said, data) = events.next().await?.context("no more events")?;
+            if said == name && data.get("epoch").and_then(Value::as_u64) == Some(removed.epoch) {
+                return Ok(data);
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, hearing).await.with_context(|| format!("no event `{name}`"))?
 }
 
 /// `comity removal watch` beside it: ends by itself, and successfully.

@@ -127,3 +127,74 @@ fn purged(Purge { threads, entries, remains }: Purge) -> Purged {
     let remains = names.into_iter().filter(|(bit, _)| remains & bit != 0).map(|(_, name)| name);
     Purged { threads, entries, remains: remains.collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{crypto::SecretKey, ids::GroupId};
+
+    const TIME: Millis = Millis(1_000);
+    const LATEST: Millis = Millis(6_000);
+
+    fn home_of(n: u8) -> WorkspaceId {
+        WorkspaceId([n; 32])
+    }
+
+    /// A removal that two homes have to obey; the first has answered at this moment.
+    fn removed(confirmed: Option<Millis>) -> row::Removal {
+        let scope = ScopeId::Group(GroupId([7; 32]));
+        let purged = Some(Purge { threads: 1, entries: 4, ..Purge::begin() });
+        let receipt = Receipt { scope, event: Hash([9; 32]), users: Vec::new(), applied: TIME, purged };
+        let signed = envelope::sign(receipt, None, &SecretKey::from_seed(&[1; 32]));
+        row::Removal {
+            scope,
+            incarnation: 0,
+            epoch: 3,
+            event: Hash([9; 32]),
+            users: Vec::new(),
+            time: TIME,
+            homes: vec![(home_of(1), confirmed.map(|at| (at, signed.bytes().clone()))), (home_of(2), None)],
+            latest: vec![(home_of(1), LATEST), (home_of(2), LATEST.plus(1))],
+            passed: false,
+        }
+    }
+
+    fn states(view: &RemovalView) -> Vec<Standing> {
+        view.homes.iter().map(|home| home.state).chain([view.state]).collect()
+    }
+
+    #[test]
+    fn p7_4_every_home_has_its_own_deadline_and_the_last_one_is_that_of_all() {
+        use Standing::{Confirmed, Effective, Waiting};
+        let state = State::default();
+        let at = |row: &row::Removal, now| removal(&state, row, now);
+        let silent = removed(None);
+        assert_eq!(states(&at(&silent, TIME)), [Waiting, Waiting, Waiting]);
+        assert_eq!(at(&silent, TIME).effective_at, LATEST.plus(1));
+        assert_eq!(states(&at(&silent, LATEST)), [Effective, Waiting, Waiting]);
+        assert_eq!(states(&at(&silent, LATEST.plus(1))), [Effective, Effective, Effective]);
+        let confirmed = removed(Some(Millis(1_038)));
+        assert_eq!(states(&at(&confirmed, Millis(1_040))), [Confirmed, Waiting, Waiting]);
+        assert_eq!(states(&at(&confirmed, LATEST.plus(1))), [Confirmed, Effective, Effective]);
+        let passed = row::Removal { passed: true, ..silent };
+        assert_eq!(
+            states(&at(&passed, TIME)),
+            [Effective, Effective, Effective],
+            "a wall clock that goes back"
+        );
+    }
+
+    #[test]
+    fn p7_6_a_receipt_says_what_was_deleted_and_what_may_remain() {
+        let row = removed(Some(Millis(1_038)));
+        let view = removal(&State::default(), &row, Millis(1_040));
+        let purged = view.homes[0].purged.as_ref().unwrap();
+        assert_eq!((purged.threads, purged.entries), (1, 4));
+        assert_eq!(purged.remains, ["free-pages", "backups"]);
+        let signed =
+            data_encoding::BASE64.decode(view.homes[0].receipt.as_ref().unwrap().as_bytes()).unwrap();
+        let key = SecretKey::from_seed(&[1; 32]).public();
+        assert!(envelope::open::<Receipt>(&signed.into(), None, |_| Some(key)).is_ok(), "verifiable offline");
+        assert!(view.homes[1].receipt.is_none() && view.homes[1].purged.is_none());
+    }
+}
