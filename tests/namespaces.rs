@@ -262,7 +262,7 @@ fn promised(answer: &Value) -> (String, Millis) {
     (answer["epoch"].to_string(), Millis(latest))
 }
 
-fn standing<'a>(removal: &'a Value) -> &'a str {
+fn standing(removal: &Value) -> &str {
     text(removal, "/homes/0/state")
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Duty: what somebody was shown, and when he had asked for it. Never: a judgement that depends on who looked first.
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use hyper::Method;
@@ -60,18 +60,15 @@ pub(super) async fn while_looking<T>(
     let mut seen = Vec::new();
     let done = {
         let looking = async {
-            loop {
-                for path in paths {
-                    seen.push(look(person, path).await?);
-                    tokio::time::sleep(PAUSE).await;
-                }
+            for path in paths.iter().cycle() {
+                seen.push(look(person, path).await?);
+                tokio::time::sleep(PAUSE).await;
             }
-            #[expect(unreachable_code, reason = "names the type of a loop that only an error ends")]
-            Ok::<Infallible, anyhow::Error>(loop {})
+            Err(anyhow::anyhow!("nowhere to look"))
         };
         tokio::select! {
             done = work => done?,
-            failed = looking => match failed? {},
+            failed = looking => failed?,
         }
     };
     for path in paths {
