@@ -12,6 +12,7 @@ mod messages;
 mod peers;
 mod previews;
 mod problem;
+mod removals;
 mod scopes;
 mod threads;
 mod viewer;
@@ -118,11 +119,12 @@ endpoints! {
     DELETE "/groups/{id}" scopes::end,
     GET "/groups/{id}/members" scopes::members,
     POST "/groups/{id}/members" scopes::add_member,
-    DELETE "/groups/{id}/members/{user}" scopes::remove,
+    DELETE "/groups/{id}/members/{user}" removals::remove,
     PATCH "/groups/{id}/members/{user}" scopes::grade,
     POST "/groups/{id}/leave" scopes::leave,
     GET "/groups/{id}/tightening" previews::tightening,
-    GET "/removals" scopes::removals,
+    GET "/removals" removals::list,
+    GET "/removals/{scope}/{epoch}" removals::show,
 
     GET "/threads" threads::inbox,
     POST "/threads" threads::start,
@@ -132,7 +134,7 @@ endpoints! {
     DELETE "/threads/{id}" scopes::end,
     GET "/threads/{id}/members" scopes::members,
     POST "/threads/{id}/members" scopes::add_member,
-    DELETE "/threads/{id}/members/{user}" scopes::remove,
+    DELETE "/threads/{id}/members/{user}" removals::remove,
     PATCH "/threads/{id}/members/{user}" scopes::grade,
     POST "/threads/{id}/leave" scopes::leave,
     POST "/threads/{id}/groups" threads::add_group,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::time::Millis;
 
 /// The lists that answers hold, with the fields of a line.
-const LISTS: [(&str, &[&str]); 11] = [
+const LISTS: [(&str, &[&str]); 10] = [
     ("users", &["id", "address", "name", "role"]),
     ("peers", PEER),
     ("groups", &["id", "settings.name", "owner.name", "members", "chat"]),
@@ -16,7 +16,6 @@ const LISTS: [(&str, &[&str]); 11] = [
     ("invitations", &["id", "name", "from.name", "inviter"]),
     ("pending", &["id", "thread", "owner", "text", "refused"]),
     ("paths", &["scope", "name", "direct", "by.name", "grade"]),
-    ("removals", &["scope", "epoch", "homes"]),
     ("evidence", &["id", "accused.name", "scope", "noticed"]),
     ("lines", &["number", "line.time", "line.act", "line.actor", "line.peer", "line.scope", "line.detail"]),
 ];

@@ -18,7 +18,7 @@ use crate::{
     wire::{
         AuditLine, Blob, Proof, Verified,
         frames::Item,
-        objects::{Event, Op, Receipt, Snapshot},
+        objects::{Event, Op, Purge, Receipt, Snapshot},
     },
 };
 
@@ -73,7 +73,7 @@ fn confirm(
     id: ScopeId,
     event: &Verified<Event>,
     mut users: Vec<UserId>,
-    purged: Option<u64>,
+    purged: Option<Purge>,
 ) {
     let followed = follows_roster(&draft.state, id);
     users.extend(event.object().ops.iter().filter_map(|op| match op {
@@ -113,10 +113,12 @@ fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
     if receipt.users.is_empty() || broken(Switch::Receipt) {
         return;
     }
-    let (scope, purged) = (receipt.scope, receipt.purged.unwrap_or(0));
+    let (scope, purged) = (receipt.scope, receipt.purged.clone());
     let receipt = draft.sign(receipt, Some(peer));
-    let line =
-        AuditLine::of("removal.applied").with(peer).at(scope).saying(format!("entries deleted: {purged}"));
+    let deleted = purged.map_or("readers remain".into(), |Purge { threads, entries, .. }| {
+        format!("threads deleted: {threads}, entries: {entries}")
+    });
+    let line = AuditLine::of("removal.applied").with(peer).at(scope).saying(deleted);
     draft.note(line.proven(Proof::of(&receipt, draft.me(), Some(peer))));
     draft.feed(peer, &Item::Receipt { receipt: receipt.bytes().clone() });
 }
@@ -228,7 +230,11 @@ fn granted(draft: &Draft<'_>, id: ScopeId) -> Vec<ThreadId> {
 }
 
 /// Access that ended with a change: live views and copies (spec 8.2). Who lost it, and what was deleted.
-fn after_change(draft: &mut Draft<'_>, id: ScopeId, before: &BTreeSet<UserId>) -> (Vec<UserId>, Option<u64>) {
+fn after_change(
+    draft: &mut Draft<'_>,
+    id: ScopeId,
+    before: &BTreeSet<UserId>,
+) -> (Vec<UserId>, Option<Purge>) {
     let now = draft.state.scope(id).map(|scope| local_members(draft, scope)).unwrap_or_default();
     let gone: Vec<UserId> = before.difference(&now).copied().collect();
     for thread in granted(draft, id) {
@@ -241,15 +247,16 @@ fn after_change(draft: &mut Draft<'_>, id: ScopeId, before: &BTreeSet<UserId>) -
 }
 
 /// Copies without a reader are deleted; of the scope only what a comparison needs stays (spec 8.2).
-/// `Some(entries)` if anything went.
-fn drop_unread(draft: &mut Draft<'_>, id: ScopeId) -> Option<u64> {
+/// What, if anything went.
+fn drop_unread(draft: &mut Draft<'_>, id: ScopeId) -> Option<Purge> {
     let mut purged = None;
     for thread in granted(draft, id) {
         posting::withdraw(draft, thread);
         let foreign = draft.state.scope(thread).is_some_and(|scope| scope.head.owner != draft.me());
         if foreign && !replica::has_reader(&draft.state, thread) {
             let entries = replica::purge(draft, thread);
-            purged = Some(purged.unwrap_or(0) + entries);
+            let all = purged.get_or_insert_with(Purge::begin);
+            (all.threads, all.entries) = (all.threads + 1, all.entries + entries);
             forget_scope(draft, thread.into());
         }
     }
@@ -259,7 +266,7 @@ fn drop_unread(draft: &mut Draft<'_>, id: ScopeId) -> Option<u64> {
             draft.state.links.values().any(|link| link.group == group && link.follower == draft.me());
         if unread && !linked {
             forget_scope(draft, id);
-            purged = purged.or(Some(0));
+            purged = purged.or_else(|| Some(Purge::begin()));
         }
     }
     purged
@@ -346,15 +353,17 @@ pub fn not_here(draft: &mut Draft<'_>, owner: WorkspaceId, id: ScopeId, statemen
         return;
     };
     let users: Vec<UserId> = local_members(draft, &scope).into_iter().collect();
-    lose(draft, id);
+    let purged = Some(lose(draft, id));
     let (event, applied) = (crate::crypto::sha256(&[statement]), draft.ctx.now);
-    send_receipt(draft, owner, Receipt { scope: id, event, users, applied, purged: Some(0) });
+    send_receipt(draft, owner, Receipt { scope: id, event, users, applied, purged });
 }
 
 /// The link to the owner is over: our users' access ends and the copies go, through whichever group they read (P7.5).
-pub fn lose(draft: &mut Draft<'_>, id: ScopeId) {
+/// What was deleted.
+pub fn lose(draft: &mut Draft<'_>, id: ScopeId) -> Purge {
+    let mut purged = Purge::begin();
     let Some(scope) = draft.state.scope(id).cloned() else {
-        return;
+        return purged;
     };
     let owner = scope.head.owner;
     let granting: Vec<_> = match id {
@@ -368,9 +377,11 @@ pub fn lose(draft: &mut Draft<'_>, id: ScopeId) {
     draft.audit("scope.lost", None, Some(owner), Some(id), format!("{} people", ours.len()));
     draft.mark(Mark::Lost(id, ours.into_iter().collect()));
     draft.mark(Mark::Scope(id));
-    drop_unread(draft, id);
+    purged = drop_unread(draft, id).unwrap_or(purged);
     if let ScopeId::Thread(thread) = id {
-        replica::purge(draft, thread);
+        purged.threads = purged.threads.max(1);
+        purged.entries += replica::purge(draft, thread);
     }
     forget_scope(draft, id);
+    purged
 }

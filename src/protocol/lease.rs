@@ -135,6 +135,8 @@ pub fn granted(
     if linked(draft, owner)?.inbound != Some((lease.feed, lease.number, lease.hash)) {
         return Err(Reject::new(RejectCode::FeedGap, "a lease speaks of rows that are not held: compare"));
     }
+    // A gap that no tick has seen: what was withheld in it goes out again only if its end is noticed.
+    tell(draft, owner);
     let promise = Promise::Held(owner, if broken(Switch::LateCount) { draft.ctx.boot } else { asked });
     draft.state.uptime.apply(&promise);
     draft.changes.push(Change::Promise(promise));

@@ -222,6 +222,10 @@ fn sequence(
 ) -> Result<u64, Reject> {
     let own = draft.state.scope(submission.thread).cloned().ok_or_else(Reject::not_found)?;
     let paths = gate::paths(&draft.state, submission.author, submission.thread);
+    if paths.is_empty() && !gate::ways(&draft.state, submission.author, submission.thread).is_empty() {
+        let what = "the owner of the group through which this is written is not heard of: try again later";
+        return Err(Reject::new(RejectCode::Checking, what));
+    }
     let path = writing_path(&draft.state, submission.author, &own, submission.kind, body.target, paths)?;
     check_target(draft, &own, &submission, &body, &path)?;
     if let Some((peer, bytes)) = signed {

@@ -7,4 +7,5 @@ pub mod inbox;
 pub mod messages;
 pub mod people;
 pub mod preview;
+pub mod removals;
 pub mod scopes;

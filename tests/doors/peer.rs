@@ -17,7 +17,7 @@ use comity::{
         },
         objects::{
             Act, Action, Consent, EntryKind, Event, Extensions, Floor, Grade, GroupConsent, Head, Invite, Op,
-            Profile, Receipt, Snapshot, Statement, Submission, Word,
+            Profile, Purge, Receipt, Snapshot, Statement, Submission, Word,
         },
     },
 };
@@ -415,7 +415,8 @@ fn next_item(after: Option<&Item>, peer: &Peer, lost: &Lost) -> Option<Item> {
         Some(Item::Invite { .. }) => peer.consent(&lost.invite, bob),
         Some(Item::Consent { .. }) => {
             let (users, applied) = (vec![bob], time);
-            let receipt = Receipt { scope: lost.group, event: Hash::ZERO, users, applied, purged: Some(1) };
+            let purged = Some(Purge::begin());
+            let receipt = Receipt { scope: lost.group, event: Hash::ZERO, users, applied, purged };
             Item::Receipt { receipt: envelope::sign(receipt, Some(lost.acme), key).bytes().clone() }
         }
         Some(Item::Receipt { .. }) => {

@@ -336,11 +336,21 @@ impl Cluster {
         }
     }
 
+    /// Time passes, and no node has looked at its clock.
+    pub fn wait(&mut self, millis: u64) {
+        for node in &mut self.nodes {
+            node.time += millis;
+            node.look();
+        }
+    }
+
     /// b asks a for a lease; `late`: the answer takes so long. It travels behind the rows that it counts.
     pub fn lease(&mut self, a: usize, b: usize, late: u64) {
         let Some(asked) = self.ask(a, b) else { return };
         let Some(granted) = self.answer(a, b, &asked) else { return };
-        self.pass(late);
+        if late > 0 {
+            self.pass(late);
+        }
         while self.lacks(a, b, granted.counted) {
             assert!(self.feed(a, b, false), "rows that a lease counts are there");
         }
@@ -427,6 +437,7 @@ impl Cluster {
     /// Every follower of every owner asks.
     pub fn leases(&mut self) {
         let count = self.nodes.len();
+        self.pass(0);
         for (a, b) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).filter(|(a, b)| a != b) {
             self.lease(a, b, 0);
         }
@@ -466,6 +477,9 @@ impl Cluster {
             if !frame.entries.is_empty() {
                 frame.heads = serve::heads(&node.state, to, *thread);
             }
+        }
+        if let Mark::Covered(thread) = mark {
+            frame.heads = serve::heads(&node.state, to, *thread);
         }
         let read = |thread: &ThreadId| {
             node.state.granting(*thread).any(|scope| scope.members.keys().any(|user| user.home() == to))

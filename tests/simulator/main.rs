@@ -9,6 +9,7 @@ mod forgetting;
 mod leaving;
 mod paths;
 mod preview;
+mod spanning;
 mod story;
 mod world;
 

@@ -13,6 +13,7 @@ mod invite;
 mod journal;
 mod peer;
 mod place;
+mod removal;
 mod user;
 
 /// What can be asked of a running node.
@@ -91,8 +92,9 @@ pub(super) enum Command {
     },
     /// My messages that wait for their owners.
     Pending,
-    /// Removals of people of other workspaces, with their receipts.
-    Removals,
+    /// Removals, and how they take effect at other workspaces.
+    #[command(subcommand)]
+    Removal(removal::Removal),
     /// Replace a key (sign, tls or root) of the running node; the root key has to lie in its folder.
     RotateLive {
         /// Which.
@@ -131,7 +133,7 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
             client.post(&path, &json!({ "emoji": emoji })).await?
         }
         Command::Pending => client.get("/pending").await?,
-        Command::Removals => client.get("/removals").await?,
+        Command::Removal(removal) => return removal::run(client, removal, as_json).await,
         Command::RotateLive { key, revoke } => {
             client.post("/workspace/rotate", &json!({ "key": key, "revoke": revoke })).await?
         }

@@ -107,6 +107,13 @@ pub(in crate::cli) enum Place {
         #[arg(long)]
         everywhere: bool,
     },
+    /// How long partners may show it without a word of this workspace, after which a removal is in force there too.
+    Lease {
+        /// Which.
+        id: String,
+        /// strict (60 s), standard (300 s), relaxed (24 h), or a number of seconds.
+        lease: String,
+    },
     /// Leave it.
     Leave {
         /// Which.
@@ -165,6 +172,10 @@ async fn place(client: &mut Client, kind: &str, command: Place) -> Result<Value>
             let members = format!("/{kind}/{id}/members");
             let user = person(client, &members, "members", &user).await?;
             client.call(Method::DELETE, &format!("{members}/{user}?everywhere={everywhere}"), None).await
+        }
+        Place::Lease { id, lease } => {
+            let lease = lease.parse::<u64>().map_or_else(|_| json!(lease), |seconds| json!(seconds));
+            client.call(Method::PATCH, &format!("/{kind}/{id}"), Some(&json!({ "lease": lease }))).await
         }
         Place::Leave { id } => client.post(&format!("/{kind}/{id}/leave"), &json!({})).await,
         Place::End { id } => client.call(Method::DELETE, &format!("/{kind}/{id}"), None).await,
