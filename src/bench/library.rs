@@ -19,7 +19,7 @@ use crate::{
     ids::{GroupId, ScopeId, SubmissionId, ThreadId, UserId},
     node::{Handle, Node, Snapshot, identity},
     protocol::{
-        Command, Reply, gate,
+        Command, Reply, gate, recovery,
         row::{InviteStatus, PeerStatus, Role},
     },
     time::Millis,
@@ -99,6 +99,10 @@ pub(super) async fn peer(a: &Side, b: &Side) -> Result<()> {
     until(at_a, status(at_b.me(), PeerStatus::Waiting)).await?;
     at_a.ask(Command::Approve(at_b.me())).await?;
     until(at_b, status(at_a.me(), PeerStatus::Active)).await?;
+    // Both have just started: nothing is signed or served before the two have compared.
+    let compared = |of| move |view: &Snapshot| recovery::is_compared(&view.state, of);
+    until(at_a, compared(at_b.me())).await?;
+    until(at_b, compared(at_a.me())).await?;
     Ok(())
 }
 
