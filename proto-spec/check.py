@@ -348,9 +348,9 @@ def submissions(family):
 
 
 # 9: the number of fields behind the code of each variant; None: a record with so many fields.
-CONTROL = {0: 1, 1: 1, 2: 2, 3: 1, 4: 2, 5: 1, 6: 1, 7: 1, 8: 2, 9: 3, 10: 1}
+CONTROL = {0: 1, 1: 1, 2: 2, 3: 1, 4: 2, 5: 1, 6: 1, 7: 1, 8: 2, 9: 3, 10: 1, 11: 1, 12: 1, 13: 1, 14: 2, 15: 1}
 VARIANTS = {"control": CONTROL, "submit": {0: 2, 1: 1}, "submit-answer": {0: 2, 1: 3, 2: 3},
-            "item": {0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1, 8: 3}}
+            "item": {0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1, 8: 3, 9: 2}}
 RECORDS = {"history-request": 4, "history-page": 4, "content-frame": 3}
 NUMBER_ONLY = {6, 7}
 
@@ -391,8 +391,120 @@ def comparison(family):
             agree(KINDS[shaped("item", item)[0]], row["kind"], case["why"])
 
 
+def leases(family):
+    for case in family["cases"]:
+        allowance = -(-case["ttl"] // 100)
+        agree(case["hidden_from"], case["asked"] + case["ttl"] - allowance, "11.3: the follower's end")
+        agree(case["surely_over"], case["answered"] + case["ttl"] + allowance, "11.3: the owner's end")
+    total = bytes(32)
+    for place in family["places"]:
+        parts = b"comity/1 roster" + bytes.fromhex(place["scope"]) + bytes.fromhex(place["user"])
+        total = bytes(a ^ b for a, b in zip(total, hashlib.sha256(parts).digest()))
+    agree(total.hex(), family["roster"], "11.1: the sum over a roster")
+    key, audience = bytes.fromhex(family["key"]), bytes.fromhex(family["audience"])
+    lease, _ = opened(bytes.fromhex(family["lease"]), 9, audience, key, 5)
+    agree(lease[0].hex(), family["nonce"], "11.1: a lease answers its request")
+
+
+def claim(data, key):
+    """12.7: what an object says: for which position, and which hash is there."""
+    for kind, fields in ((2, 8), (3, 12), (4, 6)):
+        try:
+            object_, digest = opened(data, kind, None, key, fields)
+        except Bad:
+            continue
+        if kind == 2:
+            return (object_[0] or digest, object_[1], object_[2]), digest
+        if kind == 3:
+            return (object_[0], object_[4], object_[5]), object_[6]
+        return (object_[0] + object_[1], object_[2], object_[4]), object_[5]
+    raise Bad("signature")
+
+
+def contradictions(family):
+    key = bytes.fromhex(family["key"])
+    for case in family["incarnations"]:
+        number = ((case["before"] >> 32) + 1 << 32) + int(case["random"], 16)
+        agree((case["next"], case["first_epoch"]), (number, number >> 32 << 32), "12.3: an incarnation")
+    for case in family["cases"]:
+        (one, first), (two, second) = (claim(bytes.fromhex(case[name]), key) for name in ("first", "second"))
+        agree(one == two and first != second, case["contradict"], case["why"])
+
+
+# 13.5: types whose objects an audit record may hold, with the number of their fields.
+OBJECTS = {2: 8, 3: 12, 4: 6, 5: 6, 6: 13, 7: 6, 8: 5, 9: 5, 10: 2, 12: 4, 13: 4}
+
+
+def audit(family):
+    for case in family["cases"]:
+        result, name = attempt(lambda: exported(case["lines"]))
+        agree(name, case["expect"], f"audit: {case['why']}")
+        if result:
+            agree(result.hex(), case["hash"], f"audit: {case['why']}: the last chain hash")
+
+
+def unarmored(text):
+    prefix, body = text.split("_")
+    raw = base64.b32decode(body.upper() + "=" * (-len(body) % 8))
+    return (b"\0" if prefix == "gr" else b"\1") + raw if prefix in ("gr", "th") else raw
+
+
+def exported(lines):
+    """13.5 up to the first record that breaks a rule, by its number."""
+    head, *records, end = [json.loads(line) for line in lines]
+    homes = {unarmored(home["workspace"]): [base64.b64decode(link) for link in home["chain"]] for home in head["homes"]}
+    for home, links in homes.items():
+        if chain(links) != home:
+            raise Bad("manifests")
+    me, before = unarmored(head["workspace"]), unarmored(head["before"])
+    newest = decode(structure(homes[me][-1], 1, None)[0])
+    seal = by_any(base64.b64decode(end["seal"]), 11, None, [key for key in newest[7] if key not in newest[9]], 6)
+    if seal is None or seal[0] != me or seal[3] != end["count"] or seal[4] != unarmored(end["hash"]):
+        raise Bad("seal")
+    if [record["number"] for record in records] != list(range(seal[1], seal[2] + 1)):
+        raise Bad("order")
+    for record in records:
+        line = encode([record["number"], audit_line(record)])
+        if hashlib.sha256(b"comity/1 audit" + before + line).digest() != unarmored(record["hash"]):
+            raise Bad(f"record {record['number']}")
+        before = unarmored(record["hash"])
+        if record["object"] and not proven(record, homes):
+            raise Bad(f"record {record['number']}")
+    if before != seal[4]:
+        raise Bad("seal")
+    return before
+
+
+def by_any(data, kind, audience, keys, fields):
+    for key in keys:
+        value, _ = attempt(lambda: opened(data, kind, audience, key, fields)[0])
+        if value is not None:
+            return value
+    return None
+
+
+def audit_line(record):
+    known = lambda text: None if text is None else unarmored(text)
+    proof = record["object"] and [record["object"]["kind"], unarmored(record["object"]["signer"]),
+                                  known(record["object"]["audience"]), base64.b64decode(record["object"]["bytes"])]
+    return [record["time"], known(record["actor"]), known(record["peer"]), known(record["scope"]), record["act"],
+            record["detail"], proof]
+
+
+def proven(record, homes):
+    proof = record["object"]
+    links, data = homes.get(unarmored(proof["signer"]), []), base64.b64decode(proof["bytes"])
+    if proof["kind"] == 1:
+        return data in links
+    keys = [key for link in links for key in decode(structure(link, 1, None)[0])[7]]
+    audience = proof["audience"] and unarmored(proof["audience"])
+    value = by_any(data, proof["kind"], audience, keys, OBJECTS[proof["kind"]])
+    about = record["scope"] and unarmored(record["scope"])
+    return value is not None and (proof["kind"] not in (2, 8) or value[0] in (None, about))
+
+
 FAMILIES = [cbor, ed25519, envelope, ids, limits, errors, manifests, membership, content, submissions,
-            frames, comparison]
+            frames, comparison, leases, contradictions, audit]
 
 
 def main():

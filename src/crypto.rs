@@ -1,12 +1,13 @@
 //! Keys, signatures and hashes.
 //!
-//! Duty: the only place that touches ed25519 and SHA-256; strict verification (spec 3.5), key hints,
-//! constant-time comparison of secrets. Never: reading files, clocks or random sources (seeds are
+//! Duty: the only place that touches ed25519, SHA-256 and ChaCha20-Poly1305; strict verification (spec 3.5), key
+//! hints, constant-time comparison of secrets. Never: reading files, clocks or random sources (seeds are
 //! arguments), showing a secret in `Debug`.
 
 use std::fmt;
 
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -165,6 +166,48 @@ impl fmt::Debug for SecretKey {
     }
 }
 
+/// The key of a thread's bodies at rest: ChaCha20-Poly1305 (RFC 8439).
+pub struct BodyKey(zeroize::Zeroizing<[u8; 32]>);
+
+impl BodyKey {
+    /// The key that these random bytes are.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(zeroize::Zeroizing::new(bytes))
+    }
+
+    fn ready(&self, unique: Hash) -> Option<(LessSafeKey, Nonce)> {
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &*self.0).ok()?;
+        let nonce = Nonce::try_assume_unique_for_key(unique.0.get(..12)?).ok()?;
+        Some((LessSafeKey::new(key), nonce))
+    }
+
+    /// Encrypts, bound to `about`. `unique` must be another one for every other plain text.
+    #[must_use]
+    pub fn seal(&self, unique: Hash, about: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
+        let (key, nonce) = self.ready(unique)?;
+        let mut bytes = plain.to_vec();
+        key.seal_in_place_append_tag(nonce, Aad::from(about), &mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// What [`BodyKey::seal`] was given, if nothing was changed since.
+    #[must_use]
+    pub fn open(&self, unique: Hash, about: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (key, nonce) = self.ready(unique)?;
+        let mut bytes = sealed.to_vec();
+        let length = key.open_in_place(nonce, Aad::from(about), &mut bytes).ok()?.len();
+        bytes.truncate(length);
+        Some(bytes)
+    }
+}
+
+impl fmt::Debug for BodyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("key of bodies")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +233,24 @@ mod tests {
         let mut signature = [0; 64];
         signature[0] = 1;
         assert!(!identity.verifies(b"any", &signature));
+    }
+
+    #[test]
+    fn a_body_opens_only_as_it_was_sealed() {
+        let (key, unique) = (BodyKey::new([7; 32]), sha256(&[b"body"]));
+        let sealed = key.seal(unique, b"here", b"text").unwrap();
+        assert_eq!(key.open(unique, b"here", &sealed).unwrap(), b"text");
+        assert!(!sealed.windows(4).any(|window| window == b"text"));
+        let mut changed = sealed.clone();
+        changed[0] ^= 1;
+        let others = [
+            key.open(unique, b"there", &sealed),
+            key.open(unique, b"here", &changed),
+            key.open(sha256(&[b"another"]), b"here", &sealed),
+            BodyKey::new([8; 32]).open(unique, b"here", &sealed),
+            key.open(unique, b"here", b"short"),
+        ];
+        assert!(others.iter().all(Option::is_none));
     }
 
     #[test]

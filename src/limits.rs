@@ -95,12 +95,20 @@ pub const NOTICES: usize = 256;
 pub const REMEMBERED_ACTS: usize = 10_000;
 /// Answers of one page of the API.
 pub const API_PAGE: usize = 200;
+/// Lines of a preview that the API gives; the counts are always of all.
+pub const PREVIEW_LOSSES: usize = 20_000;
 /// Body of one API request, in bytes.
 pub const API_BODY_BYTES: usize = 128 * 1024;
 /// Live streams (server-sent events) of one user.
 pub const STREAMS_PER_USER: usize = 16;
 /// Audit rows that one page gives.
 pub const AUDIT_PAGE: usize = 500;
+/// Audit rows that one page looks at for those that were asked for.
+pub const AUDIT_SCAN: usize = 50_000;
+/// Largest export of the audit log that is checked at a time, in bytes.
+pub const AUDIT_FILE_BYTES: u64 = 512 * 1024 * 1024;
+/// Rows that a migration of the store rewrites at a time.
+pub const MIGRATED_ROWS: usize = 1000;
 
 /// How long an owner that has started waits for what its followers hold, in milliseconds (spec 12.1).
 pub const RECOVERY_MILLIS: u64 = 10_000;

@@ -16,7 +16,7 @@ use super::{
     hex, key,
 };
 
-fn manifest(revision: u64, previous: Hash, root: &str, sign: &[&str], revoked: &[&str]) -> Manifest {
+pub fn manifest(revision: u64, previous: Hash, root: &str, sign: &[&str], revoked: &[&str]) -> Manifest {
     let public = |names: &[&str]| names.iter().map(|name| key(name).public()).collect::<Vec<_>>();
     Manifest {
         revision,

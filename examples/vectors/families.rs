@@ -1,5 +1,7 @@
 //! Every family with its file.
 
+#[path = "audit.rs"]
+mod audit;
 #[path = "bytes.rs"]
 mod bytes;
 #[path = "chains.rs"]
@@ -9,6 +11,8 @@ mod chains;
 mod cluster;
 #[path = "frames.rs"]
 mod frames;
+#[path = "promises.rs"]
+mod promises;
 #[path = "writing.rs"]
 mod writing;
 
@@ -28,7 +32,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The files as they must be.
 pub fn files() -> Vec<(PathBuf, String)> {
-    let families: [(&str, Value); 12] = [
+    let families: [(&str, Value); 15] = [
         ("cbor", bytes::cbor()),
         ("ed25519", bytes::ed25519()),
         ("envelope", bytes::envelopes()),
@@ -41,6 +45,9 @@ pub fn files() -> Vec<(PathBuf, String)> {
         ("frames", frames::frames()),
         ("comparison", frames::comparison()),
         ("submissions", writing::submissions()),
+        ("leases", promises::leases()),
+        ("contradictions", promises::contradictions()),
+        ("audit", audit::audit()),
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto-spec").join("vectors");
     let file = |(name, family): (&str, Value)| {

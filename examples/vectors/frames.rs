@@ -9,7 +9,7 @@ use comity::{
         Blob, cbor,
         frames::{
             ContentFrame, Control, FeedFrame, FeedPosition, Hello, HistoryPage, HistoryRequest, Item,
-            ScopeState, Submit, SubmitAnswer,
+            LeaseAsk, ScopeState, Submit, SubmitAnswer, Witness,
         },
         objects::Extensions,
     },
@@ -55,12 +55,21 @@ pub fn frames() -> Value {
         Control::Resume { feed: None, content: 0 },
         Control::Feed { frame: FeedFrame { feed, first: 1, items: vec![Blob::from(vec![0])] } },
         Control::FeedAck { feed, number: 5 },
-        Control::Compare { scopes: vec![state] },
+        Control::Compare { scopes: vec![state.clone()] },
         Control::ContentAck { number: 5 },
         Control::ContentReset { number: 5 },
         Control::Typing { thread, user },
         Control::Read { thread, user, seq: 11 },
         Control::Bye { reason: "done".into() },
+        Control::AskLease {
+            ask: LeaseAsk { nonce: Hash([1; 32]), feed, number: 5, hash: Hash([9; 32]), roster: None },
+        },
+        Control::Lease { lease: Blob::from(vec![1]) },
+        Control::NoLease { code: 13 },
+        Control::Recall { scopes: vec![state.clone()], more: true },
+        Control::Witness {
+            frame: Witness { scopes: vec![state], items: vec![Blob::from(vec![2])], more: false },
+        },
     ];
     let mut cases: Vec<Value> = control.iter().map(|frame| good("control", cbor::encode(frame))).collect();
     let act = Submit::Act { signed: Blob::from(vec![1]) };
@@ -77,6 +86,7 @@ pub fn frames() -> Value {
         ),
         good("content-frame", cbor::encode(&ContentFrame { number: 1, entries: vec![], heads: vec![] })),
         good("item", cbor::encode(&Item::AskGroup { thread, group: GroupId([4; 32]), by: user })),
+        good("item", cbor::encode(&Item::Alarm { first: vec![1].into(), second: vec![2].into() })),
     ]);
     for (why, bytes) in [
         ("an unknown code", "8118c8"),

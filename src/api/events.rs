@@ -1,6 +1,7 @@
 //! Live events (server-sent): what happens in what the viewer may see now.
 //!
-//! Duty: every event through the gate at the moment of sending; a position to resume from. Never: a queue per stream.
+//! Duty: every event through the gate at the moment of sending; a position to resume from. Never: a queue per stream,
+//! content that waits for a slow reader.
 
 use std::{collections::BTreeMap, collections::VecDeque, convert::Infallible, time::Duration};
 
@@ -35,7 +36,18 @@ struct Live {
     /// The state when the stream began: what was shown then is not sent again. None when it resumes.
     base: Option<State>,
     sent: BTreeMap<ThreadId, u64>,
-    ready: VecDeque<(&'static str, Value, u64)>,
+    /// What comes next, each with the position from which to resume behind it.
+    ready: VecDeque<(Coming, u64)>,
+}
+
+/// An event that waits until the reader takes it; what it shows is decided then.
+enum Coming {
+    /// Of the viewer himself.
+    Own(&'static str, Value),
+    /// Of a scope.
+    Of(ScopeId, &'static str, Value),
+    /// An entry of a thread.
+    Entry(ThreadId, u64),
 }
 
 pub(super) async fn stream(
@@ -46,13 +58,11 @@ pub(super) async fn stream(
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
     let recent = u64::try_from(limits::RECENT_COMMITS).unwrap_or(0);
     let resumed = last.filter(|last| *last <= snapshot.position && snapshot.position - last < recent);
-    let mut ready = VecDeque::from([("hello", json!({ "position": snapshot.position }), snapshot.position)]);
+    let hello = Coming::Own("hello", json!({ "position": snapshot.position }));
+    let mut ready = VecDeque::from([(hello, snapshot.position)]);
     if last.is_some() && resumed.is_none() {
-        ready.push_back((
-            "reset",
-            json!({ "reason": "too long ago: load everything anew" }),
-            snapshot.position,
-        ));
+        let reset = Coming::Own("reset", json!({ "reason": "too long ago: load everything anew" }));
+        ready.push_back((reset, snapshot.position));
     }
     let live = Live {
         view: viewer.handle.watch(),
@@ -72,14 +82,14 @@ impl Live {
     async fn next(&mut self) -> Option<Event> {
         let stop = self.viewer.handle.tasks().stop_signal().clone();
         loop {
-            if let Some((name, data, position)) = self.ready.pop_front() {
-                if !self.still_shown(&data) {
-                    continue;
-                }
-                let event = Event::default().event(name).id(position.to_string());
-                return event.json_data(data).ok();
-            }
             let snapshot = self.view.now();
+            self.signed_in(&snapshot)?;
+            if let Some((coming, position)) = self.ready.pop_front() {
+                if let Some((name, data)) = self.shown(&snapshot, coming) {
+                    return Event::default().event(name).id(position.to_string()).json_data(data).ok();
+                }
+                continue;
+            }
             if self.position < snapshot.position {
                 self.advance(&snapshot)?;
                 continue;
@@ -92,19 +102,28 @@ impl Live {
         }
     }
 
-    /// Every frame is judged again when it leaves: it may have waited for a slow reader (spec 11.2).
-    fn still_shown(&self, data: &Value) -> bool {
-        let thread = data.pointer("/message/thread").and_then(Value::as_str);
-        let Some(thread) = thread.and_then(|thread| thread.parse::<ThreadId>().ok()) else { return true };
-        gate::reaches(&self.viewer.snapshot().state, self.viewer.user, thread)
+    /// `None` ends the stream: the session is over, or the viewer may no longer sign in.
+    fn signed_in(&self, snapshot: &Snapshot) -> Option<()> {
+        let user = snapshot.state.users.get(&self.viewer.user)?;
+        let session = snapshot.state.tokens.get(&self.viewer.token()) == Some(&user.id);
+        (session && user.role.has_access()).then_some(())
     }
 
-    /// Looks at the next commits. `None` ends the stream: the viewer may no longer sign in, or the store failed.
-    fn advance(&mut self, snapshot: &Snapshot) -> Option<()> {
-        let user = snapshot.state.users.get(&self.viewer.user)?;
-        if user.role == crate::protocol::row::Role::Suspended {
-            return None;
+    /// The event as the gate lets it pass now.
+    fn shown(&self, snapshot: &Snapshot, coming: Coming) -> Option<(&'static str, Value)> {
+        let (state, me) = (&snapshot.state, self.viewer.user);
+        match coming {
+            Coming::Own(name, data) => Some((name, data)),
+            Coming::Of(scope, name, data) => gate::sees_scope(state, me, scope).then_some((name, data)),
+            Coming::Entry(thread, seq) => {
+                let message = messages::about(state, snapshot, me, thread, seq)?;
+                Some(("message", json!({ "entry": seq, "message": message })))
+            }
         }
+    }
+
+    /// Looks at the next commits. `None`: the store failed.
+    fn advance(&mut self, snapshot: &Snapshot) -> Option<()> {
         let happened = snapshot.marks(self.position, COMMITS).ok()?;
         for (position, marks) in happened {
             for mark in marks.iter() {
@@ -117,38 +136,31 @@ impl Live {
 
     fn mark(&mut self, snapshot: &Snapshot, mark: &Mark, position: u64) {
         let me = self.viewer.user;
-        match mark {
-            Mark::Content { thread, from, .. } => self.content(snapshot, *thread, Some(*from), position),
-            Mark::Covered(thread) => self.content(snapshot, *thread, None, position),
-            Mark::Scope(scope) if gate::sees_scope(&snapshot.state, me, *scope) => {
-                self.ready.push_back(("scope", json!({ "id": scope }), position));
+        let coming = match mark {
+            Mark::Content { thread, from, .. } => {
+                return self.content(snapshot, *thread, Some(*from), position);
             }
-            Mark::Lost(scope, users) if users.contains(&me) => {
-                self.ready.push_back(("lost", json!({ "id": scope }), position));
+            Mark::Covered(thread) => return self.content(snapshot, *thread, None, position),
+            Mark::Scope(scope) => Coming::Of(*scope, "scope", json!({ "id": scope })),
+            Mark::Lost(scope, users) if users.contains(&me) => Coming::Own("lost", json!({ "id": scope })),
+            Mark::Invited(user, id) if *user == me => Coming::Own("invitation", json!({ "id": id })),
+            Mark::Outbox(user, thread) if *user == me => Coming::Own("pending", json!({ "thread": thread })),
+            Mark::Lease(owner) => return self.lease(snapshot, *owner, position),
+            Mark::Receipt(scope, epoch) => {
+                self.removal(*scope, "receipt", json!({ "scope": scope, "epoch": epoch }))
             }
-            Mark::Invited(user, id) if *user == me => {
-                self.ready.push_back(("invitation", json!({ "id": id }), position));
+            Mark::Effective(scope, epoch) => {
+                self.removal(*scope, "effective", json!({ "scope": scope, "epoch": epoch }))
             }
-            Mark::Outbox(user, thread) if *user == me => {
-                self.ready.push_back(("pending", json!({ "thread": thread }), position));
-            }
-            Mark::Lease(owner) => self.lease(snapshot, *owner, position),
-            Mark::Effective(scope, epoch) if self.may_follow(snapshot, *scope) => {
-                self.ready.push_back(("effective", json!({ "scope": scope, "epoch": epoch }), position));
-            }
-            Mark::Receipt(scope, epoch) if self.may_follow(snapshot, *scope) => {
-                self.ready.push_back(("receipt", json!({ "scope": scope, "epoch": epoch }), position));
-            }
-            Mark::Peer(peer) if self.viewer.is_admin() => {
-                self.ready.push_back(("peer", json!({ "workspace": peer }), position));
-            }
-            _ => {}
-        }
+            Mark::Peer(peer) if self.viewer.is_admin() => Coming::Own("peer", json!({ "workspace": peer })),
+            _ => return,
+        };
+        self.ready.push_back((coming, position));
     }
 
-    /// Whether the viewer is told how a removal fares.
-    fn may_follow(&self, snapshot: &Snapshot, scope: ScopeId) -> bool {
-        self.viewer.is_admin() || gate::sees_scope(&snapshot.state, self.viewer.user, scope)
+    /// How a removal fares: for those who see the scope, and for admins.
+    fn removal(&self, scope: ScopeId, name: &'static str, data: Value) -> Coming {
+        if self.viewer.is_admin() { Coming::Own(name, data) } else { Coming::Of(scope, name, data) }
     }
 
     /// What the viewer is in of this owner's waits now, or is there again, with what came meanwhile.
@@ -158,7 +170,8 @@ impl Live {
             let Some(scope) = state.scope(place).filter(|scope| scope.head.owner == owner) else { continue };
             let waiting = scopes::waiting(state, me, place);
             let name = if waiting.is_some() { "waiting" } else { "resumed" };
-            self.ready.push_back((name, json!({ "id": scope.head.id, "waiting_for": waiting }), position));
+            let data = json!({ "id": scope.head.id, "waiting_for": waiting });
+            self.ready.push_back((Coming::Own(name, data), position));
             if let Some(thread) = place.thread() {
                 self.content(snapshot, thread, None, position);
             }
@@ -179,28 +192,21 @@ impl Live {
         }
         self.sent.insert(thread, to);
         let page = u64::try_from(limits::API_PAGE).unwrap_or(1);
-        for seq in (before + 1).max((to + 1).saturating_sub(page))..=to {
-            let message = messages::about(&snapshot.state, snapshot, self.viewer.user, thread, seq);
-            if let Some(message) = message {
-                self.ready.push_back(("message", json!({ "entry": seq, "message": message }), position));
-            }
-        }
+        let first = (before + 1).max((to + 1).saturating_sub(page));
+        self.ready.extend((first..=to).map(|seq| (Coming::Entry(thread, seq), position)));
     }
 
     fn hear(&mut self, notice: Result<Notice, broadcast::error::RecvError>) {
         let Ok(notice) = notice else { return };
         let (Notice::Typing { thread, user } | Notice::Read { thread, user, .. }) = notice;
-        let state = &self.viewer.snapshot().state;
-        if user == self.viewer.user || !gate::reaches(state, self.viewer.user, thread) {
+        if user == self.viewer.user {
             return;
         }
-        let event = match notice {
-            Notice::Typing { .. } => ("typing", json!({ "thread": thread, "user": user }), self.position),
-            Notice::Read { seq, .. } => {
-                ("read", json!({ "thread": thread, "user": user, "seq": seq }), self.position)
-            }
+        let (name, data) = match notice {
+            Notice::Typing { .. } => ("typing", json!({ "thread": thread, "user": user })),
+            Notice::Read { seq, .. } => ("read", json!({ "thread": thread, "user": user, "seq": seq })),
         };
-        self.ready.push_back(event);
+        self.ready.push_back((Coming::Of(thread.into(), name, data), self.position));
     }
 }
 

@@ -3,10 +3,12 @@
 //! Duty: requests to commands, views to JSON, refusals to problem documents (RFC 9457). Never: a rule, a read past the
 //! gate. A later version gets its own prefix; within a version fields are only added.
 
+mod audit;
 mod events;
 mod invitations;
 mod messages;
 mod peers;
+mod previews;
 mod problem;
 mod scopes;
 mod threads;
@@ -18,7 +20,8 @@ use std::net::SocketAddr;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    routing::{delete, get, post},
+    http::Method,
+    routing::{MethodFilter, on},
 };
 
 use crate::{limits, node::Handle};
@@ -48,68 +51,99 @@ pub async fn start(handle: &Handle, listen: SocketAddr) -> std::io::Result<Socke
 }
 
 fn router(api: Api) -> Router {
-    let v1 = people().merge(places()).merge(conversations());
     Router::new()
-        .nest("/api/v1", v1)
+        .nest("/api/v1", routes())
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
         .with_state(api)
 }
 
-fn people() -> Router<Api> {
-    Router::new()
-        .route("/health", get(workspace::health))
-        .route("/me", get(workspace::me))
-        .route("/me/token", delete(workspace::revoke_token))
-        .route("/workspace", get(workspace::show))
-        .route("/workspace/rotate", post(workspace::rotate))
-        .route("/users", get(workspace::users).post(workspace::add_user))
-        .route("/users/{user}", axum::routing::patch(workspace::change_user))
-        .route("/users/{user}/tokens", post(workspace::add_token).delete(workspace::revoke_tokens))
-        .route("/audit", get(workspace::audit))
-        .route("/peers", get(peers::list).post(peers::redeem))
-        .route("/peers/tickets", post(peers::ticket))
-        .route("/peers/{peer}", delete(peers::end).patch(peers::change))
-        .route("/peers/{peer}/approve", post(peers::approve))
-        .route("/peers/{peer}/pause", post(peers::pause))
-        .route("/invitations", get(invitations::list))
-        .route("/invitations/{id}", delete(invitations::revoke))
-        .route("/invitations/{id}/accept", post(invitations::accept))
-        .route("/invitations/{id}/decline", post(invitations::decline))
+/// One line per endpoint: the lines that register the handlers are the lines that [`endpoints`] lists, so nothing is
+/// served that the tests of every door do not know of.
+macro_rules! endpoints {
+    ($($method:ident $path:literal $handler:path,)+) => {
+        fn routes() -> Router<Api> {
+            Router::new()$(.route($path, on(MethodFilter::$method, $handler)))+
+        }
+
+        /// Every endpoint: its method, and its path below `/api/v1`.
+        #[must_use]
+        pub fn endpoints() -> Vec<(Method, &'static str)> {
+            vec![$((Method::$method, $path)),+]
+        }
+    };
 }
 
-fn places() -> Router<Api> {
-    let mut router = Router::new()
-        .route("/groups", get(scopes::groups).post(scopes::create_group))
-        .route("/removals", get(scopes::removals));
-    for kind in ["groups", "threads"] {
-        let at = |rest: &str| format!("/{kind}/{{id}}{rest}");
-        router = router
-            .route(&at(""), get(scopes::show).patch(scopes::change).delete(scopes::end))
-            .route(&at("/members"), get(scopes::members).post(scopes::add_member))
-            .route(&at("/members/{user}"), delete(scopes::remove).patch(scopes::grade))
-            .route(&at("/leave"), post(scopes::leave));
-    }
-    router
-}
+endpoints! {
+    GET "/health" workspace::health,
+    GET "/me" workspace::me,
+    DELETE "/me/token" workspace::revoke_token,
+    GET "/workspace" workspace::show,
+    POST "/workspace/rotate" workspace::rotate,
+    GET "/users" workspace::users,
+    POST "/users" workspace::add_user,
+    PATCH "/users/{user}" workspace::change_user,
+    DELETE "/users/{user}" workspace::remove_user,
+    GET "/users/{user}/departure" previews::departure,
+    DELETE "/users/{user}/memberships/{scope}" workspace::withdraw,
+    POST "/users/{user}/tokens" workspace::add_token,
+    DELETE "/users/{user}/tokens" workspace::revoke_tokens,
+    GET "/audit" audit::list,
+    GET "/audit/export" audit::export,
 
-fn conversations() -> Router<Api> {
-    Router::new()
-        .route("/threads", get(threads::inbox).post(threads::start))
-        .route("/dms", post(threads::dm))
-        .route("/threads/{id}/groups", post(threads::add_group))
-        .route("/threads/{id}/groups/{group}", delete(threads::remove_group))
-        .route("/threads/{id}/why", get(threads::why))
-        .route("/threads/{id}/typing", post(threads::typing))
-        .route("/threads/{id}/read", post(threads::read))
-        .route("/threads/{id}/messages", get(messages::list).post(messages::post))
-        .route(
-            "/threads/{id}/messages/{seq}",
-            get(messages::one).patch(messages::edit).delete(messages::delete),
-        )
-        .route("/threads/{id}/messages/{seq}/reactions", post(messages::react).delete(messages::unreact))
-        .route("/pending", get(messages::pending))
-        .route("/pending/{submission}", delete(messages::forget))
-        .route("/events", get(events::stream))
+    GET "/peers" peers::list,
+    POST "/peers" peers::redeem,
+    POST "/peers/tickets" peers::ticket,
+    DELETE "/peers/{peer}" peers::end,
+    GET "/peers/{peer}/end" previews::end,
+    PATCH "/peers/{peer}" peers::change,
+    POST "/peers/{peer}/approve" peers::approve,
+    POST "/peers/{peer}/pause" peers::pause,
+
+    GET "/invitations" invitations::list,
+    DELETE "/invitations/{id}" invitations::revoke,
+    POST "/invitations/{id}/accept" invitations::accept,
+    POST "/invitations/{id}/decline" invitations::decline,
+
+    GET "/groups" scopes::groups,
+    POST "/groups" scopes::create_group,
+    GET "/groups/{id}" scopes::show,
+    PATCH "/groups/{id}" scopes::change,
+    DELETE "/groups/{id}" scopes::end,
+    GET "/groups/{id}/members" scopes::members,
+    POST "/groups/{id}/members" scopes::add_member,
+    DELETE "/groups/{id}/members/{user}" scopes::remove,
+    PATCH "/groups/{id}/members/{user}" scopes::grade,
+    POST "/groups/{id}/leave" scopes::leave,
+    GET "/groups/{id}/tightening" previews::tightening,
+    GET "/removals" scopes::removals,
+
+    GET "/threads" threads::inbox,
+    POST "/threads" threads::start,
+    POST "/dms" threads::dm,
+    GET "/threads/{id}" scopes::show,
+    PATCH "/threads/{id}" scopes::change,
+    DELETE "/threads/{id}" scopes::end,
+    GET "/threads/{id}/members" scopes::members,
+    POST "/threads/{id}/members" scopes::add_member,
+    DELETE "/threads/{id}/members/{user}" scopes::remove,
+    PATCH "/threads/{id}/members/{user}" scopes::grade,
+    POST "/threads/{id}/leave" scopes::leave,
+    POST "/threads/{id}/groups" threads::add_group,
+    DELETE "/threads/{id}/groups/{group}" threads::remove_group,
+    GET "/threads/{id}/why" threads::why,
+    POST "/threads/{id}/typing" threads::typing,
+    POST "/threads/{id}/read" threads::read,
+
+    GET "/threads/{id}/messages" messages::list,
+    POST "/threads/{id}/messages" messages::post,
+    GET "/threads/{id}/messages/{seq}" messages::one,
+    PATCH "/threads/{id}/messages/{seq}" messages::edit,
+    DELETE "/threads/{id}/messages/{seq}" messages::delete,
+    POST "/threads/{id}/messages/{seq}/reactions" messages::react,
+    DELETE "/threads/{id}/messages/{seq}/reactions" messages::unreact,
+    GET "/pending" messages::pending,
+    DELETE "/pending/{submission}" messages::forget,
+    GET "/events" events::stream,
 }

@@ -54,7 +54,7 @@ pub(super) async fn ticket(
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
     })?;
     let expires = viewer.handle.now().plus(hours * 3_600_000);
-    viewer.handle.ask(Command::OpenTicket(sha256(&[&secret]), expires)).await?;
+    viewer.handle.ask(viewer.named(Command::OpenTicket(sha256(&[&secret]), expires))).await?;
     let state = &viewer.snapshot().state;
     let me = viewer.handle.me();
     let endpoints = state.homes.get(&me).map(|home| home.manifest.endpoints.clone()).unwrap_or_default();
@@ -129,7 +129,8 @@ pub(super) async fn pause(viewer: Viewer, Path(peer): Path<String>) -> Result<St
 }
 
 pub(super) async fn end(viewer: Viewer, Path(peer): Path<String>) -> Result<StatusCode, Problem> {
-    act(viewer, &peer, Command::EndPeer).await
+    let admin = viewer.user;
+    act(viewer, &peer, |peer| Command::EndPeer(admin, peer)).await
 }
 
 #[derive(Deserialize)]

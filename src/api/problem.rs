@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     ids::IdError,
@@ -22,11 +22,17 @@ pub(super) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
+    more: Option<(&'static str, Value)>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into() }
+        Self { status, code, detail: detail.into(), more: None }
+    }
+
+    /// With one more member, for programs.
+    pub(super) fn with(self, name: &'static str, value: Value) -> Self {
+        Self { more: Some((name, value)), ..self }
     }
 
     /// The one answer for what does not exist and for what must not be known to (P3.1).
@@ -52,10 +58,13 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let document = json!({
+        let mut document = json!({
             "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail,
             "code": self.code,
         });
+        if let (Some((name, value)), Some(members)) = (self.more, document.as_object_mut()) {
+            members.insert(name.into(), value);
+        }
         let mut response = (self.status, Json(document)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    previews,
     problem::Problem,
     viewer::{Body, Query, Viewer, id},
     workspace::After,
@@ -12,9 +13,13 @@ use super::{
 use crate::{
     ids::{ScopeId, UserId},
     limits,
-    protocol::{Command, Reply, gate, row::Removal},
+    protocol::{Command, Reply, gate, policy, row::Removal, tighten},
     time::Millis,
-    view::{people, scopes},
+    view::{
+        people,
+        preview::{self, Counts},
+        scopes,
+    },
     wire::objects::{Action, Floor, Grade, Settings},
 };
 
@@ -116,19 +121,40 @@ pub(super) async fn show(
     std::future::ready(view.map(Json).ok_or_else(Problem::not_found)).await
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Confirm {
+    /// Whoever the new settings exclude goes.
+    #[serde(default)]
+    confirm: bool,
+}
+
 pub(super) async fn change(
     viewer: Viewer,
     Path(scope): Path<String>,
+    Query(Confirm { confirm }): Query<Confirm>,
     Body(change): Body<SettingsChange>,
 ) -> Result<StatusCode, Problem> {
     let scope: ScopeId = id(&scope)?;
-    let snapshot = viewer.snapshot();
-    let seen = gate::sees_scope(&snapshot.state, viewer.user, scope);
-    let before = snapshot.state.scope(scope).filter(|_| seen).ok_or_else(|| viewer.absent(scope))?;
+    let state = viewer.snapshot().state.clone();
+    let before = policy::known_scope(&state, viewer.user, scope)?;
+    if scopes::waiting(&state, viewer.user, scope).is_some() {
+        return Err(viewer.absent(scope));
+    }
     let lease = change.lease.as_ref().map(Lease::millis).transpose()?;
     let settings = change.over(before.head.settings.clone());
+    let own = state.owns(scope) && policy::administers(&state, viewer.user, &before);
+    let tightened = scope.group().filter(|_| own && tighten::is_tightened(&before, &settings));
+    let ends = tightened.and_then(|group| preview::tightening(&state, group)).map(|ends| ends.counts);
+    if let Some(counts) = ends.filter(|counts| !confirm && *counts != Counts::default()) {
+        return Err(previews::unconfirmed(counts, &format!("/api/v1/groups/{scope}/tightening")));
+    }
+    let command = match tightened.filter(|_| confirm) {
+        Some(_) => Command::Tighten(viewer.user, scope, settings.clone()),
+        None => Command::Act(viewer.user, Action::Settings { scope, settings: settings.clone() }),
+    };
     if settings != before.head.settings {
-        viewer.ask(Command::Act(viewer.user, Action::Settings { scope, settings })).await?;
+        viewer.ask(command).await?;
     }
     if let Some(ttl) = lease.filter(|ttl| *ttl != before.head.ttl) {
         viewer.ask(Command::Act(viewer.user, Action::Lease { scope, ttl })).await?;

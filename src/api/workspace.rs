@@ -120,6 +120,24 @@ pub(super) async fn change_user(
     people::me(&viewer.snapshot().state, user).map(Json).ok_or_else(Problem::not_found)
 }
 
+/// For good: the id and the address are never given to somebody else.
+pub(super) async fn remove_user(viewer: Viewer, Path(user): Path<String>) -> Result<StatusCode, Problem> {
+    viewer.administers()?;
+    viewer.ask(Command::RemoveUser(id(&user)?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// One of the own people leaves one group or thread of another owner (P5.5).
+pub(super) async fn withdraw(
+    viewer: Viewer,
+    Path((user, scope)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    viewer.administers()?;
+    let (user, scope) = (id(&user)?, id(&scope)?);
+    viewer.ask(Command::Withdraw { admin: viewer.user, user, scope }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// A token is shown once; only its hash is kept.
 pub(super) async fn add_token(
     viewer: Viewer,
@@ -132,13 +150,14 @@ pub(super) async fn add_token(
     let token = clock::token().map_err(|error| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
     })?;
-    viewer.handle.ask(Command::AddToken(user, crate::protocol::people::token_hash(&token))).await?;
+    let add = Command::AddToken(user, crate::protocol::people::token_hash(&token));
+    viewer.handle.ask(viewer.named(add)).await?;
     Ok((StatusCode::CREATED, Json(json!({ "user": user, "token": token }))))
 }
 
 /// Signs out: the token of this request stops working.
 pub(super) async fn revoke_token(viewer: Viewer) -> Result<StatusCode, Problem> {
-    viewer.handle.ask(Command::RevokeToken(viewer.user, viewer.token())).await?;
+    viewer.handle.ask(viewer.named(Command::RevokeToken(viewer.user, viewer.token()))).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -149,30 +168,6 @@ pub(super) async fn revoke_tokens(viewer: Viewer, Path(user): Path<String>) -> R
     }
     viewer.ask(Command::RevokeTokens(user)).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Before {
-    before: Option<u64>,
-    limit: Option<usize>,
-}
-
-pub(super) async fn audit(viewer: Viewer, Query(query): Query<Before>) -> Result<Json<Value>, Problem> {
-    viewer.administers()?;
-    let limit = query.limit.unwrap_or(50).clamp(1, limits::AUDIT_PAGE);
-    let lines = viewer.snapshot().audit(query.before.unwrap_or(u64::MAX), limit).map_err(|error| {
-        tracing::error!(%error, "the audit log cannot be read");
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "fault",
-            "the audit log cannot be read: see the node's log",
-        )
-    })?;
-    let next = lines.last().filter(|_| lines.len() == limit).map(|(number, _)| *number);
-    let lines: Vec<_> =
-        lines.into_iter().map(|(number, line)| json!({ "number": number, "line": line })).collect();
-    std::future::ready(Ok(Json(json!({ "lines": lines, "next": next })))).await
 }
 
 #[derive(Deserialize)]
@@ -195,7 +190,7 @@ pub(super) async fn rotate(viewer: Viewer, Body(rotation): Body<Rotation>) -> Re
         ("tls" | "root", true) => return Err(Problem::invalid("revoke: only for key = sign")),
         _ => return Err(Problem::invalid("key: sign, tls or root")),
     };
-    let rotated = identity::rotate_running(&viewer.handle, viewer.handle.dir(), which).await;
+    let rotated = identity::rotate_running(&viewer.handle, viewer.handle.dir(), which, viewer.user).await;
     rotated.map(|()| StatusCode::NO_CONTENT).map_err(|error| match error {
         RotateError::Ask(error) => error.into(),
         RotateError::Identity(error) => Problem::new(StatusCode::CONFLICT, "keys", error.to_string()),

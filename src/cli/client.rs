@@ -93,6 +93,28 @@ impl Client {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// Reads a document of any length into `out`.
+    ///
+    /// # Errors
+    /// As [`Client::call`], or `out` takes no more.
+    pub async fn download(&mut self, path: &str, out: &mut (impl std::io::Write + Send)) -> Result<()> {
+        let response = self.open(Method::GET, path, None, None).await?;
+        let status = response.status();
+        let mut body = response.into_body();
+        if !status.is_success() {
+            let problem: Value =
+                serde_json::from_slice(&body.collect().await?.to_bytes()).unwrap_or_default();
+            let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("no detail");
+            bail!("{detail} ({})", status.as_u16())
+        }
+        while let Some(frame) = body.frame().await {
+            if let Some(data) = frame?.data_ref() {
+                out.write_all(data)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Opens the live events.
     ///
     /// # Errors

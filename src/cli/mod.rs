@@ -2,6 +2,7 @@
 //!
 //! Duty: arguments in, text or JSON out. Exit codes: 0 done, 1 refused or failed, 2 wrong usage (by clap). Never: a rule.
 
+mod audit;
 pub mod client;
 mod offline;
 mod online;
@@ -57,6 +58,9 @@ enum Command {
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// What was done on this node.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Messages and events as they happen.
     Watch,
     /// Three workspaces on this machine, to try.
@@ -111,6 +115,10 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Demo { script: true, .. } => wait(demo::script(json)),
         Command::Demo { .. } => wait(demo::open(json)),
         Command::Bench(options) => wait(bench::run(options)),
+        Command::Audit(audit::Command::Verify { file }) => audit::verify(&file, json),
+        Command::Audit(command) => {
+            wait(async { audit::run(&mut connect(&dir, api, token).await?.0, command, json).await })
+        }
         Command::Watch => wait(async { online::watch(connect(&dir, api, token).await?.0, json).await }),
         Command::Import(ImportCommand::Slack { file }) => wait(async {
             let (mut admin, host, token) = connect(&dir, api, token).await?;

@@ -15,7 +15,7 @@ const LISTS: [(&str, &[&str]); 10] = [
     ("pending", &["id", "thread", "owner", "text", "refused"]),
     ("paths", &["scope", "name", "direct", "by.name", "grade"]),
     ("removals", &["scope", "epoch", "homes"]),
-    ("lines", &["number", "line.act", "line.detail"]),
+    ("lines", &["number", "line.time", "line.act", "line.actor", "line.peer", "line.scope", "line.detail"]),
 ];
 
 /// An answer.
@@ -25,11 +25,26 @@ pub(super) fn of(answer: &Value) -> String {
         return messages.iter().map(|message| format!("{}\n", self::message(message))).collect::<String>()
             + &waiting(object);
     }
+    if let Some(losses) = object.get("losses").and_then(Value::as_array) {
+        return preview(losses, object);
+    }
     let list = LISTS.iter().find_map(|(name, fields)| Some((object.get(*name)?.as_array()?, fields)));
     match list {
         Some((items, fields)) if object.len() <= 2 => items.iter().map(|item| line(item, fields)).collect(),
         _ => fields("", object),
     }
+}
+
+/// What an act would end: who loses what, whom it is told, how much it is.
+fn preview(losses: &[Value], object: &Map<String, Value>) -> String {
+    let lost =
+        losses.iter().map(|loss| line(loss, &["user.address", "user.home", "scope", "name", "remaining"]));
+    let told = object.get("told").and_then(Value::as_array).into_iter().flatten();
+    let told: Vec<String> = told.map(|home| plain(home.get("domain"))).collect();
+    let told = if told.is_empty() { "nobody".into() } else { told.join(", ") };
+    let counts = object.get("counts").and_then(Value::as_object).into_iter().flatten();
+    let counts = counts.map(|(name, count)| format!("{name}: {}\n", plain(Some(count))));
+    lost.chain([clean(&format!("told: {told}")) + "\n"]).chain(counts).collect()
 }
 
 /// A live event.
@@ -77,6 +92,6 @@ fn plain(value: Option<&Value>) -> String {
     }
 }
 
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

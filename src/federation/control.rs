@@ -182,12 +182,13 @@ impl Stream {
     /// The owner's answer to the last request.
     async fn lease_came(&mut self, lease: Blob) -> Result<(), LinkError> {
         let Some((nonce, asked)) = self.asking.last() else {
-            return Err(LinkError::Protocol("a lease that nobody asked for".into()));
+            tracing::debug!(peer = %self.shared.peer, "a lease that nobody asked for");
+            return Ok(());
         };
         let owner = self.shared.peer;
         match self.shared.handle.ask(Command::LeaseGranted { owner, nonce, asked, lease }).await {
             Ok(_) => self.asking.granted(),
-            Err(AskError::Reject(reject)) => self.no_lease(reject.code)?,
+            Err(AskError::Reject(reject)) => self.no_lease(reject.code).await?,
             other => self.asked(other)?,
         }
         Ok(())
@@ -196,6 +197,10 @@ impl Stream {
     /// A follower says what it holds; after the last frame it is served (spec 12.2).
     async fn witnessed(&mut self, frame: Witness) -> Result<(), LinkError> {
         let (peer, handle) = (self.shared.peer, self.shared.handle.clone());
+        if !self.recalling.is_open() {
+            tracing::debug!(%peer, "an answer to a question that was not asked");
+            return Ok(());
+        }
         let held = self.recalling.answered(&frame)?;
         self.asked(handle.ask(Command::Witness(peer, frame)).await)?;
         if let Some(held) = held {
@@ -205,12 +210,20 @@ impl Stream {
         Ok(())
     }
 
+    /// Tells the owner what we hold; its next feed is the one to take (spec 9.6).
+    async fn compare(&mut self) -> Result<(), LinkError> {
+        let peer = self.shared.peer;
+        self.asked(self.shared.handle.ask(Command::Comparing(peer)).await)?;
+        let scopes = witness::held(&self.shared.handle.snapshot().state, peer);
+        self.writer.push(&Control::Compare { scopes })?;
+        Ok(())
+    }
+
     /// Without a lease because the two sides do not hold the same: compare.
-    fn no_lease(&mut self, code: RejectCode) -> Result<(), LinkError> {
+    async fn no_lease(&mut self, code: RejectCode) -> Result<(), LinkError> {
         self.asking.refused();
         if code == RejectCode::FeedGap {
-            let scopes = witness::held(&self.shared.handle.snapshot().state, self.shared.peer);
-            self.writer.push(&Control::Compare { scopes })?;
+            self.compare().await?;
         }
         Ok(())
     }
@@ -259,6 +272,7 @@ impl Stream {
             }
             Control::Recall { scopes, more } => {
                 if let Some(theirs) = self.recalling.asked(scopes, more)? {
+                    self.asked(handle.ask(Command::Comparing(peer)).await)?;
                     let snapshot = handle.snapshot();
                     for frame in witness::answer(&snapshot.state, &*snapshot, peer, &theirs) {
                         self.writer.push(&Control::Witness { frame })?;
@@ -269,7 +283,7 @@ impl Stream {
             Control::AskLease { ask } => self.lease_asked(ask).await?,
             Control::Lease { lease } => self.lease_came(lease).await?,
             Control::NoLease { code } => {
-                self.no_lease(RejectCode::from_code(code).unwrap_or(RejectCode::Invalid))?;
+                self.no_lease(RejectCode::from_code(code).unwrap_or(RejectCode::Invalid)).await?;
             }
             Control::ContentAck { number } => {
                 self.shared.content_acked.send_modify(|acked| *acked = (*acked).max(Some(number)));
@@ -305,8 +319,7 @@ impl Stream {
             Err(AskError::Reject(reject)) if reject.code == RejectCode::FeedGap => {
                 if self.compared != Some(feed) {
                     self.compared = Some(feed);
-                    let scopes = witness::held(&self.shared.handle.snapshot().state, self.shared.peer);
-                    self.writer.push(&Control::Compare { scopes })?;
+                    self.compare().await?;
                 }
             }
             other => self.asked(other)?,
@@ -317,6 +330,9 @@ impl Stream {
     /// A notice of the peer, through the gate (spec 10.1): its own users here, anybody in a thread that it owns.
     fn heard(&self, notice: Notice) {
         let snapshot = self.shared.handle.snapshot();
+        if !gate::peer_active(&snapshot.state, self.shared.peer) {
+            return;
+        }
         let (Notice::Typing { thread, user } | Notice::Read { thread, user, .. }) = notice;
         let owner = snapshot.state.scope(thread).map(|scope| scope.head.owner);
         let may_say = user.home() == self.shared.peer || owner == Some(self.shared.peer);
@@ -333,6 +349,7 @@ impl Stream {
         let (me, peer) = (self.shared.handle.me(), self.shared.peer);
         let owner = snapshot.state.scope(thread).map(|scope| scope.head.owner);
         let wanted = match owner {
+            _ if !gate::peer_active(&snapshot.state, peer) => false,
             Some(owner) if owner == me => {
                 user.home() != peer && gate::peer_floor(&snapshot.state, peer, thread).is_some()
             }

@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct Recalling {
     /// Whether our own question left.
     sent: bool,
+    /// Whether its answer is whole.
+    done: bool,
     /// Frames of the peer's question.
     theirs: Vec<ScopeState>,
     /// Frames of the peer's answer.
@@ -49,11 +51,14 @@ impl Recalling {
         Ok((!more).then(|| std::mem::take(&mut self.theirs)))
     }
 
+    /// Whether an answer is awaited.
+    pub(super) fn is_open(&self) -> bool {
+        self.sent && !self.done
+    }
+
     /// The peer's positions, once its answer is whole.
     pub(super) fn answered(&mut self, frame: &Witness) -> Result<Option<Vec<ScopeState>>, LinkError> {
-        if !self.sent {
-            return Err(LinkError::Protocol("an answer to a question that was not asked".into()));
-        }
+        self.done = !frame.more;
         gather(&mut self.held, frame.scopes.clone())?;
         Ok((!frame.more).then(|| std::mem::take(&mut self.held)))
     }

@@ -15,9 +15,11 @@ use super::{
 };
 use crate::{
     crypto::{PublicKey, Random, SecretKey, fingerprint},
-    ids::Hash,
+    ids::{Hash, UserId},
     protocol::{
-        Change, Command, Ctx, Reject, Reply, State, decide, identity, people,
+        Change, Command, Ctx, Reject, Reply, State, decide, identity,
+        journal::records as records_of,
+        people,
         row::{self, Home, Role, Row},
     },
     store::{Fault, Store},
@@ -179,6 +181,7 @@ pub(super) fn open_all(dir: &Path) -> Result<Opened, IdentityError> {
 pub(super) fn take_back(opened: &mut Opened, path: &Path) -> Result<(Option<Journal>, bool), IdentityError> {
     let known = opened.state.node.as_ref().map_or((0, Hash::ZERO), |node| node.journal);
     let (journal, found) = Journal::open(path, opened.home.id, known)?;
+    let mut journal = journal;
     let Found::Ahead(records) = found else {
         tracing::warn!(
             journal = %path.display(),
@@ -194,7 +197,11 @@ pub(super) fn take_back(opened: &mut Opened, path: &Path) -> Result<(Option<Jour
         let (reader, random) = (opened.store.reader()?, Random::from_seed(clock::seed()?));
         let (now, boot, key) = (clock::now(), clock::boot(), &opened.sign);
         let ctx = Ctx { now, boot, random, key, records: &reader };
-        let decision = decide(&opened.state, Command::Recorded(record), ctx)?;
+        let decision = decide(&opened.state, Command::Recorded(record.clone()), ctx)?;
+        // What the record led to beside itself is new, and belongs there too.
+        let mut led_to = records_of(&opened.state, &decision.changes);
+        led_to.retain(|led_to| *led_to != record);
+        journal.append(&led_to)?;
         decision.changes.iter().for_each(|change| opened.state.apply(change));
         opened.store.commit(&decision.changes)?;
     }
@@ -277,11 +284,16 @@ pub fn rotate(dir: &Path, which: Rotate) -> Result<Home, IdentityError> {
     load(dir)
 }
 
-/// The same while the node runs: peers that are connected learn of it at once.
+/// The same while the node runs, by one of its admins: peers that are connected learn of it at once.
 ///
 /// # Errors
 /// As [`rotate`].
-pub async fn rotate_running(handle: &Handle, dir: &Path, which: Rotate) -> Result<(), RotateError> {
+pub async fn rotate_running(
+    handle: &Handle,
+    dir: &Path,
+    which: Rotate,
+    by: UserId,
+) -> Result<(), RotateError> {
     let snapshot = handle.snapshot();
     let home = own(&snapshot.state).ok_or_else(|| IdentityError::Missing(dir.to_owned()))?;
     let rotation = Rotation::prepare(&Layout::new(dir), &home, which)?;
@@ -289,7 +301,7 @@ pub async fn rotate_running(handle: &Handle, dir: &Path, which: Rotate) -> Resul
         handle.add_key(rotation.key.clone()).await?;
     }
     if let Some(manifest) = rotation.manifest.clone() {
-        handle.ask(Command::Manifest(manifest)).await?;
+        handle.ask(Command::By(by, Box::new(Command::Manifest(manifest)))).await?;
     }
     if which == Rotate::Tls {
         handle.use_tls_key(rotation.key.clone());

@@ -8,12 +8,12 @@ use tokio::sync::watch;
 
 use super::clock;
 use crate::{
-    ids::{ScopeId, SubmissionId, ThreadId, WorkspaceId},
+    ids::{Hash, ScopeId, SubmissionId, ThreadId, WorkspaceId},
     limits,
-    protocol::{Mark, Records, State, change::Audit},
-    store::{Fault, Reader},
+    protocol::{Mark, Records, State},
+    store::{AuditPage, Fault, Reader, Tip},
     time::{Boot, Millis},
-    wire::{Blob, Stored},
+    wire::{AuditLine, AuditRecord, Blob, Stored},
 };
 
 /// Marks of one commit with its number.
@@ -103,12 +103,33 @@ impl Snapshot {
         &self.reader
     }
 
-    /// Lines of the audit log before this one, newest first.
+    /// Lines of the audit log before this one that `keep` wants, newest first.
     ///
     /// # Errors
     /// The store failed.
-    pub fn audit(&self, before: u64, limit: usize) -> Result<Vec<(u64, Audit)>, Fault> {
-        self.reader.audit(before, limit)
+    pub fn audit(
+        &self,
+        before: u64,
+        limit: usize,
+        keep: impl Fn(&AuditLine) -> bool,
+    ) -> Result<AuditPage, Fault> {
+        self.reader.audit(before, limit, keep)
+    }
+
+    /// Links of the audit log from this number on, oldest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn audit_from(&self, from: u64, limit: usize) -> Result<Vec<(Hash, AuditRecord)>, Fault> {
+        self.reader.audit_from(from, limit)
+    }
+
+    /// The last number of the audit log with its hash.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn audit_tip(&self) -> Result<Tip, Fault> {
+        self.reader.audit_tip()
     }
 
     /// What happened in the commits after this one, oldest first, at most `limit` commits.

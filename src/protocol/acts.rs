@@ -10,13 +10,14 @@ use super::{
     invite::{self, Offer},
     lease, membership, once, policy, recovery, removal,
     row::PeerStatus,
+    tighten,
 };
 use crate::{
     crypto::sha256,
     ids::{GroupId, Hash, ScopeId, SubmissionId, UserId, WorkspaceId},
     limits,
     wire::{
-        Blob, Verified, cbor,
+        AuditLine, Blob, Proof, Verified, cbor,
         objects::{Act, Action, Floor, Grade, GroupRecipient, Op, Settings, ThreadKind},
     },
 };
@@ -66,7 +67,10 @@ pub fn create_thread(
     if groups.len() > limits::GROUPS_PER_THREAD || addresses.len() > limits::GROUPS_PER_THREAD * 8 {
         return Err(Reject::new(RejectCode::TooLarge, "too many recipients"));
     }
-    let owner = groups.first().and_then(|group| draft.state.scope(*group)).map(|scope| scope.head.owner);
+    // Whoever may not know of a group hears so here: the way to its owner would tell that it exists (P3.1).
+    let first =
+        groups.first().map(|group| policy::known_scope(&draft.state, actor, (*group).into())).transpose()?;
+    let owner = first.map(|scope| scope.head.owner);
     if let Some(owner) = owner.filter(|owner| *owner != draft.me()) {
         return forward(draft, actor, owner, Action::StartThread { settings, groups, addresses });
     }
@@ -157,6 +161,7 @@ pub fn open_dm(draft: &mut Draft<'_>, actor: UserId, address: &str) -> Result<Re
     if external {
         invites.push(invite::invite_to_dm(draft, actor, id, address.to_owned(), other.home())?);
     }
+    draft.audit("dm.opened", Some(actor), Some(other.home()), Some(id), other.to_string());
     Ok(Reply::Scope(id, invites))
 }
 
@@ -176,13 +181,14 @@ fn existing_dm(draft: &Draft<'_>, a: UserId, b: UserId) -> Option<ScopeId> {
         draft.state.scope(*id).is_some_and(|scope| {
             scope.head.kind == Some(ThreadKind::Dm)
                 && !scope.head.ended
+                && !scope.head.settings.closed
                 && (scope.members.contains_key(&b) || asked(draft, *id, b))
         })
     })
 }
 
 fn asked(draft: &Draft<'_>, id: ScopeId, other: UserId) -> bool {
-    draft.state.sent.values().any(|sent| sent.scope == id && sent.home == other.home())
+    draft.state.open_offers(id).any(|sent| sent.home == other.home())
 }
 
 /// A user of this home acts. On scopes of other owners the act is signed and goes there.
@@ -215,7 +221,10 @@ fn forward(draft: &mut Draft<'_>, user: UserId, owner: WorkspaceId, action: Acti
         return Err(Reject::new(RejectCode::PeerInactive, "the owner's workspace is no active peer now"));
     }
     let act = Act { id: SubmissionId(draft.random()), user, action, time: draft.ctx.now };
-    Ok(Reply::Forward(owner, draft.sign(act, Some(owner)).bytes().clone()))
+    let act = draft.sign(act, Some(owner));
+    let proof = Proof::of(&act, draft.me(), Some(owner));
+    draft.note(AuditLine::of("act.sent").by(user).with(owner).proven(proof));
+    Ok(Reply::Forward(owner, act.bytes().clone()))
 }
 
 /// An act of a peer's user. The same act again gets the same answer (spec 7.6).
@@ -230,6 +239,7 @@ pub fn acted(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<R
         return Err(recovery::checking());
     }
     let act: Verified<Act> = draft.open(bytes, Some(draft.me()), peer)?;
+    let proof = Proof::of(&act, peer, Some(draft.me()));
     let act = act.into_object();
     if act.user.home() != peer {
         return Err(Reject::new(
@@ -242,6 +252,7 @@ pub fn acted(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<R
         return Ok(answer);
     }
     let answer = carry_out(draft, act.user, act.action)?;
+    draft.note(AuditLine::of("act.received").by(act.user).with(peer).proven(proof));
     once::remember(draft, act.id, act.user, asked, answer.clone());
     Ok(answer)
 }
@@ -253,7 +264,7 @@ fn carry_out(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Rep
         }
         Action::Remove { scope, user, everywhere } => removal::remove(draft, actor, scope, user, everywhere),
         Action::Grade { scope, user, grade } => set_grade(draft, actor, scope, user, grade),
-        Action::Settings { scope, settings } => set_settings(draft, actor, scope, settings),
+        Action::Settings { scope, settings } => set_settings(draft, actor, scope, settings, false),
         Action::StartThread { settings, groups, addresses } => {
             check_settings(&settings)?;
             start_thread(draft, actor, settings, &groups, addresses)
@@ -291,21 +302,25 @@ fn set_grade(
     Ok(Reply::Done)
 }
 
-fn set_settings(
+/// Settings of an own scope change; `confirmed`: whoever they exclude goes at once (P8.2).
+///
+/// # Errors
+/// The actor may not, or they exclude somebody and nobody has confirmed it.
+pub fn set_settings(
     draft: &mut Draft<'_>,
     actor: UserId,
     id: ScopeId,
     settings: Settings,
+    confirmed: bool,
 ) -> Result<Reply, Reject> {
     check_settings(&settings)?;
     let scope = policy::own_scope(&draft.state, actor, id)?;
     policy::may_administer(&draft.state, actor, &scope)?;
-    let me = draft.me();
-    let tightened = scope.head.settings.externals && !settings.externals;
-    if tightened && scope.homes.keys().any(|home| *home != me) {
-        return Err(Reject::new(RejectCode::Forbidden, "externals: remove the external members first"));
+    if tighten::is_tightened(&scope, &settings) {
+        tighten::apply(draft, actor, &scope, settings, confirmed)?;
+    } else {
+        membership::append(draft, id, actor, vec![Op::Settings { settings }])?;
     }
-    membership::append(draft, id, actor, vec![Op::Settings { settings }])?;
     draft.audit("settings.changed", Some(actor), None, Some(id), String::new());
     Ok(Reply::Done)
 }
@@ -325,11 +340,19 @@ fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId) -> Result<Reply, Rejec
     for thread in threads {
         let chat = draft.state.scope(thread).is_some_and(|scope| scope.head.kind == Some(ThreadKind::Chat));
         match id.group() {
-            Some(_) if chat => drop(membership::append(draft, thread.into(), actor, vec![Op::End {}])?),
+            Some(_) if chat => {
+                membership::append(draft, thread.into(), actor, vec![Op::End {}])?;
+                over(draft, actor, thread.into());
+            }
             Some(group) if draft.state.owns(thread) => drop(grouplink::remove(draft, actor, thread, group)?),
             _ => {}
         }
     }
-    draft.audit("scope.ended", Some(actor), None, Some(id), String::new());
+    over(draft, actor, id);
     Ok(Reply::Removed { epoch, remaining: Vec::new() })
+}
+
+fn over(draft: &mut Draft<'_>, actor: UserId, id: ScopeId) {
+    let proof = draft.event_proof(id, draft.me());
+    draft.note(AuditLine::of("scope.ended").by(actor).at(id).proven(proof));
 }

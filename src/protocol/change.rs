@@ -9,9 +9,8 @@ use super::{
     uptime::Promise,
 };
 use crate::{
-    ids::{Hash, InviteId, ScopeId, ThreadId, UserId, WorkspaceId},
-    time::Millis,
-    wire::{Blob, Stored},
+    ids::{InviteId, ScopeId, ThreadId, UserId, WorkspaceId},
+    wire::{AuditLine, Blob, Stored},
 };
 
 /// One change. A commit applies a list of them in order.
@@ -60,8 +59,8 @@ pub enum Change {
         /// The last row that may go.
         number: u64,
     },
-    /// A line for the audit log, from the transaction of the act (P8.3).
-    Audit(Audit),
+    /// A line for the audit log, from the transaction of the act (P8.3); the store numbers and chains it.
+    Audit(AuditLine),
     /// A line for the journal, which wakes pumps and live streams.
     Mark(Mark),
     /// Something that holds until the node stops; never on disk.
@@ -74,25 +73,6 @@ impl Change {
     pub fn is_durable(&self) -> bool {
         !matches!(self, Self::Promise(_))
     }
-}
-
-/// A line of the audit log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Audit {
-    /// When.
-    pub time: Millis,
-    /// Who acted: a user, or a peer's node.
-    pub actor: Option<UserId>,
-    /// The peer concerned.
-    pub peer: Option<WorkspaceId>,
-    /// The group or thread concerned.
-    pub scope: Option<ScopeId>,
-    /// What: a short stable name such as `member.removed`.
-    pub act: String,
-    /// The rest, for people.
-    pub detail: String,
-    /// The object hash of the signed object that did it.
-    pub object: Option<Hash>,
 }
 
 /// What happened in a commit, for those who follow along. The journal keeps these by commit.

@@ -34,6 +34,8 @@ pub enum Command {
     /// Own manifest of a new revision, after a rotation or a change of endpoints.
     Manifest(Blob),
 
+    /// A command in the name of a user of this home, who stands in its audit lines; it does not say so itself.
+    By(UserId, Box<Command>),
     /// A command of a local user that is carried out once under this key, however often it is asked.
     Once {
         /// The key, bound to the user.
@@ -65,6 +67,17 @@ pub enum Command {
     Rename(UserId, String),
     /// A user's standing changes; suspension ends every membership abroad and here (P7.5).
     SetRole(UserId, Role),
+    /// A user's account ends for good, and every membership with it.
+    RemoveUser(UserId),
+    /// An admin takes one of the own people out of one group or thread of another owner (P5.5).
+    Withdraw {
+        /// Who decides.
+        admin: UserId,
+        /// Whom.
+        user: UserId,
+        /// From where.
+        scope: ScopeId,
+    },
 
     /// A ticket is opened; only the hash of its secret is given.
     OpenTicket(Hash, Millis),
@@ -93,7 +106,7 @@ pub enum Command {
     /// Our admin pauses a peering.
     Pause(WorkspaceId),
     /// Our admin ends a peering: memberships through it end in both directions (P7.5).
-    EndPeer(WorkspaceId),
+    EndPeer(UserId, WorkspaceId),
     /// Our admin sets what happens with invitations from a peer.
     SetInvitePolicy(WorkspaceId, InvitePolicy),
 
@@ -127,6 +140,8 @@ pub enum Command {
     },
     /// A user acts on a scope that is owned here. For foreign scopes the node forwards it as an act.
     Act(UserId, Action),
+    /// A group's settings change, and whoever they exclude goes: the actor has seen who that is (P8.2).
+    Tighten(UserId, ScopeId, Settings),
     /// A user leaves a scope, wherever it is owned.
     Leave(UserId, ScopeId),
     /// A user answers an invitation.
@@ -184,6 +199,8 @@ pub enum Command {
     ContentReset(WorkspaceId, u64),
     /// A follower needs heads of a thread that were not signed yet.
     SignHeads(ThreadId),
+    /// We tell an owner what we hold: it will begin a new feed.
+    Comparing(WorkspaceId),
     /// Over the link: a frame of what a follower holds of our scopes.
     Witness(WorkspaceId, Witness),
     /// Over the link: a follower has said all that it holds.
@@ -200,6 +217,17 @@ pub enum Command {
         asked: Boot,
         /// As signed.
         lease: Blob,
+    },
+    /// A part of the audit log is signed for an export; changes nothing.
+    SealAudit {
+        /// The first record.
+        first: u64,
+        /// The last one.
+        last: u64,
+        /// How many.
+        count: u64,
+        /// The chain hash of the last.
+        hash: Hash,
     },
     /// Time passes: memberships with an end date end, tickets run out.
     Tick,
@@ -233,6 +261,8 @@ pub enum Reply {
     Lease(u64, Blob),
     /// The scope belongs to this peer: send this signed act there and wait for the answer.
     Forward(WorkspaceId, Blob),
+    /// The signed seal of a part of the audit log.
+    Sealed(Blob),
     /// A removal was committed.
     Removed {
         /// The scope's epoch of the event.

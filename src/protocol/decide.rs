@@ -5,7 +5,7 @@
 use super::{
     Change, Command, Ctx, Decision, Draft, Mark, Reject, State, acts,
     command::Reply,
-    feed, heads, identity, invite, journal, lease, once, peering, people, posting,
+    ending, feed, heads, identity, invite, journal, lease, leaving, once, peering, people, posting,
     posting::Writing,
     recovery, removal, replica,
     row::{Node, ReadMark, Row, RowKey},
@@ -13,8 +13,8 @@ use super::{
     witness,
 };
 use crate::{
-    ids::{ScopeId, ThreadId, UserId},
-    wire::Body,
+    ids::{Hash, ThreadId, UserId},
+    wire::{Body, objects::AuditSeal},
 };
 
 /// Decides a command on a state that stays as it is.
@@ -54,6 +54,8 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::RevokeTokens(user) => people::revoke_tokens(draft, user),
         Command::Rename(user, name) => people::rename(draft, user, name),
         Command::SetRole(user, role) => people::set_role(draft, user, role),
+        Command::RemoveUser(user) => people::remove(draft, user),
+        Command::Withdraw { admin, user, scope } => leaving::take_back(draft, admin, user, scope),
         Command::CreateGroup(actor, settings) => acts::create_group(draft, actor, settings),
         Command::CreateThread { actor, settings, groups, addresses } => {
             acts::create_thread(draft, actor, settings, groups, addresses)
@@ -63,6 +65,7 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
             invite::add_members(draft, actor, scope, users, grade, floor)
         }
         Command::Act(actor, action) => acts::act(draft, actor, action),
+        Command::Tighten(actor, scope, settings) => acts::set_settings(draft, actor, scope, settings, true),
         Command::Leave(user, scope) => removal::leave(draft, user, scope),
         Command::AnswerInvite(user, id, accept) => invite::answer(draft, user, id, accept),
         Command::RevokeInvite(actor, id) => invite::revoke(draft, actor, id),
@@ -72,12 +75,19 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::MarkRead(user, thread, seq) => mark_read(draft, user, thread, seq),
         Command::ForgetPending(author, id) => posting::forget(draft, author, id),
         Command::Once { key, user, asked, command } => once::run(draft, key, user, asked, *command),
+        Command::By(user, command) => {
+            draft.actor = Some(user);
+            arm(draft, *command)
+        }
         other => link_arm(draft, other),
     }
 }
 
 /// What comes over links, and the peerings themselves.
 fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
+    if let Command::Content(peer, _) | Command::ContentReset(peer, _) | Command::History(peer, _) = &command {
+        ending::refuse_ended(&draft.state, *peer)?;
+    }
     match command {
         Command::Manifest(manifest) => identity::renew(draft, &manifest),
         Command::OpenTicket(secret, expires) => peering::open_ticket(draft, secret, expires),
@@ -87,7 +97,7 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
         Command::PeerApproved(peer) => peering::approved(draft, peer),
         Command::Approve(peer) => peering::approve(draft, peer),
         Command::Pause(peer) => peering::pause(draft, peer),
-        Command::EndPeer(peer) => peering::end(draft, peer),
+        Command::EndPeer(admin, peer) => ending::end(draft, admin, peer),
         Command::SetInvitePolicy(peer, policy) => peering::set_invites(draft, peer, policy),
         Command::Submitted { peer, signed, sealed } => posting::submitted(draft, peer, &signed, sealed),
         Command::Acted(peer, act) => acts::acted(draft, peer, &act),
@@ -99,10 +109,15 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
         Command::ContentReset(peer, number) => Ok(replica::reset(draft, peer, number)),
         Command::ContentAcked(peer, number, position) => Ok(content_acked(draft, peer, number, position)),
         Command::History(peer, page) => replica::history(draft, peer, page),
+        Command::SealAudit { first, last, count, hash } => Ok(seal_audit(draft, (first, last), count, hash)),
         Command::SignHeads(thread) => {
             if heads::sign(draft, thread) {
                 draft.mark(Mark::Covered(thread));
             }
+            Ok(Reply::Done)
+        }
+        Command::Comparing(peer) => {
+            recovery::promise(draft, Promise::Comparing(peer, true));
             Ok(Reply::Done)
         }
         Command::Witness(peer, frame) => witness::taken(draft, peer, &frame),
@@ -115,6 +130,13 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
     }
 }
 
+/// The workspace's word on a part of its audit log (spec 13.3).
+fn seal_audit(draft: &Draft<'_>, (first, last): (u64, u64), count: u64, hash: Hash) -> Reply {
+    let (workspace, time) = (draft.me(), draft.ctx.now);
+    let seal = draft.sign(AuditSeal { workspace, first, last, count, hash, time }, None);
+    Reply::Sealed(seal.bytes().clone())
+}
+
 fn boot(draft: &mut Draft<'_>, trusted: bool) -> Reply {
     recovery::promise(draft, Promise::Started(draft.ctx.boot, trusted));
     if let Some(node) = draft.state.node.clone() {
@@ -124,24 +146,12 @@ fn boot(draft: &mut Draft<'_>, trusted: bool) -> Reply {
     Reply::Done
 }
 
-/// Memberships with an end date end, as signed events (P2.8); tickets run out.
+/// Memberships with an end date end, as signed events (P2.8); tickets run out. Costs what is due, nothing else.
 fn tick(draft: &mut Draft<'_>) -> Result<Reply, Reject> {
     recovery::tick(draft);
     let now = draft.ctx.now;
-    let due: Vec<(ScopeId, UserId)> = draft
-        .state
-        .scopes
-        .values()
-        .filter(|scope| Some(scope.head.owner) == draft.state.me() && !scope.head.ended)
-        .filter(|scope| recovery::is_ready(&draft.state, scope.head.id))
-        .flat_map(|scope| {
-            let over = scope.members.values().filter(|member| member.until.is_some_and(|until| until <= now));
-            over.map(|member| (scope.head.id, member.user))
-        })
-        .collect();
-    for (scope, user) in &due {
-        removal::expire(draft, *scope, *user)?;
-    }
+    let due: Vec<_> = draft.state.expiring.iter().take_while(|(until, ..)| *until <= now).copied().collect();
+    let over = due.iter().filter(|(_, scope, user)| removal::expire(draft, *scope, *user).is_ok()).count();
     let expired: Vec<_> = draft
         .state
         .tickets
@@ -152,7 +162,7 @@ fn tick(draft: &mut Draft<'_>) -> Result<Reply, Reject> {
     for secret in &expired {
         draft.delete(RowKey::Ticket(*secret));
     }
-    Ok(if due.is_empty() && expired.is_empty() { Reply::Already } else { Reply::Done })
+    Ok(if over == 0 && expired.is_empty() { Reply::Already } else { Reply::Done })
 }
 
 fn mark_read(draft: &mut Draft<'_>, user: UserId, thread: ThreadId, seq: u64) -> Result<Reply, Reject> {

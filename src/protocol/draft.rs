@@ -5,15 +5,15 @@
 
 use super::{
     State,
-    change::{Audit, Change, Mark},
+    change::{Change, Mark},
     command::{Reject, RejectCode},
     row::{Peer, Row, RowKey},
 };
 use crate::{
-    crypto::{Random, SecretKey, sha256},
-    ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    crypto::{PublicKey, Random, SecretKey, sha256},
+    ids::{Hash, KeyId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     time::{Boot, Millis},
-    wire::{Blob, Object, Stored, Verified, cbor, envelope, frames::Item},
+    wire::{AuditLine, Blob, Object, Proof, Stored, Verified, cbor, envelope, frames::Item, objects::Event},
 };
 
 /// What the core reads beyond [`State`]. Implemented by the store's snapshots, with what the running
@@ -57,6 +57,8 @@ pub struct Draft<'a> {
     pub changes: Vec<Change>,
     /// From outside.
     pub ctx: Ctx<'a>,
+    /// Who gave the command, where the command itself does not say.
+    pub actor: Option<UserId>,
     me: WorkspaceId,
 }
 
@@ -71,7 +73,7 @@ impl<'a> Draft<'a> {
         })?;
         let mut state = state.clone();
         (state.uptime.now, state.uptime.wall) = (ctx.boot, ctx.now);
-        Ok(Self { state, changes: Vec::new(), ctx, me })
+        Ok(Self { state, changes: Vec::new(), ctx, actor: None, me })
     }
 
     /// The own workspace.
@@ -106,16 +108,26 @@ impl<'a> Draft<'a> {
         scope: Option<ScopeId>,
         detail: String,
     ) {
-        let time = self.ctx.now;
-        self.changes.push(Change::Audit(Audit {
-            time,
-            actor,
-            peer,
-            scope,
-            act: act.into(),
-            detail,
-            object: None,
-        }));
+        let (act, object, time) = (act.into(), None, self.ctx.now);
+        self.note(AuditLine { time, actor, peer, scope, act, detail, object });
+    }
+
+    /// Writes an audit line that holds more than [`Draft::audit`] takes. The time is now; without an actor of its own
+    /// it is by who gave the command.
+    pub fn note(&mut self, line: AuditLine) {
+        let (time, actor) = (self.ctx.now, line.actor.or(self.actor));
+        self.changes.push(Change::Audit(AuditLine { time, actor, ..line }));
+    }
+
+    /// The newest event of a scope that this decision wrote, as what proves an act.
+    #[must_use]
+    pub fn event_proof(&self, id: ScopeId, signer: WorkspaceId) -> Option<Proof> {
+        self.changes.iter().rev().find_map(|change| match change {
+            Change::Event { scope, bytes, .. } if *scope == id => {
+                Some(Proof { kind: Event::TYPE, signer, audience: None, bytes: bytes.clone() })
+            }
+            _ => None,
+        })
     }
 
     /// Signs with the online key.
@@ -133,7 +145,28 @@ impl<'a> Draft<'a> {
         audience: Option<WorkspaceId>,
         signer: WorkspaceId,
     ) -> Result<Verified<T>, Reject> {
-        envelope::open(bytes, audience, |hint| self.state.signing_key(signer, hint)).map_err(|error| {
+        self.open_with(bytes, audience, |hint| self.state.signing_key(signer, hint))
+    }
+
+    /// Opens an object of ours that may be older than the keys of today; a revoked key counts for nothing (spec 2.4).
+    ///
+    /// # Errors
+    /// As [`Draft::open`].
+    pub fn open_own<T: Object>(&self, bytes: &Blob) -> Result<Verified<T>, Reject> {
+        self.open_with(bytes, None, |hint| {
+            let revoked = self.state.homes.get(&self.me).map(|home| &home.manifest.revoked);
+            let known = self.state.ever_key(self.me, hint);
+            known.filter(|key| revoked.is_none_or(|revoked| !revoked.contains(key)))
+        })
+    }
+
+    fn open_with<T: Object>(
+        &self,
+        bytes: &Blob,
+        audience: Option<WorkspaceId>,
+        key: impl Fn(KeyId) -> Option<PublicKey>,
+    ) -> Result<Verified<T>, Reject> {
+        envelope::open(bytes, audience, key).map_err(|error| {
             let code = match error {
                 envelope::EnvelopeError::Signature | envelope::EnvelopeError::UnknownKey(_) => {
                     RejectCode::Signature

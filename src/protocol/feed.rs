@@ -3,19 +3,23 @@
 //! Duty: taking rows in order, acknowledgement, a new feed after a comparison. Never: a row lost, or a
 //! feed that stalls because of one bad row.
 
+use std::collections::BTreeSet;
+
 use super::{
     Change, Draft, Mark, Reject, Reply,
     command::RejectCode,
     draft::{linked, running_hash},
-    evidence, fanout, follow, grouplink, identity, invite, recovery, removal,
+    ending, evidence, fanout, follow, grouplink, identity, invite, recovery, removal,
     row::{Peer, PeerStatus, Row},
+    state::Scope,
+    uptime::Promise,
 };
 use crate::{
-    ids::{FeedId, Hash, ScopeId, WorkspaceId},
+    ids::{FeedId, GroupId, Hash, ScopeId, WorkspaceId},
     wire::{
-        Blob, cbor,
+        Blob, Object as _, cbor, envelope,
         frames::{FeedFrame, Item, ScopeState},
-        objects::{Statement, Word},
+        objects::{Event, Op, Word},
     },
 };
 
@@ -27,7 +31,10 @@ pub fn rows(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &FeedFrame) -> Resu
     let mut row = linked(draft, peer)?;
     let (mut number, mut hash) = match row.inbound {
         Some((feed, number, hash)) if feed == frame.feed => (number, hash),
-        _ if frame.first == 1 => (0, Hash::ZERO),
+        _ if frame.first == 1 && may_begin(draft, peer) => {
+            recovery::promise(draft, Promise::Comparing(peer, false));
+            (0, Hash::ZERO)
+        }
         _ => return Err(gap()),
     };
     if frame.first > number + 1 {
@@ -41,6 +48,13 @@ pub fn rows(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &FeedFrame) -> Resu
     row = linked(draft, peer)?;
     draft.put(Row::Peer(Peer { inbound: Some((frame.feed, number, hash)), ..row }));
     Ok(Reply::Done)
+}
+
+/// A new feed follows from a comparison. Any other one may leave out what we have forgotten: who was restored finds the
+/// owner with a feed that began after that (spec 9.6).
+fn may_begin(draft: &Draft<'_>, peer: WorkspaceId) -> bool {
+    let holds = || draft.state.scopes.values().any(|scope| scope.head.owner == peer);
+    draft.state.uptime.comparing.contains(&peer) || !holds()
 }
 
 fn gap() -> Reject {
@@ -79,12 +93,10 @@ fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<()
             recovery::defer(draft, peer, bytes);
             Ok(())
         }
+        Ok(item) if ended => ending::taken(draft, peer, item),
         Ok(Item::Receipt { receipt }) => removal::receipt(draft, peer, &receipt),
         Ok(Item::Event { event }) => follow::event(draft, peer, &event),
         Ok(Item::Statement { statement }) => removal::stated(draft, peer, &statement),
-        Ok(_) if ended => {
-            Err(Reject::new(RejectCode::PeerInactive, "after the end only receipts and removals are taken"))
-        }
         Ok(Item::Snapshot { snapshot }) => follow::snapshot(draft, peer, &snapshot),
         Ok(Item::Invite { invite }) => invite::received(draft, peer, &invite),
         Ok(Item::Consent { consent }) => invite::consented(draft, peer, &consent),
@@ -129,6 +141,11 @@ pub(super) fn renew(
     doubted: bool,
 ) -> Result<Reply, Reject> {
     let row = linked(draft, peer)?;
+    if row.status == PeerStatus::Ended {
+        ending::compared(draft, &row);
+        unconfirmed(draft, peer);
+        return Ok(Reply::Done);
+    }
     let unacked = unacked(draft, &row);
     draft.changes.push(Change::FeedTrim { peer, number: row.queued });
     let feed = FeedId(draft.random());
@@ -138,6 +155,9 @@ pub(super) fn renew(
     }
     for state in held {
         update(draft, peer, state, doubted);
+    }
+    for state in held.iter().filter(|state| lags(draft, state)).collect::<Vec<_>>() {
+        introduce_granted(draft, peer, state.scope);
     }
     let known: Vec<_> = held.iter().map(|state| state.scope).collect();
     let due: Vec<_> = draft
@@ -153,9 +173,28 @@ pub(super) fn renew(
         }
     }
     unconfirmed(draft, peer);
+    recovery::release(draft);
     draft.mark(Mark::Peer(peer));
     draft.audit("feed.compared", None, Some(peer), None, format!("{} scopes", held.len()));
     Ok(Reply::Done)
+}
+
+/// Whether the peer named another position of an own scope than ours.
+fn lags(draft: &Draft<'_>, held: &ScopeState) -> bool {
+    let head = draft.state.scope(held.scope).map(|scope| &scope.head);
+    head.is_some_and(|head| (head.epoch, head.hash) != (held.epoch, held.hash))
+}
+
+/// Threads of a roster that the peer catches up with: on the way it may lose its last reader, and with him the thread,
+/// and get one again.
+fn introduce_granted(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
+    let threads = id.group().and_then(|group| draft.state.addressed.get(&group)).into_iter().flatten();
+    for thread in threads.copied().collect::<Vec<_>>() {
+        let follows = fanout::followers(&draft.state, thread.into()).contains(&peer);
+        if follows && draft.state.owns(thread) {
+            fanout::introduce(draft, peer, thread.into());
+        }
+    }
 }
 
 /// Rows that were queued but not acknowledged, without those that a comparison sends anyway.
@@ -174,18 +213,13 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: 
     };
     let now = (scope.head.incarnation, scope.head.epoch);
     let follows = fanout::followers(&draft.state, held.scope).contains(&peer);
-    if held.incarnation != now.0 {
-        other_incarnation(draft, peer, held, follows);
+    let other_hash = (held.incarnation, held.epoch) == now && held.hash != scope.head.hash;
+    if (held.incarnation, held.epoch) > now || other_hash {
+        recovery::note_ahead(draft, peer, held);
         return;
     }
-    if held.epoch > now.1 {
-        draft.audit(
-            "feed.peer-ahead",
-            None,
-            Some(peer),
-            Some(held.scope),
-            format!("epoch {} here, {} there", now.1, held.epoch),
-        );
+    if held.incarnation != now.0 {
+        other_incarnation(draft, peer, held, follows);
         return;
     }
     if (held.epoch, held.hash) == (now.1, scope.head.hash) {
@@ -197,12 +231,30 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: 
         }
         return;
     }
-    let last = if follows { now.1 } else { last_concern(draft, peer, held, now.1) };
+    if !proven(draft, held, now.0) {
+        if follows {
+            fanout::introduce(draft, peer, held.scope);
+        }
+        return;
+    }
+    let last = if follows { now.1 } else { last_concern(draft, peer, &scope) };
+    let mut left = false;
     for epoch in held.epoch + 1..=last {
-        if let Some(event) = draft.ctx.records.event(held.scope, now.0, epoch) {
+        let Some(event) = draft.ctx.records.event(held.scope, now.0, epoch) else { continue };
+        let removes = envelope::peek::<Event>(&event).is_ok_and(|event| ends_place_at(&event, peer));
+        // Who loses a reader on the way may forget the scope: what comes after that needs the whole of it.
+        if removes || !left {
             draft.feed(peer, &Item::Event { event });
         }
+        left |= removes;
     }
+    if left && follows {
+        fanout::introduce(draft, peer, held.scope);
+    }
+}
+
+fn ends_place_at(event: &Event, home: WorkspaceId) -> bool {
+    event.ops.iter().filter_map(Op::ends_place_of).any(|user| user.home() == home)
 }
 
 /// The peer holds a branch that was left: it gets the scope as it stands, or hears that it has no reader (spec 12.4).
@@ -215,18 +267,45 @@ fn other_incarnation(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState
 }
 
 fn not_here(draft: &mut Draft<'_>, peer: WorkspaceId, scope: ScopeId) {
-    let statement = Statement { word: Word::NotHere { scope }, time: draft.ctx.now };
-    let statement = draft.sign(statement, Some(peer)).bytes().clone();
-    draft.feed(peer, &Item::Statement { statement });
+    removal::state(draft, peer, Word::NotHere { scope });
 }
 
-/// The removal of the peer's last user: nothing after it concerns the peer.
-fn last_concern(draft: &Draft<'_>, peer: WorkspaceId, held: &ScopeState, now: u64) -> u64 {
-    let tombstones =
-        draft.state.scope(held.scope).map(|scope| scope.head.tombstones.clone()).unwrap_or_default();
-    let ended = draft.state.scope(held.scope).is_some_and(|scope| scope.head.ended);
-    let last = tombstones.iter().filter(|(user, _)| user.home() == peer).map(|(_, epoch)| *epoch).max();
-    if ended { now } else { last.unwrap_or(held.epoch) }
+/// Whether the peer was told of the position that it names: else it would get events from before its membership.
+fn proven(draft: &Draft<'_>, held: &ScopeState, incarnation: u64) -> bool {
+    let event = draft.ctx.records.event(held.scope, held.incarnation, held.epoch);
+    let hash = event.and_then(|event| envelope::unverified_hash(Event::TYPE, None, &event).ok());
+    held.incarnation == incarnation && hash == Some(held.hash)
+}
+
+/// What ended it for a peer that follows no more: nothing after that concerns it (P7.2).
+fn last_concern(draft: &Draft<'_>, peer: WorkspaceId, scope: &Scope) -> u64 {
+    let id = scope.head.id;
+    let left = scope.head.tombstones.iter().filter(|(user, _)| user.home() == peer).map(|(_, epoch)| *epoch);
+    let removals = draft.state.removals.range((id, 0)..=(id, u64::MAX));
+    let removals = removals.filter(|(_, removal)| removal.homes.iter().any(|(home, _)| *home == peer));
+    let by_group = taken_off(draft, peer, scope);
+    left.chain(removals.map(|((_, epoch), _)| *epoch)).chain(by_group).max().unwrap_or(0)
+}
+
+/// The event that took a group of the peer's readers off a thread, or ended the thread under them.
+fn taken_off(draft: &Draft<'_>, peer: WorkspaceId, scope: &Scope) -> Option<u64> {
+    let head = &scope.head;
+    let reads = |id: GroupId| draft.state.scope(id).is_some_and(|group| group.homes.contains_key(&peer));
+    let (mut groups, mut last) = (BTreeSet::new(), None);
+    let signed = head.id.thread().map(|_| draft.ctx.records.events(head.id, 0)).unwrap_or_default();
+    for event in signed.iter().filter_map(|event| envelope::peek::<Event>(event).ok()) {
+        for op in event.ops {
+            match op {
+                Op::AddGroup { recipient, .. } if reads(recipient.group) => {
+                    groups.insert(recipient.group);
+                }
+                Op::RemoveGroup { group } if groups.remove(&group) => last = Some(event.epoch),
+                Op::End {} if !groups.is_empty() => last = Some(event.epoch),
+                _ => {}
+            }
+        }
+    }
+    last
 }
 
 /// Removals that the peer has not answered go out again: their receipts are a promise (spec 8.3).

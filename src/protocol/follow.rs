@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Change, Draft, Mark, Reject, State,
     command::RejectCode,
-    evidence, fanout, membership, replica,
+    evidence, fanout, leaving, membership, posting, replica,
     row::{Log, MemberRow, Row, RowKey, ScopeHead},
     sabotage::{Switch, broken},
     state::Scope,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     ids::{ScopeId, ThreadId, UserId, WorkspaceId},
     wire::{
-        Blob, Verified,
+        AuditLine, Blob, Proof, Verified,
         frames::Item,
         objects::{Event, Op, Receipt, Snapshot},
     },
@@ -40,6 +40,9 @@ pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(
         confirm(draft, peer, id, &event, Vec::new(), None);
         return replayed(draft, &scope, &event);
     }
+    if scope.head.ended && !removes_ours(draft, event.object()) {
+        return forgotten(draft, event.object());
+    }
     let follows = membership::follows(&scope.head, event.object());
     if !follows && !removes_ours(draft, event.object()) {
         return Err(Reject::new(RejectCode::FeedGap, "an event does not continue the chain that is held"));
@@ -57,6 +60,7 @@ pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(
     let after = fanout::audience(&draft.state, id);
     fanout::spread(draft, &before, &after);
     rejoined(draft, id, event.object());
+    leaving::disown(draft, peer, id);
     let (gone, purged) = after_change(draft, id, &readers);
     confirm(draft, peer, id, &event, gone, purged);
     Ok(())
@@ -78,6 +82,11 @@ fn confirm(
     }));
     users.sort_unstable();
     users.dedup();
+    if !users.is_empty() {
+        let gone: Vec<String> = users.iter().map(ToString::to_string).collect();
+        let line = AuditLine::of("removal.received").with(peer).at(id).saying(gone.join(" "));
+        draft.note(line.proven(Proof::of(event, peer, None)));
+    }
     let applied = draft.ctx.now;
     send_receipt(draft, peer, Receipt { scope: id, event: event.hash(), users, applied, purged });
 }
@@ -88,14 +97,37 @@ fn follows_roster(state: &State, id: ScopeId) -> bool {
     links.any(|link| Some(link.group) == id.group() && Some(link.follower) == state.me())
 }
 
+/// A removal from a peer that has no say here any more: nothing changes, the receipt goes out (spec 8.9).
+///
+/// # Errors
+/// The signature does not hold.
+pub fn answer_removal(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    let event: Verified<Event> = draft.open(bytes, None, peer)?;
+    if let Some(id) = event.object().scope {
+        confirm(draft, peer, id, &event, Vec::new(), None);
+    }
+    Ok(())
+}
+
 fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
     if receipt.users.is_empty() || broken(Switch::Receipt) {
         return;
     }
     let (scope, purged) = (receipt.scope, receipt.purged.unwrap_or(0));
-    let receipt = draft.sign(receipt, Some(peer)).bytes().clone();
-    draft.feed(peer, &Item::Receipt { receipt });
-    draft.audit("removal.applied", None, Some(peer), Some(scope), format!("entries deleted: {purged}"));
+    let receipt = draft.sign(receipt, Some(peer));
+    let line =
+        AuditLine::of("removal.applied").with(peer).at(scope).saying(format!("entries deleted: {purged}"));
+    draft.note(line.proven(Proof::of(&receipt, draft.me(), Some(peer))));
+    draft.feed(peer, &Item::Receipt { receipt: receipt.bytes().clone() });
+}
+
+/// Of a scope that was forgotten with its last reader an event changes nothing; for a new reader it takes the whole scope.
+fn forgotten(draft: &Draft<'_>, event: &Event) -> Result<(), Reject> {
+    let joins = |op: &Op| matches!(op, Op::Join { member, .. } if draft.state.is_local(member.user));
+    if event.ops.iter().any(joins) {
+        return Err(Reject::new(RejectCode::FeedGap, "a join to a scope that was forgotten: compare"));
+    }
+    Ok(())
 }
 
 /// In a new incarnation a thread goes on after the entry that it names; a frozen scope thaws (spec 12.3, 12.7).
@@ -164,9 +196,14 @@ fn rejoined(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
     let ours =
         event.ops.iter().any(|op| matches!(op, Op::Join { member, .. } if draft.state.is_local(member.user)));
     if ours || event.ops.iter().any(|op| matches!(op, Op::AddGroup { .. })) {
-        for thread in granted(draft, id) {
-            reopen(draft, thread);
-        }
+        reopen_granted(draft, id);
+    }
+}
+
+/// Copies of foreign threads that the scope grants are fetched anew from where its newcomers may begin.
+pub fn reopen_granted(draft: &mut Draft<'_>, id: ScopeId) {
+    for thread in granted(draft, id) {
+        reopen(draft, thread);
     }
 }
 
@@ -208,6 +245,7 @@ fn after_change(draft: &mut Draft<'_>, id: ScopeId, before: &BTreeSet<UserId>) -
 fn drop_unread(draft: &mut Draft<'_>, id: ScopeId) -> Option<u64> {
     let mut purged = None;
     for thread in granted(draft, id) {
+        posting::withdraw(draft, thread);
         let foreign = draft.state.scope(thread).is_some_and(|scope| scope.head.owner != draft.me());
         if foreign && !replica::has_reader(&draft.state, thread) {
             let entries = replica::purge(draft, thread);
@@ -274,6 +312,7 @@ pub fn snapshot(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
     if let Some(thread) = id.thread().filter(|_| later) {
         replica::truncate(draft, thread, 0, crate::ids::Hash::ZERO);
     }
+    leaving::disown(draft, peer, id);
     draft.mark(Mark::Scope(id));
     let after = fanout::audience(&draft.state, id);
     fanout::spread(draft, &before, &after);
@@ -312,16 +351,26 @@ pub fn not_here(draft: &mut Draft<'_>, owner: WorkspaceId, id: ScopeId, statemen
     send_receipt(draft, owner, Receipt { scope: id, event, users, applied, purged: Some(0) });
 }
 
-/// The link to the owner is over: our users' access ends and the copies go (P7.5).
+/// The link to the owner is over: our users' access ends and the copies go, through whichever group they read (P7.5).
 pub fn lose(draft: &mut Draft<'_>, id: ScopeId) {
     let Some(scope) = draft.state.scope(id).cloned() else {
         return;
     };
-    let ours: Vec<UserId> = local_members(draft, &scope).into_iter().collect();
+    let owner = scope.head.owner;
+    let granting: Vec<_> = match id {
+        ScopeId::Thread(thread) => draft.state.granting(thread).cloned().collect(),
+        ScopeId::Group(_) => vec![scope],
+    };
+    let ours: BTreeSet<UserId> = granting.iter().flat_map(|scope| local_members(draft, scope)).collect();
     for user in &ours {
         draft.delete(RowKey::Member((id, *user)));
     }
-    draft.mark(Mark::Lost(id, ours));
+    draft.audit("scope.lost", None, Some(owner), Some(id), format!("{} people", ours.len()));
+    draft.mark(Mark::Lost(id, ours.into_iter().collect()));
     draft.mark(Mark::Scope(id));
     drop_unread(draft, id);
+    if let ScopeId::Thread(thread) = id {
+        replica::purge(draft, thread);
+    }
+    forget_scope(draft, id);
 }

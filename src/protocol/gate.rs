@@ -173,13 +173,15 @@ pub fn first_at(log: &Log, scope: ScopeId, epoch: u64) -> u64 {
     first.map_or(log.high + 1, |(_, seq)| *seq)
 }
 
-/// A user at home must not be suspended; others are their homes' to judge.
-fn standing(state: &State, user: UserId) -> bool {
-    !state.is_local(user)
-        || state.users.get(&user).is_some_and(|user| user.role != super::row::Role::Suspended)
+/// A user at home needs an account with access; others are their homes' to judge.
+#[must_use]
+pub fn standing(state: &State, user: UserId) -> bool {
+    !state.is_local(user) || state.users.get(&user).is_some_and(|user| user.role.has_access())
 }
 
-fn peer_active(state: &State, peer: WorkspaceId) -> bool {
+/// Whether content goes to and comes from this peer.
+#[must_use]
+pub fn peer_active(state: &State, peer: WorkspaceId) -> bool {
     state.peers.get(&peer).is_some_and(|peer| peer.status == PeerStatus::Active)
 }
 

@@ -6,14 +6,15 @@
 use super::{
     Draft, Reject, Reply,
     command::RejectCode,
-    fanout, membership, policy,
+    fanout, gate, membership, policy,
     row::{GroupLink, Row, RowKey},
+    tighten,
 };
 use crate::{
     ids::{GroupId, ScopeId, ThreadId, UserId, WorkspaceId},
     limits,
     wire::{
-        Blob, Verified,
+        AuditLine, Blob, Proof, Verified,
         frames::Item,
         objects::{Floor, Grade, GroupConsent, GroupRecipient, Op},
     },
@@ -38,9 +39,11 @@ pub fn add(
         return Err(Reject::new(RejectCode::Quota, "the thread is addressed to as many groups as it may be"));
     }
     let owner = draft.state.scope(group).map(|group| group.head.owner).ok_or_else(Reject::not_found)?;
+    tighten::may_address(&draft.state, &scope, group)?;
     if owner == draft.me() {
         let recipient = recipient(draft, thread, group, owner, actor, floor);
         membership::append(draft, id, actor, vec![Op::AddGroup { recipient, consent: None }])?;
+        draft.audit("group.added", Some(actor), None, Some(id), group.to_string());
         return Ok(Reply::Done);
     }
     if !fanout::is_linked(&draft.state, owner) {
@@ -80,11 +83,15 @@ pub fn asked(
     };
     let starts = policy::grade(&draft.state, by, &scope) >= Some(Grade::Post);
     let open = scope.head.settings.externals && !scope.head.ended && !scope.head.settings.closed;
-    if !starts || !open {
+    let before = fanout::followers(&draft.state, group.into());
+    // The request is not signed by whom it names: it must not bring a roster to a peer that nobody let in.
+    let believed = by.home() == peer
+        || before.contains(&peer)
+        || (draft.state.is_local(by) && gate::reaches(&draft.state, by, thread));
+    if !starts || !open || !believed {
         draft.audit("group.refused", Some(by), Some(peer), Some(group.into()), thread.to_string());
         return Ok(());
     }
-    let before = fanout::followers(&draft.state, group.into());
     let consent = draft.sign(GroupConsent { group, thread, by, time: draft.ctx.now }, Some(peer));
     let (hash, bytes) = (consent.hash(), consent.bytes().clone());
     draft.put(Row::GroupLink(GroupLink { group, thread, follower: peer, consent: bytes.clone(), hash }));
@@ -92,7 +99,8 @@ pub fn asked(
         fanout::introduce(draft, peer, group.into());
     }
     draft.feed(peer, &Item::GroupConsent { consent: bytes });
-    draft.audit("group.consented", Some(by), Some(peer), Some(group.into()), thread.to_string());
+    let line = AuditLine::of("group.consented").by(by).with(peer).at(group).saying(thread.to_string());
+    draft.note(line.proven(Proof::of(&consent, draft.me(), Some(peer))));
     Ok(())
 }
 
@@ -102,6 +110,7 @@ pub fn asked(
 /// The signature does not hold.
 pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let consent: Verified<GroupConsent> = draft.open(bytes, Some(draft.me()), peer)?;
+    let proof = Proof::of(&consent, peer, Some(draft.me()));
     let (hash, GroupConsent { group, thread, by, time: _ }) = (consent.hash(), consent.into_object());
     let ours = draft
         .state
@@ -114,6 +123,7 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
     };
     if scope.head.groups.iter().any(|at| at.group == group)
         || scope.head.groups.len() >= limits::GROUPS_PER_THREAD
+        || tighten::may_address(&draft.state, &scope, group).is_err()
     {
         return Ok(());
     }
@@ -121,6 +131,8 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
     draft.put(Row::GroupLink(GroupLink { group, thread, follower: me, consent: bytes.clone(), hash }));
     let recipient = recipient(draft, thread, group, peer, by, Floor::All);
     membership::append(draft, thread.into(), by, vec![Op::AddGroup { recipient, consent: Some(hash) }])?;
+    let line = AuditLine::of("group.added").by(by).with(peer).at(thread).saying(group.to_string());
+    draft.note(line.proven(proof));
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use crate::{
     crypto::PublicKey,
     ids::{Hash, WorkspaceId},
     limits,
-    wire::{Blob, Verified, envelope, objects::Manifest},
+    wire::{AuditLine, Blob, Object as _, Proof, Verified, envelope, objects::Manifest},
 };
 
 /// Verifies manifests, oldest first, as the whole chain or as what follows after `known` (spec 2.4).
@@ -78,6 +78,7 @@ pub fn adopt(draft: &mut Draft<'_>, manifests: &[Blob]) -> Result<WorkspaceId, R
         ));
     }
     if newer {
+        draft.note(manifest_line("manifest.received", &home).with(id));
         draft.put(Row::Home(home));
         draft.mark(Mark::Peer(id));
     }
@@ -106,6 +107,14 @@ fn holds(home: &Home, first: &Manifest) -> bool {
     before.and_then(|bytes| envelope::unverified_hash(1, None, bytes).ok()) == Some(first.previous)
 }
 
+/// The audit line of the newest manifest of a chain.
+fn manifest_line(act: &str, home: &Home) -> AuditLine {
+    let of =
+        |bytes: &Blob| Proof { kind: Manifest::TYPE, signer: home.id, audience: None, bytes: bytes.clone() };
+    let line = AuditLine::of(act).saying(format!("revision {}", home.manifest.revision));
+    line.proven(home.chain.last().map(of))
+}
+
 /// The own manifest in a new revision: in force from this commit, and on its way to every peer.
 ///
 /// # Errors
@@ -116,11 +125,17 @@ pub fn renew(draft: &mut Draft<'_>, manifest: &Blob) -> Result<Reply, Reject> {
         return Ok(Reply::Already);
     }
     let home = verify_chain(Some(&own), std::slice::from_ref(manifest))?;
-    let revision = home.manifest.revision;
+    draft.note(manifest_line("manifest.renewed", &home));
     draft.put(Row::Home(home));
     draft.mark(Mark::Peer(draft.me()));
-    draft.audit("manifest.renewed", None, None, None, format!("revision {revision}"));
     Ok(Reply::Done)
+}
+
+/// The signing keys that a workspace has or had: content and chains of other workspaces vouch for the time (spec 2.4).
+#[must_use]
+pub fn ever_keys(home: &Home) -> Vec<PublicKey> {
+    let manifests = home.chain.iter().rev().filter_map(|bytes| envelope::peek::<Manifest>(bytes).ok());
+    manifests.flat_map(|manifest| manifest.sign).collect()
 }
 
 /// Whether a TLS key is one of the workspace's (spec 9.1).
@@ -132,6 +147,7 @@ pub fn is_tls_key(home: &Home, key: PublicKey) -> bool {
 /// The first rows of a node: its own workspace and itself.
 #[must_use]
 pub fn found(home: Home, tls: PublicKey) -> Vec<Change> {
+    let line = AuditLine { time: home.manifest.time, ..manifest_line("workspace.founded", &home) };
     let node = Node { id: home.id, tls, boots: 0, numbers: 0, journal: (0, Hash::ZERO) };
-    vec![Change::Put(Row::Home(home)), Change::Put(Row::Node(node))]
+    vec![Change::Put(Row::Home(home)), Change::Put(Row::Node(node)), Change::Audit(line)]
 }

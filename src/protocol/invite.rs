@@ -6,8 +6,8 @@
 use super::{
     Draft, Mark, Reject, Reply,
     command::RejectCode,
-    fanout, membership, policy,
-    row::{InvitePolicy, InviteStatus, PeerStatus, ReceivedInvite, Role, Row, SentInvite},
+    fanout, follow, membership, policy, removal,
+    row::{InvitePolicy, InviteStatus, PeerStatus, ReceivedInvite, Row, SentInvite},
     state::Scope,
 };
 use crate::{
@@ -15,11 +15,9 @@ use crate::{
     limits,
     time::Millis,
     wire::{
-        Blob, Verified,
+        AuditLine, Blob, Proof, Verified,
         frames::Item,
-        objects::{
-            Consent, Extensions, Floor, Grade, Invite, Member, Op, Profile, Statement, ThreadKind, Word,
-        },
+        objects::{Consent, Extensions, Floor, Grade, Invite, Member, Op, Profile, ThreadKind, Word},
     },
 };
 
@@ -59,7 +57,25 @@ pub fn invite(draft: &mut Draft<'_>, actor: UserId, offer: Offer) -> Result<Repl
         return add_local(draft, actor, &scope, user, offer.grade, offer.floor, offer.until);
     }
     policy::externals_allowed(&draft.state, &scope)?;
+    if was_member(draft, &scope, &offer.address) && !policy::administers(&draft.state, actor, &scope) {
+        return Err(no_way_back());
+    }
     send(draft, actor, &scope, offer, home)
+}
+
+/// Whether somebody of another home came in by this address and is gone. What counts is [`consented`], which knows who
+/// it is; here the inviter is told at once.
+fn was_member(draft: &Draft<'_>, scope: &Scope, address: &str) -> bool {
+    let is_his = |of: &str| of.eq_ignore_ascii_case(address);
+    let came = |sent: &SentInvite| {
+        sent.scope == scope.head.id && sent.status == InviteStatus::Accepted && is_his(&sent.address)
+    };
+    draft.state.sent.values().any(|sent| came(sent))
+        && !scope.members.values().any(|member| is_his(&member.profile.address))
+}
+
+fn no_way_back() -> Reject {
+    policy::forbidden("bring back somebody who was removed: only an admin may")
 }
 
 /// The local part and the workspace of an address: own, or an active peer's by its domain.
@@ -95,13 +111,7 @@ fn send(
     offer: Offer,
     home: WorkspaceId,
 ) -> Result<Reply, Reject> {
-    let mine = || {
-        draft
-            .state
-            .sent
-            .values()
-            .filter(|sent| sent.scope == offer.scope && sent.status == InviteStatus::Sent)
-    };
+    let mine = || draft.state.open_offers(offer.scope);
     if let Some(open) = mine().find(|sent| sent.address == offer.address) {
         return Ok(Reply::Invited(open.id));
     }
@@ -184,8 +194,8 @@ pub fn local_member(
     joined: u64,
 ) -> Result<Member, Reject> {
     let row = draft.state.users.get(&user).ok_or_else(Reject::not_found)?;
-    if row.role == Role::Suspended {
-        return Err(Reject::new(RejectCode::Forbidden, "this account is suspended"));
+    if !row.role.has_access() {
+        return Err(Reject::new(RejectCode::Forbidden, "this account is suspended or removed"));
     }
     let profile = local_profile(draft, user).ok_or_else(Reject::not_found)?;
     Ok(Member { user, grade, floor, joined, by, time: draft.ctx.now, until: None, profile })
@@ -207,7 +217,8 @@ fn add_local(
     let mut member = local_member(draft, user, actor, grade, floor, scope.head.epoch + 1)?;
     member.until = until;
     membership::append(draft, scope.head.id, actor, vec![Op::Join { member, invite: None, consent: None }])?;
-    draft.audit("member.added", Some(actor), None, Some(scope.head.id), String::new());
+    follow::reopen_granted(draft, scope.head.id);
+    draft.audit("member.added", Some(actor), None, Some(scope.head.id), user.to_string());
     Ok(Reply::Done)
 }
 
@@ -240,8 +251,10 @@ pub fn add_members(
             ops.push(Op::Join { member, invite: None, consent: None });
         }
         membership::append(draft, id, actor, ops)?;
+        let added: Vec<String> = chunk.iter().map(ToString::to_string).collect();
+        draft.audit("member.added", Some(actor), None, Some(id), added.join(" "));
     }
-    draft.audit("member.added", Some(actor), None, Some(id), format!("{} people", new.len()));
+    follow::reopen_granted(draft, id);
     Ok(if new.is_empty() { Reply::Already } else { Reply::Done })
 }
 
@@ -249,7 +262,7 @@ pub fn add_members(
 fn check_tombstone(draft: &Draft<'_>, actor: UserId, scope: &Scope, user: UserId) -> Result<(), Reject> {
     let removed = scope.head.tombstones.iter().any(|(of, _)| *of == user);
     if removed && actor != user && !policy::administers(&draft.state, actor, scope) {
-        return Err(policy::forbidden("bring back somebody who was removed: only an admin may"));
+        return Err(no_way_back());
     }
     Ok(())
 }
@@ -269,6 +282,7 @@ pub fn received(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
         return Ok(());
     };
     let id = invite.id;
+    draft.audit("invite.received", Some(invite.by), Some(peer), Some(invite.scope), user.to_string());
     draft.put(Row::Received(ReceivedInvite { user, owner: peer, invite, hash, status: InviteStatus::Sent }));
     draft.mark(Mark::Invited(user, id));
     if policy == InvitePolicy::Accept {
@@ -285,7 +299,7 @@ fn welcome(draft: &Draft<'_>, user: UserId, invite: &Invite) -> bool {
         .filter(|held| held.user == user && held.status == InviteStatus::Sent)
         .count();
     draft.state.users.get(&user).is_some_and(|row| {
-        row.role != Role::Suspended && !row.blocked.contains(&invite.by) && waiting < limits::INVITES_PER_USER
+        row.role.has_access() && !row.blocked.contains(&invite.by) && waiting < limits::INVITES_PER_USER
     })
 }
 
@@ -299,27 +313,22 @@ pub fn answer(draft: &mut Draft<'_>, user: UserId, id: InviteId, accept: bool) -
     if held.status != InviteStatus::Sent {
         return Ok(Reply::Already);
     }
-    let owner = held.owner;
-    let item = if accept {
+    let (owner, scope) = (held.owner, held.invite.scope);
+    let line = AuditLine::of("invite.answered").by(user).with(owner).at(scope);
+    if accept {
         let profile = local_profile(draft, user).ok_or_else(Reject::not_found)?;
-        let (scope, hash, time) = (held.invite.scope, held.hash, draft.ctx.now);
-        let consent =
-            draft.sign(Consent { invite: id, hash, scope, user, profile, time }, Some(owner)).bytes().clone();
-        Item::Consent { consent }
+        let (hash, time) = (held.hash, draft.ctx.now);
+        let consent = draft.sign(Consent { invite: id, hash, scope, user, profile, time }, Some(owner));
+        draft.note(line.saying("accepted").proven(Proof::of(&consent, draft.me(), Some(owner))));
+        draft.feed(owner, &Item::Consent { consent: consent.bytes().clone() });
     } else {
-        let statement = Statement { word: Word::Decline { invite: id }, time: draft.ctx.now };
-        Item::Statement { statement: draft.sign(statement, Some(owner)).bytes().clone() }
-    };
+        draft.note(line.saying("declined"));
+        removal::state(draft, owner, Word::Decline { invite: id });
+    }
     let status = if accept { InviteStatus::Accepted } else { InviteStatus::Declined };
     draft.put(Row::Received(ReceivedInvite { status, ..held }));
-    draft.feed(owner, &item);
     draft.mark(Mark::Invited(user, id));
-    draft.audit("invite.answered", Some(user), Some(owner), None, status_name(status).into());
     Ok(Reply::Done)
-}
-
-fn status_name(status: InviteStatus) -> &'static str {
-    if status == InviteStatus::Accepted { "accepted" } else { "declined" }
 }
 
 /// A home's consent arrives at the owner: the join, if the invitation still stands (spec 6.3, 6.5).
@@ -328,6 +337,7 @@ fn status_name(status: InviteStatus) -> &'static str {
 /// The signature does not hold, or somebody answers for another home.
 pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let opened: Verified<Consent> = draft.open(bytes, Some(draft.me()), peer)?;
+    let proof = Proof::of(&opened, peer, Some(draft.me()));
     let (consent_hash, consent) = (opened.hash(), opened.into_object());
     let Some(sent) = draft.state.sent.get(&consent.invite).map(|sent| (**sent).clone()) else {
         return Ok(());
@@ -347,11 +357,12 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
     };
     let removed_since =
         scope.head.tombstones.iter().any(|(user, epoch)| *user == consent.user && *epoch > sent.epoch);
-    let open = sent.status == InviteStatus::Sent && !removed_since && !scope.head.ended;
+    let back = !removed_since && check_tombstone(draft, sent.by, &scope, consent.user).is_ok();
+    let open = sent.status == InviteStatus::Sent && back && !scope.head.ended;
     if !open || policy::externals_allowed(&draft.state, &scope).is_err() {
         return Ok(());
     }
-    join(draft, &scope, &sent, consent, consent_hash)
+    join(draft, &scope, &sent, consent, (consent_hash, proof))
 }
 
 fn join(
@@ -359,7 +370,7 @@ fn join(
     scope: &Scope,
     sent: &SentInvite,
     consent: Consent,
-    hash: crate::ids::Hash,
+    (hash, proof): (crate::ids::Hash, Proof),
 ) -> Result<(), Reject> {
     let member = Member {
         user: consent.user,
@@ -377,7 +388,8 @@ fn join(
     }
     let op = Op::Join { member, invite: Some(sent.id), consent: Some(hash) };
     membership::append(draft, sent.scope, sent.by, vec![op])?;
-    draft.audit("member.joined", Some(consent.user), Some(sent.home), Some(sent.scope), String::new());
+    let line = AuditLine::of("member.joined").by(consent.user).with(sent.home).at(sent.scope);
+    draft.note(line.proven(proof));
     Ok(())
 }
 
@@ -394,6 +406,7 @@ pub fn revoke(draft: &mut Draft<'_>, actor: UserId, id: InviteId) -> Result<Repl
     if sent.status != InviteStatus::Sent {
         return Ok(Reply::Already);
     }
+    draft.audit("invite.revoked", Some(actor), Some(sent.home), Some(sent.scope), id.to_string());
     void(draft, sent);
     Ok(Reply::Done)
 }
@@ -402,10 +415,8 @@ pub fn revoke(draft: &mut Draft<'_>, actor: UserId, id: InviteId) -> Result<Repl
 pub fn void(draft: &mut Draft<'_>, sent: SentInvite) {
     let (home, invite) = (sent.home, sent.id);
     draft.put(Row::Sent(SentInvite { status: InviteStatus::Void, ..sent }));
-    let statement = Statement { word: Word::Revoke { invite }, time: draft.ctx.now };
-    let statement = draft.sign(statement, Some(home)).bytes().clone();
     if fanout::is_linked(&draft.state, home) {
-        draft.feed(home, &Item::Statement { statement });
+        removal::state(draft, home, Word::Revoke { invite });
     }
 }
 

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Change, Draft, Mark, Reject, Reply, State, identity, peering,
+    Change, Draft, Mark, Reject, Reply, State, ending, identity, peering,
     row::{Home, Peer, PeerStatus, Row},
     witness,
 };
@@ -54,8 +54,12 @@ pub fn records(before: &State, changes: &[Change]) -> Vec<Record> {
         }),
         _ => None,
     });
-    let mut records: Vec<Record> = found.collect();
-    records.dedup();
+    let mut records: Vec<Record> = Vec::new();
+    for record in found {
+        if !records.contains(&record) {
+            records.push(record);
+        }
+    }
     records
 }
 
@@ -66,7 +70,7 @@ pub fn records(before: &State, changes: &[Change]) -> Vec<Record> {
 pub fn taken_back(draft: &mut Draft<'_>, record: &Record) -> Result<Reply, Reject> {
     match record {
         Record::Event(bytes) => {
-            let event: Verified<Event> = draft.open(bytes, None, draft.me())?;
+            let event: Verified<Event> = draft.open_own(bytes)?;
             witness::own_event(draft, None, &event)?;
         }
         Record::Peer { id, status, endpoints, chain } => peer(draft, *id, *status, endpoints, chain)?,
@@ -86,7 +90,7 @@ fn peer(
     }
     let known = draft.state.peers.get(&id).map(|row| (**row).clone());
     if status == PeerStatus::Ended {
-        return if known.is_some() { peering::ended(draft, id) } else { Ok(()) };
+        return if known.is_some() { ending::ended(draft, id) } else { Ok(()) };
     }
     let row = known.unwrap_or_else(|| peering::fresh(draft, id, status, endpoints.to_vec(), None));
     draft.put(Row::Peer(Peer { status, ..row }));

@@ -2,6 +2,8 @@
 //!
 //! Duty: `append` for owners, `apply` for everybody. Never: judging whether the actor may (`policy`).
 
+use std::collections::BTreeSet;
+
 use super::{
     Change, Draft, Mark, Reject,
     command::RejectCode,
@@ -55,14 +57,12 @@ pub(super) fn recreate(draft: &mut Draft<'_>, id: ScopeId, event: &Verified<Even
 
 /// An own link that was forgotten is put back in its place (spec 12.4).
 pub(super) fn replay(draft: &mut Draft<'_>, id: ScopeId, event: &Verified<Event>) {
+    for user in event.object().ops.iter().filter_map(Op::ends_place_of) {
+        super::removal::void_invitations(draft, id, user);
+    }
     let before = fanout::audience(&draft.state, id);
     apply(draft, id, event.object(), event.hash());
     record(draft, id, event);
-    for op in &event.object().ops {
-        if let Op::Remove { user } | Op::Leave { user } = op {
-            super::removal::void_invitations(draft, id, *user);
-        }
-    }
     fanout::announce(draft, id, &before, event.bytes());
 }
 
@@ -108,7 +108,8 @@ pub(super) fn append_now(
     let (incarnation, epoch) = match ops.first() {
         Some(Op::Incarnate { .. }) => {
             let above = recovery::signed_above(&draft.state, id).map_or(0, |(incarnation, _)| incarnation);
-            let before = scope.head.incarnation.max(above);
+            let behind = recovery::behind(&draft.state, id).unwrap_or(0);
+            let before = scope.head.incarnation.max(above).max(behind);
             let incarnation = recovery::next_incarnation(before, draft.random());
             (incarnation, recovery::first_epoch(incarnation))
         }
@@ -189,8 +190,13 @@ pub fn apply(draft: &mut Draft<'_>, id: ScopeId, event: &Event, hash: Hash) {
     };
     let mut head = scope.head.clone();
     (head.incarnation, head.epoch, head.hash) = (event.incarnation, event.epoch, hash);
+    let gone: BTreeSet<_> = event.ops.iter().filter_map(Op::ends_place_of).collect();
+    if !gone.is_empty() {
+        head.tombstones.retain(|(of, _)| !gone.contains(of));
+        head.tombstones.extend(gone.into_iter().map(|user| (user, event.epoch)));
+    }
     for op in &event.ops {
-        apply_to_head(&mut head, op, event.epoch);
+        apply_to_head(&mut head, op);
     }
     draft.put(Row::Scope(head));
     for op in &event.ops {
@@ -203,14 +209,10 @@ pub fn apply(draft: &mut Draft<'_>, id: ScopeId, event: &Event, hash: Hash) {
     }
 }
 
-fn apply_to_head(head: &mut ScopeHead, op: &Op, epoch: u64) {
+fn apply_to_head(head: &mut ScopeHead, op: &Op) {
     match op {
         Op::CreateGroup { settings, .. } | Op::CreateThread { settings, .. } | Op::Settings { settings } => {
             head.settings = settings.clone();
-        }
-        Op::Remove { user } | Op::Leave { user } => {
-            head.tombstones.retain(|(of, _)| of != user);
-            head.tombstones.push((*user, epoch));
         }
         Op::AddGroup { recipient, .. } => {
             head.groups.retain(|at| at.group != recipient.group);
@@ -222,7 +224,12 @@ fn apply_to_head(head: &mut ScopeHead, op: &Op, epoch: u64) {
             head.groups.clear();
         }
         Op::Lease { ttl } => head.ttl = *ttl,
-        Op::Join { .. } | Op::Grade { .. } | Op::Profile { .. } | Op::Incarnate { .. } => {}
+        Op::Join { .. }
+        | Op::Leave { .. }
+        | Op::Remove { .. }
+        | Op::Grade { .. }
+        | Op::Profile { .. }
+        | Op::Incarnate { .. } => {}
     }
 }
 

@@ -5,10 +5,12 @@
 //! time and seeds are arguments, so that a run is a function of its inputs.
 
 pub mod acts;
+pub mod audit;
 pub mod change;
 pub mod command;
 pub mod decide;
 pub mod draft;
+pub mod ending;
 pub mod evidence;
 pub mod fanout;
 pub mod feed;
@@ -20,6 +22,7 @@ pub mod identity;
 pub mod invite;
 pub mod journal;
 pub mod lease;
+pub mod leaving;
 pub mod membership;
 pub mod once;
 pub mod peering;
@@ -33,6 +36,7 @@ pub mod row;
 pub mod sabotage;
 pub mod serve;
 pub mod state;
+pub mod tighten;
 pub mod uptime;
 pub mod witness;
 

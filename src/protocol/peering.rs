@@ -1,23 +1,19 @@
 //! Peerings (spec 8.1, P8.1): tickets, approval by both, pause and end.
 //!
-//! Duty: the states of a peer and what ends with them. Never: trusting a domain, or free text of strangers.
+//! Duty: the states of a peer; what ends with one is in `ending`. Never: trusting a domain, or free text of strangers.
 
 use super::{
     Draft, Mark, Reject, Reply,
     command::RejectCode,
-    identity, removal,
+    ending, identity, invite,
     row::{InvitePolicy, Peer, PeerStatus, Row, RowKey, Ticket},
 };
 use crate::{
     crypto::{secrets_equal, sha256},
-    ids::{FeedId, Hash, UserId, WorkspaceId},
+    ids::{FeedId, Hash, WorkspaceId},
     limits,
     time::Millis,
-    wire::{
-        Blob,
-        frames::Item,
-        objects::{Statement, Word},
-    },
+    wire::Blob,
 };
 
 /// A ticket is opened; the secret itself stays with the admin.
@@ -55,6 +51,13 @@ pub fn redeem(
         let redeemed = status != PeerStatus::Requested;
         return if redeemed { Ok(Reply::Already) } else { renew_request(draft, peer, endpoints, secret) };
     }
+    if draft.state.peers.get(&peer).is_some_and(|row| ending::is_untold(draft, row)) {
+        return Err(Reject::new(
+            RejectCode::Stale,
+            "the other side does not know yet that the last peering ended: wait until it was reachable, or give it a \
+             ticket of yours",
+        ));
+    }
     if draft.state.peers.len() >= limits::PEERS {
         return Err(Reject::new(RejectCode::Quota, "this node has as many peers as it may have"));
     }
@@ -72,6 +75,7 @@ fn renew_request(
 ) -> Result<Reply, Reject> {
     let row = known(draft, peer)?;
     draft.put(Row::Peer(Peer { endpoints, ticket: Some(secret), ..row }));
+    changed(draft, peer, "peer.requested");
     Ok(Reply::Done)
 }
 
@@ -101,7 +105,11 @@ pub fn fresh(
     }
 }
 
-fn known(draft: &Draft<'_>, peer: WorkspaceId) -> Result<Peer, Reject> {
+/// The row of a peer.
+///
+/// # Errors
+/// We do not know that peer.
+pub fn known(draft: &Draft<'_>, peer: WorkspaceId) -> Result<Peer, Reject> {
     let row =
         draft.state.peers.get(&peer).ok_or_else(|| {
             Reject::new(RejectCode::NotFound, "no such peer: `comity peer list` shows them")
@@ -206,57 +214,20 @@ pub fn pause(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> 
     Ok(Reply::Done)
 }
 
-/// Our admin sets what happens with invitations from a peer.
+/// Our admin sets what happens with invitations from a peer; a refusal declines those that wait as well (P8.2).
 ///
 /// # Errors
 /// We do not know that peer.
 pub fn set_invites(draft: &mut Draft<'_>, peer: WorkspaceId, invites: InvitePolicy) -> Result<Reply, Reject> {
     let row = known(draft, peer)?;
     draft.put(Row::Peer(Peer { invites, ..row }));
+    if invites == InvitePolicy::Refuse {
+        let waiting: Vec<_> =
+            ending::received(&draft.state, peer).map(|held| (held.user, held.invite.id)).collect();
+        for (user, id) in waiting {
+            invite::answer(draft, user, id, false)?;
+        }
+    }
     draft.audit("peer.policy", None, Some(peer), None, format!("invitations: {invites:?}"));
-    Ok(Reply::Done)
-}
-
-/// Our admin ends the peering: one decision, both directions (P7.5).
-///
-/// # Errors
-/// We do not know that peer.
-pub fn end(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> {
-    let row = known(draft, peer)?;
-    if row.status == PeerStatus::Ended {
-        return Ok(Reply::Already);
-    }
-    remove_theirs(draft, peer)?;
-    let statement = Statement { word: Word::EndPeering {}, time: draft.ctx.now };
-    let statement = draft.sign(statement, Some(peer)).bytes().clone();
-    draft.feed(peer, &Item::Statement { statement });
-    close(draft, peer)
-}
-
-/// The peer's statement that the peering ends.
-///
-/// # Errors
-/// Never in practice.
-pub fn ended(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<(), Reject> {
-    remove_theirs(draft, peer)?;
-    close(draft, peer).map(drop)
-}
-
-/// Their users leave our scopes, by events.
-fn remove_theirs(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<(), Reject> {
-    let users: Vec<UserId> = draft.state.places.keys().filter(|user| user.home() == peer).copied().collect();
-    users.into_iter().try_for_each(|user| removal::end_all(draft, user))
-}
-
-/// Our users lose their scopes; copies go.
-fn close(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> {
-    let theirs = draft.state.scopes.values().filter(|scope| scope.head.owner == peer && !scope.head.ended);
-    let theirs: Vec<_> = theirs.map(|scope| scope.head.id).collect();
-    for id in theirs {
-        super::follow::lose(draft, id);
-    }
-    let row = known(draft, peer)?;
-    draft.put(Row::Peer(Peer { status: PeerStatus::Ended, since: draft.ctx.now, ..row }));
-    changed(draft, peer, "peer.ended");
     Ok(Reply::Done)
 }

@@ -5,7 +5,7 @@
 use super::{
     Draft, Reject, Reply,
     command::RejectCode,
-    fanout, membership, removal,
+    fanout, leaving, membership,
     row::{Role, Row, User},
 };
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     ids::{Hash, ScopeId, UserId, WorkspaceId},
     limits,
     wire::{
+        AuditLine,
         frames::Item,
         objects::{Op, Profile, Statement, Word},
     },
@@ -38,12 +39,15 @@ pub fn add(draft: &mut Draft<'_>, local: &str, name: String, role: Role) -> Resu
         ));
     }
     check_name(&name)?;
+    if !role.has_access() {
+        return Err(Reject::new(RejectCode::Invalid, "role: member or admin"));
+    }
     if let Some(user) = draft.state.locals.get(&local) {
         return Err(Reject::new(RejectCode::Conflict, format!("local: `{local}` is taken by {user}")));
     }
     let id = UserId::new(draft.me(), draft.random());
     draft.put(Row::User(User { id, local, name, role, tokens: Vec::new(), blocked: Vec::new() }));
-    draft.audit("user.added", Some(id), None, None, String::new());
+    draft.note(AuditLine::of("user.added").saying(id.to_string()));
     Ok(Reply::User(id))
 }
 
@@ -66,13 +70,16 @@ fn user(draft: &Draft<'_>, id: UserId) -> Result<User, Reject> {
 /// # Errors
 /// There is no such user, or he has too many.
 pub fn add_token(draft: &mut Draft<'_>, id: UserId, token: Hash) -> Result<Reply, Reject> {
-    let mut row = user(draft, id)?;
+    let mut row = account(draft, id)?;
+    if !row.role.has_access() {
+        return Err(Reject::new(RejectCode::Forbidden, "this account is suspended: lift that first"));
+    }
     if row.tokens.len() >= limits::TOKENS_PER_USER {
         return Err(Reject::new(RejectCode::Quota, "too many tokens: revoke them first"));
     }
     row.tokens.push(token);
     draft.put(Row::User(row));
-    draft.audit("user.token", Some(id), None, None, String::new());
+    draft.note(AuditLine::of("user.token").saying(id.to_string()));
     Ok(Reply::Done)
 }
 
@@ -88,7 +95,7 @@ pub fn revoke_token(draft: &mut Draft<'_>, id: UserId, token: Hash) -> Result<Re
         return Ok(Reply::Already);
     }
     draft.put(Row::User(row));
-    draft.audit("user.token-revoked", Some(id), None, None, String::new());
+    draft.note(AuditLine::of("user.token-revoked").saying(id.to_string()));
     Ok(Reply::Done)
 }
 
@@ -99,7 +106,7 @@ pub fn revoke_token(draft: &mut Draft<'_>, id: UserId, token: Hash) -> Result<Re
 pub fn revoke_tokens(draft: &mut Draft<'_>, id: UserId) -> Result<Reply, Reject> {
     let row = user(draft, id)?;
     draft.put(Row::User(User { tokens: Vec::new(), ..row }));
-    draft.audit("user.tokens-revoked", Some(id), None, None, String::new());
+    draft.note(AuditLine::of("user.tokens-revoked").saying(id.to_string()));
     Ok(Reply::Done)
 }
 
@@ -109,7 +116,7 @@ pub fn revoke_tokens(draft: &mut Draft<'_>, id: UserId) -> Result<Reply, Reject>
 /// There is no such user, or the name is malformed.
 pub fn rename(draft: &mut Draft<'_>, id: UserId, name: String) -> Result<Reply, Reject> {
     check_name(&name)?;
-    let row = user(draft, id)?;
+    let row = account(draft, id)?;
     draft.put(Row::User(User { name, ..row }));
     let Some(profile) = super::invite::local_profile(draft, id) else {
         return Ok(Reply::Done);
@@ -146,12 +153,44 @@ pub fn shown(draft: &mut Draft<'_>, user: UserId, profile: &Profile) -> Result<(
     Ok(())
 }
 
-/// A user's standing changes. Suspension ends every membership, here and abroad (P7.5).
+/// A user's standing changes. Suspension ends every membership, here and abroad, and every token (P7.5); it can be
+/// lifted, but what it ended needs new invitations.
+///
+/// # Errors
+/// There is no such user, he was removed, or he is the last admin.
+pub fn set_role(draft: &mut Draft<'_>, id: UserId, role: Role) -> Result<Reply, Reject> {
+    if role == Role::Removed {
+        return Err(Reject::new(
+            RejectCode::Invalid,
+            "role: member, admin or suspended; a removal is for good and its own act",
+        ));
+    }
+    let row = account(draft, id)?;
+    if row.role == role {
+        return Ok(Reply::Already);
+    }
+    stand(draft, row, role)?;
+    draft.audit("user.role", Some(id), None, None, format!("{role:?}"));
+    Ok(Reply::Done)
+}
+
+/// A user's account ends for good, with every membership and token (P7.5). Neither his id nor his address is ever given
+/// to somebody else: partners invite and know people by address, and a successor would get what was meant for him.
 ///
 /// # Errors
 /// There is no such user, or he is the last admin.
-pub fn set_role(draft: &mut Draft<'_>, id: UserId, role: Role) -> Result<Reply, Reject> {
+pub fn remove(draft: &mut Draft<'_>, id: UserId) -> Result<Reply, Reject> {
     let row = user(draft, id)?;
+    if row.role == Role::Removed {
+        return Ok(Reply::Already);
+    }
+    stand(draft, row, Role::Removed)?;
+    draft.audit("user.removed", Some(id), None, None, String::new());
+    Ok(Reply::Done)
+}
+
+fn stand(draft: &mut Draft<'_>, row: User, role: Role) -> Result<(), Reject> {
+    let id = row.id;
     let others = draft.state.users.values().filter(|user| user.role == Role::Admin && user.id != id).count();
     if row.role == Role::Admin && role != Role::Admin && others == 0 {
         return Err(Reject::new(
@@ -159,11 +198,19 @@ pub fn set_role(draft: &mut Draft<'_>, id: UserId, role: Role) -> Result<Reply, 
             "role: this is the last admin; make another one first",
         ));
     }
-    let tokens = if role == Role::Suspended { Vec::new() } else { row.tokens.clone() };
+    let tokens = if role.has_access() { row.tokens.clone() } else { Vec::new() };
     draft.put(Row::User(User { role, tokens, ..row }));
-    if role == Role::Suspended {
-        removal::offboard(draft, id)?;
+    if role.has_access() { Ok(()) } else { leaving::offboard(draft, id) }
+}
+
+/// An account that was not removed.
+fn account(draft: &Draft<'_>, id: UserId) -> Result<User, Reject> {
+    let row = user(draft, id)?;
+    if row.role == Role::Removed {
+        return Err(Reject::new(
+            RejectCode::Closed,
+            "this account was removed for good: add the person under a new address",
+        ));
     }
-    draft.audit("user.role", Some(id), None, None, format!("{role:?}"));
-    Ok(Reply::Done)
+    Ok(row)
 }

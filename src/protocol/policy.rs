@@ -8,9 +8,10 @@ use super::{
     gate,
     row::Role,
     state::Scope,
+    tighten,
 };
 use crate::{
-    ids::{ScopeId, UserId},
+    ids::{GroupId, ScopeId, UserId},
     wire::objects::{Grade, ThreadKind},
 };
 
@@ -101,16 +102,27 @@ pub fn may_administer(state: &State, user: UserId, scope: &Scope) -> Result<(), 
 /// # Errors
 /// Why not.
 pub fn externals_allowed(state: &State, scope: &Scope) -> Result<(), Reject> {
-    let internal = |scope: &Scope| scope.head.id.group().is_some() && !scope.head.settings.externals;
-    let by_group =
-        scope.head.groups.iter().any(|at| state.scope(at.group).is_some_and(|group| internal(group)));
-    if internal(scope) || by_group {
+    let group = scope.head.id.group();
+    let by_group = scope.head.groups.iter().any(|at| is_internal(state, at.group));
+    if by_group || group.is_some_and(|group| is_internal(state, group)) {
         return Err(Reject::new(
             RejectCode::Forbidden,
             "this group is internal-only: allow externals in its settings first",
         ));
     }
+    if group.is_some_and(|group| tighten::shares_with_internal(state, group)) {
+        return Err(Reject::new(
+            RejectCode::Forbidden,
+            "a thread of this group is also addressed to an internal-only group: take one of them off first",
+        ));
+    }
     Ok(())
+}
+
+/// Whether a group of this workspace admits nobody of other homes.
+#[must_use]
+pub fn is_internal(state: &State, group: GroupId) -> bool {
+    state.owns(group) && state.scope(group).is_some_and(|scope| !scope.head.settings.externals)
 }
 
 /// A refusal for somebody who may know of the scope.

@@ -53,6 +53,7 @@ pub fn write(draft: &mut Draft<'_>, writing: Writing) -> Result<Reply, Reject> {
         if !recovery::is_ready(&draft.state, thread.into()) {
             return queue(draft, draft.me(), submission, sealed, &body);
         }
+        recovery::own_posts(draft);
         return sequence(draft, submission, sealed, body, None).map(Reply::Posted);
     }
     queue(draft, scope.head.owner, submission, sealed, &body)
@@ -166,6 +167,10 @@ pub fn submitted(
             "the author's home is not the workspace on this channel",
         ));
     }
+    // Before anything that depends on the thread: the answer must not tell that it exists (P3.1).
+    if sealed.commitment() != claimed.commitment {
+        return Err(Reject::new(RejectCode::Malformed, "the body is not the one that was committed to"));
+    }
     if !draft.state.owns(claimed.thread) {
         return Err(Reject::not_found());
     }
@@ -175,20 +180,36 @@ pub fn submitted(
         let same = stored.is_some_and(|stored| stored.entry.commitment == claimed.commitment);
         return if same { Ok(Reply::Posted(seq)) } else { Err(conflict()) };
     }
-    if sealed.commitment() != claimed.commitment {
-        return Err(Reject::new(RejectCode::Malformed, "the body is not the one that was committed to"));
-    }
     sequence(draft, claimed, sealed, body, Some((peer, signed))).map(Reply::Posted)
 }
 
 /// An own message that waited while its thread was not ready (spec 12.1).
 pub(super) fn sequence_own(draft: &mut Draft<'_>, pending: &Pending) {
     let Pending { submission: id, thread, author, kind, time, .. } = pending.clone();
+    // A restored disk may hold the message as waiting while it was sequenced, forgotten, and is brought back.
+    if let Some(seq) = sequenced(draft, thread, id) {
+        answered(draft, pending.owner, id, Ok(seq));
+        return;
+    }
     let commitment = pending.sealed.commitment();
     let submission = Submission { id, thread, author, kind, commitment, time };
     let body = parse_body(&pending.sealed.body);
     let done = body.and_then(|body| sequence(draft, submission, pending.sealed.clone(), body, None));
     answered(draft, pending.owner, id, done);
+}
+
+/// Where an own submission was sequenced, this decision included.
+fn sequenced(draft: &Draft<'_>, thread: ThreadId, id: SubmissionId) -> Option<u64> {
+    let me = draft.me();
+    let before = draft.ctx.records.submitted(me, id).filter(|(of, _)| *of == thread).map(|(_, seq)| seq);
+    before.or_else(|| {
+        draft.changes.iter().find_map(|change| match change {
+            Change::Content(Stored { entry, .. }) if entry.submission == id && entry.author.home() == me => {
+                Some(entry.seq)
+            }
+            _ => None,
+        })
+    })
 }
 
 /// Membership, settings, signature; then the entry (spec 7.3).
@@ -388,6 +409,21 @@ pub fn answered(
             draft.put(Row::Pending(pending));
             Reply::Done
         }
+    }
+}
+
+/// Messages for a thread whose authors have no place in it any more: they will not be sent, and their text goes (P7.3).
+pub fn withdraw(draft: &mut Draft<'_>, thread: ThreadId) {
+    let state = &draft.state;
+    let placed = |author: &UserId| {
+        let mut alive = state.granting(thread).filter(|scope| !scope.head.ended);
+        alive.any(|scope| scope.members.contains_key(author))
+    };
+    let lost = state.outbox.values().filter(|pending| pending.thread == thread && !placed(&pending.author));
+    let lost: Vec<_> = lost.map(|pending| (pending.owner, pending.number, pending.author)).collect();
+    for (owner, number, author) in lost {
+        draft.delete(RowKey::Pending((owner, number)));
+        draft.mark(Mark::Outbox(author, thread));
     }
 }
 

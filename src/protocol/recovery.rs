@@ -14,7 +14,11 @@ use super::{
 use crate::{
     ids::{ScopeId, UserId, WorkspaceId},
     limits,
-    wire::{Blob, frames::ScopeState, objects::Op},
+    wire::{
+        Blob, Object as _, envelope,
+        frames::ScopeState,
+        objects::{Event, Op},
+    },
 };
 
 /// Whether a peer was compared since the start, and the journal is trusted: before, its users are not served.
@@ -33,8 +37,7 @@ pub fn needs_word(state: &State, peer: WorkspaceId) -> bool {
 /// Whether the node still waits for peers to say what they hold.
 #[must_use]
 pub fn is_checking(state: &State) -> bool {
-    let waiting = |peer: WorkspaceId| !is_compared(state, peer) && is_awaited(state, peer);
-    !is_late(state) && state.peers.keys().any(|peer| waiting(*peer))
+    !is_late(state) && unheard(state)
 }
 
 /// Peers whose word is waited for: those with which memberships may exist.
@@ -46,9 +49,9 @@ fn is_late(state: &State) -> bool {
     state.uptime.now >= state.uptime.started.plus(limits::RECOVERY_MILLIS)
 }
 
-/// Followers of a scope that have not said what they hold.
-fn silent(state: &State, id: ScopeId) -> bool {
-    state.uptime.check.is_some() && fanout::followers(state, id).iter().any(|peer| !is_compared(state, *peer))
+/// Whether a peer has not said what it holds. Any peer: that one follows the scope may be just what was forgotten.
+fn unheard(state: &State) -> bool {
+    state.peers.keys().any(|peer| !is_compared(state, *peer) && is_awaited(state, *peer))
 }
 
 /// Whether content that a follower reported is on its way back.
@@ -60,7 +63,7 @@ fn fetching(state: &State, id: ScopeId) -> bool {
 /// Whether something new may be signed in the scope now.
 #[must_use]
 pub fn is_ready(state: &State, id: ScopeId) -> bool {
-    is_late(state) || !(silent(state, id) || fetching(state, id))
+    is_late(state) || !(unheard(state) || fetching(state, id))
 }
 
 /// The highest position of the scope that an answer showed to be signed, if it lies above what is held: events before it
@@ -83,12 +86,38 @@ pub fn ready(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
         return Err(checking());
     }
     let reborn = draft.state.uptime.check.as_ref().is_some_and(|check| check.reborn.contains(&id));
-    let unheard = !reborn && (silent(&draft.state, id) || fetching(&draft.state, id));
-    let gap = signed_above(&draft.state, id).is_some();
+    let unheard = !reborn && (unheard(&draft.state) || fetching(&draft.state, id));
+    let gap = signed_above(&draft.state, id).is_some() || is_behind(draft, id);
     if !(unheard || gap) || broken(Switch::SameIncarnation) {
         return Ok(());
     }
     incarnate(draft, id)
+}
+
+/// The highest incarnation of a position that a peer held and we did not.
+#[must_use]
+pub fn behind(state: &State, id: ScopeId) -> Option<u64> {
+    state.uptime.check.as_ref()?.behind.get(&id).map(|(incarnation, ..)| *incarnation)
+}
+
+/// Whether a peer holds a position that is not on our chain, also after all that was brought back.
+fn is_behind(draft: &Draft<'_>, id: ScopeId) -> bool {
+    let position = draft.state.uptime.check.as_ref().and_then(|check| check.behind.get(&id)).copied();
+    position.is_some_and(|(incarnation, epoch, hash)| {
+        let held = draft.ctx.records.event(id, incarnation, epoch);
+        let held = held.and_then(|event| envelope::unverified_hash(Event::TYPE, None, &event).ok());
+        held != Some(hash)
+    })
+}
+
+/// A peer holds a position that we forgot and that nobody brought back: the scope has to go on above it (spec 12.3).
+pub fn note_ahead(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
+    let ours = draft.state.scope(held.scope).map_or(0, |scope| scope.head.epoch);
+    let what = format!("epoch {ours} here, {} there", held.epoch);
+    draft.audit("feed.peer-ahead", None, Some(peer), Some(held.scope), what);
+    if draft.state.uptime.check.is_some() {
+        promise(draft, Promise::Behind(held.scope, (held.incarnation, held.epoch, held.hash)));
+    }
 }
 
 /// The answer while followers are asked.
@@ -103,11 +132,11 @@ pub fn checking() -> Reject {
 /// # Errors
 /// The scope is over.
 pub fn incarnate(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
-    promise(draft, Promise::Reborn(id));
     let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
     let log = id.thread().and_then(|thread| draft.state.logs.get(&thread));
     let (high, hash) = log.map_or((0, crate::ids::Hash::ZERO), |log| (log.high, log.hash));
     membership::append_now(draft, id, scope.head.starter, vec![Op::Incarnate { high, hash }])?;
+    promise(draft, Promise::Reborn(id));
     draft.audit("scope.incarnated", None, None, Some(id), format!("after epoch {}", scope.head.epoch));
     Ok(())
 }
@@ -157,6 +186,8 @@ pub fn release(draft: &mut Draft<'_>) {
             reduce(draft, scope, user, actor);
         }
     }
+    catch_up(draft);
+    own_posts(draft);
     if is_checking(&draft.state) {
         return;
     }
@@ -164,11 +195,24 @@ pub fn release(draft: &mut Draft<'_>) {
         draft.delete(RowKey::Deferred(row.number));
         feed::take(draft, row.peer, &row.item);
     }
-    own_posts(draft);
 }
 
-/// Own users' messages that were written while their thread was not ready.
-fn own_posts(draft: &mut Draft<'_>) {
+/// Scopes of which a peer holds more than we can know go on at once: without that the peer would believe nothing of them.
+fn catch_up(draft: &mut Draft<'_>) {
+    let behind = draft.state.uptime.check.as_ref().map(|check| check.behind.clone()).unwrap_or_default();
+    for (id, _) in behind {
+        let alive = draft.state.scope(id).is_some_and(|scope| !scope.head.ended);
+        if !alive || !is_ready(&draft.state, id) || !is_behind(draft, id) {
+            continue;
+        }
+        if let Err(reject) = incarnate(draft, id) {
+            draft.audit("scope.not-incarnated", None, None, Some(id), reject.to_string());
+        }
+    }
+}
+
+/// Own users' messages that were written while their thread was not ready, in their order.
+pub(super) fn own_posts(draft: &mut Draft<'_>) {
     let me = draft.me();
     let waiting = draft.state.outbox.range((me, 0)..=(me, u64::MAX)).map(|(_, row)| row.clone());
     for pending in waiting.filter(|row| row.refused.is_none()).collect::<Vec<_>>() {

@@ -2,16 +2,19 @@
 //!
 //! Duty: ending memberships here and abroad, and the receipts. Never: needing anybody's consent.
 
+use std::collections::BTreeSet;
+
 use super::{
     Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    gate, invite, membership, policy,
-    row::{InviteStatus, Removal, Row, RowKey},
+    gate, invite, leaving, membership, policy,
+    row::{Removal, Row, RowKey},
 };
 use crate::{
-    ids::{ScopeId, ThreadId, UserId, WorkspaceId},
+    ids::{GroupId, ScopeId, ThreadId, UserId, WorkspaceId},
+    limits,
     wire::{
-        Blob, Verified,
+        AuditLine, Blob, Proof, Verified,
         frames::Item,
         objects::{Op, Receipt, Statement, ThreadKind, Word},
     },
@@ -37,13 +40,15 @@ pub fn remove(
         return Err(Reject::not_found());
     }
     let threads = related(&draft.state, id);
+    let address = addresses(&draft.state, id, &BTreeSet::from([user]));
     let epoch = end(draft, actor, id, user, Op::Remove { user })?;
-    draft.audit("member.removed", Some(actor), Some(user.home()), Some(id), user.to_string());
     if everywhere {
         for thread in threads.iter().filter(|thread| ScopeId::Thread(**thread) != id) {
             let direct = draft.state.scope(*thread).is_some_and(|scope| scope.members.contains_key(&user));
             if direct && draft.state.owns(*thread) {
                 end(draft, actor, (*thread).into(), user, Op::Remove { user })?;
+            } else {
+                void_offers(draft, (*thread).into(), &BTreeSet::from([user]), &address);
             }
         }
     }
@@ -55,46 +60,89 @@ pub fn remove(
 }
 
 /// Threads whose content the scope grants.
-fn related(state: &State, id: ScopeId) -> Vec<ThreadId> {
+#[must_use]
+pub fn related(state: &State, id: ScopeId) -> Vec<ThreadId> {
     match id {
         ScopeId::Thread(thread) => vec![thread],
         ScopeId::Group(group) => state.addressed.get(&group).into_iter().flatten().copied().collect(),
     }
 }
 
-/// The event, and the user's open invitations void (spec 6.5).
-pub(super) fn end(
-    draft: &mut Draft<'_>,
-    actor: UserId,
-    id: ScopeId,
-    user: UserId,
-    op: Op,
-) -> Result<u64, Reject> {
-    let address = address(draft, id, user);
-    let epoch = membership::append(draft, id, actor, vec![op])?;
-    void(draft, id, user, address);
+/// What ends in one scope by one decision: an act carries it out, a preview shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Where.
+    pub scope: ScopeId,
+    /// Whose places.
+    pub users: Vec<UserId>,
+    /// Which recipient groups of a thread.
+    pub groups: Vec<GroupId>,
+}
+
+/// Carries operations out that end access, in as few events as the limit allows. Open invitations of and by those who
+/// lose their place are void (spec 6.5).
+///
+/// # Errors
+/// The scope is unknown or over.
+pub fn cut(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, ops: &[Op]) -> Result<u64, Reject> {
+    let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
+    let gone: BTreeSet<UserId> = ops.iter().filter_map(Op::ends_place_of).collect();
+    let addresses = addresses(&draft.state, id, &gone);
+    let mut epoch = scope.head.epoch;
+    for ops in ops.chunks(limits::OPS_PER_EVENT) {
+        epoch = membership::append(draft, id, actor, ops.to_vec())?;
+        note_ended(draft, actor, id, ops);
+    }
+    for op in ops {
+        if let (Op::RemoveGroup { group }, Some(thread)) = (op, id.thread()) {
+            draft.delete(RowKey::GroupLink((*group, thread)));
+        }
+    }
+    leaving::drop_copies(draft, id);
+    void_offers(draft, id, &gone, &addresses);
     Ok(epoch)
 }
 
-fn address(draft: &Draft<'_>, id: ScopeId, user: UserId) -> Option<String> {
-    let member = draft.state.scope(id).and_then(|scope| scope.members.get(&user));
-    member.map(|member| member.profile.address.clone())
+/// The audit lines of places that ended, with the event that ended them.
+fn note_ended(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, ops: &[Op]) {
+    let proof = draft.event_proof(id, draft.me());
+    for op in ops {
+        if let Some(user) = op.ends_place_of() {
+            let act = if matches!(op, Op::Leave { .. }) { "member.left" } else { "member.removed" };
+            let line = AuditLine::of(act).with(user.home()).at(id).by(actor).saying(user.to_string());
+            draft.note(line.proven(proof.clone()));
+        }
+    }
+}
+
+fn void_offers(draft: &mut Draft<'_>, id: ScopeId, gone: &BTreeSet<UserId>, addresses: &BTreeSet<String>) {
+    let open = draft.state.open_offers(id);
+    let stale =
+        open.filter(|sent| addresses.contains(&sent.address.to_lowercase()) || gone.contains(&sent.by));
+    let stale: Vec<_> = stale.cloned().collect();
+    stale.into_iter().for_each(|sent| invite::void(draft, (*sent).clone()));
 }
 
 /// The open invitations of a user into a scope stop counting, and those that he sent.
-pub(super) fn void_invitations(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
-    let address = address(draft, id, user);
-    void(draft, id, user, address);
+pub fn void_invitations(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
+    let gone = BTreeSet::from([user]);
+    let addresses = addresses(&draft.state, id, &gone);
+    void_offers(draft, id, &gone, &addresses);
 }
 
-fn void(draft: &mut Draft<'_>, id: ScopeId, user: UserId, address: Option<String>) {
-    let open = |sent: &&std::sync::Arc<super::row::SentInvite>| {
-        sent.scope == id
-            && sent.status == InviteStatus::Sent
-            && (Some(&sent.address) == address.as_ref() || sent.by == user)
-    };
-    let stale: Vec<_> = draft.state.sent.values().filter(open).cloned().collect();
-    stale.into_iter().for_each(|sent| invite::void(draft, (*sent).clone()));
+/// The addresses of members, in lower case.
+fn addresses(state: &State, id: ScopeId, users: &BTreeSet<UserId>) -> BTreeSet<String> {
+    let places = users.iter().filter_map(|user| state.scope(id)?.members.get(user));
+    places.map(|member| member.profile.address.to_lowercase()).collect()
+}
+
+/// One place ends.
+///
+/// # Errors
+/// The scope is unknown or over.
+pub fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, user: UserId, op: Op) -> Result<u64, Reject> {
+    debug_assert_eq!(op.ends_place_of(), Some(user));
+    cut(draft, actor, id, &[op])
 }
 
 /// A user leaves: here by an event, elsewhere cut off at once and stated to the owner (P5.2).
@@ -110,39 +158,30 @@ pub fn leave(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<Reply, 
         let epoch = end(draft, user, id, user, Op::Leave { user })?;
         return Ok(Reply::Removed { epoch, remaining: Vec::new() });
     }
-    let owner = scope.head.owner;
-    draft.delete(RowKey::Member((id, user)));
-    draft.mark(Mark::Lost(id, vec![user]));
-    state(draft, owner, Word::Leave { user, scope: id });
+    leaving::withdraw(draft, scope.head.owner, id, user);
     Ok(Reply::Done)
 }
 
-fn state(draft: &mut Draft<'_>, peer: WorkspaceId, word: Word) {
-    let statement = Statement { word, time: draft.ctx.now };
-    let statement = draft.sign(statement, Some(peer)).bytes().clone();
-    draft.feed(peer, &Item::Statement { statement });
+/// A statement for a peer, on its way and in the audit log.
+pub fn state(draft: &mut Draft<'_>, peer: WorkspaceId, word: Word) {
+    let detail = said(&word);
+    let statement = draft.sign(Statement { word, time: draft.ctx.now }, Some(peer));
+    let proof = Proof::of(&statement, draft.me(), Some(peer));
+    draft.note(AuditLine::of("statement.sent").with(peer).saying(detail).proven(proof));
+    draft.feed(peer, &Item::Statement { statement: statement.bytes().clone() });
 }
 
-/// A user's memberships end everywhere: here by events, abroad by one statement per owner (P7.5).
-///
-/// # Errors
-/// Never in practice; a scope that is over is skipped.
-pub fn offboard(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
-    let places: Vec<ScopeId> = draft.state.places.get(&user).into_iter().flatten().copied().collect();
-    let mut owners = std::collections::BTreeSet::new();
-    for id in places {
-        match draft.state.scope(id).map(|scope| (scope.head.owner, scope.head.ended)) {
-            Some((owner, false)) if owner == draft.me() => {
-                end(draft, user, id, user, Op::Leave { user })?;
-            }
-            Some((owner, _)) if owner != draft.me() => {
-                owners.insert(owner);
-            }
-            _ => {}
-        }
+/// A word as the audit log shows it.
+fn said(word: &Word) -> String {
+    match word {
+        Word::Leave { user, scope } => format!("leave {user} {scope}"),
+        Word::Offboard { user } => format!("offboard {user}"),
+        Word::Decline { invite } => format!("decline {invite}"),
+        Word::EndPeering {} => "end of peering".into(),
+        Word::Profile { user, .. } => format!("profile {user}"),
+        Word::Revoke { invite } => format!("revoke {invite}"),
+        Word::NotHere { scope } => format!("not here {scope}"),
     }
-    owners.into_iter().for_each(|owner| state(draft, owner, Word::Offboard { user }));
-    Ok(())
 }
 
 /// A peer's statement about its own users (spec 8.5). What it may not say is ignored, and audited.
@@ -151,6 +190,11 @@ pub fn offboard(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
 /// The signature does not hold.
 pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let statement: Verified<Statement> = draft.open(bytes, Some(draft.me()), peer)?;
+    let proof = Proof::of(&statement, peer, Some(draft.me()));
+    let line = AuditLine::of("statement.received").with(peer).saying(said(&statement.object().word));
+    if !matches!(statement.object().word, Word::Profile { .. }) {
+        draft.note(line.proven(proof));
+    }
     match statement.into_object().word {
         Word::Leave { user, scope } if user.home() == peer => withdraw(draft, user, scope),
         Word::Offboard { user } if user.home() == peer => {
@@ -165,7 +209,7 @@ pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
             invite::revoked(draft, peer, invite);
             Ok(())
         }
-        Word::EndPeering {} => super::peering::ended(draft, peer),
+        Word::EndPeering {} => super::ending::ended(draft, peer),
         Word::NotHere { scope } => {
             super::follow::not_here(draft, peer, scope, bytes);
             Ok(())
@@ -183,7 +227,6 @@ fn withdraw(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<(), Reje
         draft.state.scope(id).is_some_and(|scope| scope.members.contains_key(&user) && !scope.head.ended);
     if member && draft.state.owns(id) {
         end(draft, user, id, user, Op::Leave { user })?;
-        draft.audit("member.left", Some(user), Some(user.home()), Some(id), String::new());
     }
     Ok(())
 }
@@ -194,8 +237,10 @@ fn withdraw(draft: &mut Draft<'_>, user: UserId, id: ScopeId) -> Result<(), Reje
 /// The signature does not hold.
 pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let receipt: Verified<Receipt> = draft.open(bytes, Some(draft.me()), peer)?;
+    let proof = Proof::of(&receipt, peer, Some(draft.me()));
     let receipt = receipt.into_object();
-    let found = draft.state.removals.values().filter(|removal| removal.scope == receipt.scope);
+    let of_scope = (receipt.scope, 0)..=(receipt.scope, u64::MAX);
+    let found = draft.state.removals.range(of_scope).map(|(_, removal)| removal);
     let answered: Vec<Removal> =
         found.filter(|removal| answers(removal, peer, &receipt)).map(|removal| (**removal).clone()).collect();
     for mut removal in answered {
@@ -206,13 +251,8 @@ pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result
         let (scope, epoch) = (removal.scope, removal.epoch);
         draft.put(Row::Removal(removal));
         draft.mark(Mark::Receipt(scope, epoch));
-        draft.audit(
-            "removal.confirmed",
-            None,
-            Some(peer),
-            Some(scope),
-            format!("applied at {}", receipt.applied),
-        );
+        let line = AuditLine::of("removal.confirmed").with(peer).at(scope);
+        draft.note(line.saying(format!("applied at {}", receipt.applied)).proven(proof.clone()));
     }
     Ok(())
 }
@@ -237,15 +277,6 @@ pub fn pass_deadlines(draft: &mut Draft<'_>) {
             draft.audit("removal.effective", None, None, Some(scope), format!("epoch {epoch}"));
         }
     }
-}
-
-/// A user of another home leaves every scope that is owned here.
-///
-/// # Errors
-/// Never in practice: scopes that are over are skipped.
-pub fn end_all(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
-    let places: Vec<ScopeId> = draft.state.places.get(&user).into_iter().flatten().copied().collect();
-    places.into_iter().try_for_each(|scope| withdraw(draft, user, scope))
 }
 
 /// A membership reached its end date (P2.8).

@@ -6,18 +6,17 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    gate, posting,
+    evidence, gate, posting,
     row::{Cover, Log, PeerStatus, Row},
     witness,
 };
 use crate::{
-    crypto::PublicKey,
-    ids::{Hash, KeyId, ScopeId, ThreadId, WorkspaceId},
+    ids::{Hash, ScopeId, ThreadId, WorkspaceId},
     limits,
     wire::{
         Blob, Body, Entry, Stored, Verified, envelope,
         frames::{ContentFrame, Covering, HistoryPage, HistoryRequest},
-        objects::{EntryKind, Head, Manifest, Submission},
+        objects::{EntryKind, Head, Submission},
     },
 };
 
@@ -161,6 +160,9 @@ fn take_ascending(draft: &mut Draft<'_>, peer: WorkspaceId, entries: &[Stored]) 
             log.stale = true;
             break;
         } else if entry.previous != log.hash {
+            if held == log.high && drop_tail(draft, &log) {
+                return Ok(());
+            }
             return Err(contradiction("an entry does not continue the chain"));
         }
         check_entry(draft, peer, stored)?;
@@ -229,22 +231,12 @@ pub(super) fn check_entry(draft: &Draft<'_>, owner: WorkspaceId, stored: &Stored
 
 fn check_author(state: &State, owner: WorkspaceId, entry: &Entry, signed: &Blob) -> Result<(), Reject> {
     let home = entry.author.home();
-    let opened: Verified<Submission> =
-        envelope::open(signed, Some(owner), |hint| ever_valid_key(state, home, hint))
-            .map_err(|error| Reject::new(RejectCode::Signature, error.to_string()))?;
+    let opened: Verified<Submission> = envelope::open(signed, Some(owner), |hint| state.ever_key(home, hint))
+        .map_err(|error| Reject::new(RejectCode::Signature, error.to_string()))?;
     let Submission { id, thread, author, kind, commitment, time: _ } = opened.object().clone();
     let same = (id, thread, author, kind, commitment)
         == (entry.submission, entry.thread, entry.author, entry.kind, entry.commitment);
     if same { Ok(()) } else { Err(contradiction("an entry says otherwise than its author's signature")) }
-}
-
-/// A signing key that the workspace has or had: content is covered by a head of the owner (spec 2.4).
-fn ever_valid_key(state: &State, home: WorkspaceId, hint: KeyId) -> Option<PublicKey> {
-    state.signing_key(home, hint).or_else(|| {
-        let chain = &state.homes.get(&home)?.chain;
-        let manifests = chain.iter().rev().filter_map(|bytes| envelope::peek::<Manifest>(bytes).ok());
-        manifests.flat_map(|manifest| manifest.sign).find(|key| key.id() == hint)
-    })
 }
 
 /// A head that its owner has signed.
@@ -278,12 +270,54 @@ fn take_head(draft: &mut Draft<'_>, peer: WorkspaceId, covering: &Covering) -> R
             log.pending.push((head.scope, cover));
         }
     } else {
-        check_head(draft, &log, &head)?;
+        if let Err(reject) = check_head(draft, &log, &head) {
+            if drop_tail(draft, &log) {
+                return Ok(());
+            }
+            return contradicted(draft, &log, &head, &covering.head).ok_or(reject);
+        }
         cover_by(&mut log, head.scope, cover);
         draft.mark(Mark::Covered(head.thread));
     }
     draft.put(Row::Log(log));
     Ok(())
+}
+
+/// Entries that no head covers yet prove nothing: an owner that forgot them went on otherwise (spec 12.3). They go, and are
+/// asked for anew; `false`: there are none.
+fn drop_tail(draft: &mut Draft<'_>, log: &Log) -> bool {
+    let covered = log.covers.iter().map(|(_, cover)| cover.seq).max().unwrap_or(0);
+    if log.high <= covered {
+        return false;
+    }
+    let below = covered.max(log.low.saturating_sub(1));
+    let hash = if below >= log.low { entry_hash(draft, log.thread, below) } else { None };
+    let mut log = log.clone();
+    match hash {
+        Some(hash) => {
+            draft.changes.push(Change::Truncate(log.thread, below));
+            (log.high, log.hash) = (below, hash);
+            log.pending.clear();
+        }
+        None => {
+            draft.changes.push(Change::Purge(log.thread));
+            log = Log { marks: log.marks, ..Log::empty(log.thread, false) };
+        }
+    }
+    log.stale = true;
+    draft.put(Row::Log(log));
+    true
+}
+
+/// A head for the entry that another head of the owner covers, with another hash: evidence, and the thread freezes (spec
+/// 12.7). `None`: what is held may as well be wrong.
+fn contradicted(draft: &mut Draft<'_>, log: &Log, head: &Head, bytes: &Blob) -> Option<()> {
+    let held = log.covers.iter().chain(&log.pending).filter(|(of, _)| *of == head.scope);
+    let held = held.map(|(_, cover)| &cover.head).find(|held| evidence::contradict(held, bytes)).cloned()?;
+    let thread = draft.state.scope(head.thread)?.head.clone();
+    let why = "the owner signed two different ends of the thread";
+    evidence::freeze(draft, &thread, why, Some((held, bytes.clone())));
+    Some(())
 }
 
 fn check_head(draft: &Draft<'_>, log: &Log, head: &Head) -> Result<(), Reject> {
@@ -393,11 +427,11 @@ pub fn truncate(draft: &mut Draft<'_>, thread: ThreadId, high: u64, hash: Hash) 
 
 /// Deletes the copy of a thread that has no reader here any more (spec 8.2); how many entries it had.
 pub fn purge(draft: &mut Draft<'_>, thread: ThreadId) -> u64 {
+    draft.changes.push(Change::Purge(thread));
     let Some(log) = draft.state.logs.get(&thread).cloned() else {
         return 0;
     };
     let entries = if log.high == 0 { 0 } else { log.high + 1 - log.low };
-    draft.changes.push(Change::Purge(thread));
     draft.delete(super::row::RowKey::Log(thread));
     entries
 }

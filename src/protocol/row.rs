@@ -3,7 +3,13 @@
 //! Duty: one type per concept, with its key. A row is written whole. Never: content of threads, links
 //! of chains or feed rows, which only grow and live in the store (see `change`).
 
+mod recovery;
+mod removal;
+
 use serde::{Deserialize, Serialize};
+
+pub use recovery::{Contradiction, Deferred};
+pub use removal::Removal;
 
 use crate::{
     crypto::PublicKey,
@@ -110,6 +116,16 @@ pub enum Role {
     Admin,
     /// No access, no new memberships.
     Suspended,
+    /// As suspended, for good. The row stays: its id and its address are never given to somebody else.
+    Removed,
+}
+
+impl Role {
+    /// Whether the user may read, write and become a member of anything.
+    #[must_use]
+    pub fn has_access(self) -> bool {
+        matches!(self, Self::Member | Self::Admin)
+    }
 }
 
 /// A user of this workspace.
@@ -303,70 +319,6 @@ pub struct Remembered {
     pub asked: Hash,
     /// The answer.
     pub answer: super::command::Reply,
-}
-
-/// A removal of people of other homes, and what is known of its effect there (P7.4, P7.6).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Removal {
-    /// The scope.
-    pub scope: ScopeId,
-    /// The incarnation of the scope.
-    #[serde(default)]
-    pub incarnation: u64,
-    /// The epoch of the event.
-    pub epoch: u64,
-    /// Its object hash.
-    pub event: Hash,
-    /// Whose access ended.
-    pub users: Vec<UserId>,
-    /// When it was committed.
-    pub time: Millis,
-    /// The homes concerned, each with the time of its receipt at our node and the receipt.
-    pub homes: Vec<(WorkspaceId, Option<(Millis, Blob)>)>,
-    /// Until when, at the latest, each of them may have served the removed (P7.4, spec 11.5).
-    #[serde(default)]
-    pub latest: Vec<(WorkspaceId, Millis)>,
-    /// Whether the last of these moments has passed.
-    #[serde(default)]
-    pub passed: bool,
-}
-
-impl Removal {
-    /// The last moment at which somebody who has not confirmed may still serve the removed; `None`: nobody is awaited.
-    #[must_use]
-    pub fn awaited_until(&self) -> Option<Millis> {
-        let open = |peer: &WorkspaceId| self.homes.iter().any(|(home, at)| home == peer && at.is_none());
-        let latest = self.latest.iter().filter(|(peer, _)| open(peer)).map(|(_, at)| *at).max();
-        latest.filter(|_| !self.passed)
-    }
-}
-
-/// An item of a peer's feed that waits until the check after a start is over (spec 12.2).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Deferred {
-    /// Its place in the order of arrival.
-    pub number: u64,
-    /// Whose feed.
-    pub peer: WorkspaceId,
-    /// The encoded item.
-    pub item: Blob,
-}
-
-/// Two signed objects that contradict each other: evidence against their owner (spec 12.7).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Contradiction {
-    /// A hash over both.
-    pub id: Hash,
-    /// Whose signature both bear.
-    pub owner: WorkspaceId,
-    /// The scope.
-    pub scope: ScopeId,
-    /// What was held first.
-    pub first: Blob,
-    /// What came later.
-    pub second: Blob,
-    /// When it was noticed.
-    pub time: Millis,
 }
 
 impl ScopeHead {

@@ -9,15 +9,18 @@ use imbl::{OrdMap, OrdSet};
 
 use super::change::Change;
 use super::row::{
-    Contradiction, Deferred, GroupLink, Home, Log, MemberRow, Node, Peer, Pending, ReadMark, ReceivedInvite,
-    Remembered, Removal, Row, RowKey, ScopeHead, SentInvite, Ticket, User,
+    Contradiction, Deferred, GroupLink, Home, InviteStatus, Log, MemberRow, Node, Peer, Pending, ReadMark,
+    ReceivedInvite, Remembered, Removal, Row, RowKey, ScopeHead, SentInvite, Ticket, User,
 };
 use super::uptime::Uptime;
 use crate::{
     crypto::{PublicKey, sha256},
     ids::{GroupId, Hash, InviteId, KeyId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     time::Millis,
-    wire::objects::{Member, ThreadKind},
+    wire::{
+        envelope,
+        objects::{Manifest, Member, ThreadKind},
+    },
 };
 
 /// A group or thread with its members.
@@ -81,9 +84,25 @@ pub struct State {
     pub awaited: OrdSet<(Millis, ScopeId, u64)>,
     /// Derived: per owner and home, the sum of what the home's users are in (spec 11.1).
     pub rosters: OrdMap<(WorkspaceId, WorkspaceId), Hash>,
+    /// Derived: memberships with an end date in scopes that are owned here, the next to end first.
+    pub expiring: OrdSet<(Millis, ScopeId, UserId)>,
+    /// Derived: invitations from a scope that wait for an answer.
+    pub offers: OrdMap<ScopeId, OrdSet<InviteId>>,
 
     /// What a restart forgets.
     pub uptime: Uptime,
+}
+
+impl Scope {
+    /// Direct members of one home: as much work as there are of them.
+    pub fn members_of(&self, home: WorkspaceId) -> impl Iterator<Item = UserId> {
+        self.members.range(of_home(home)).map(|(user, _)| *user)
+    }
+}
+
+/// Every id that a user of a home can have.
+fn of_home(home: WorkspaceId) -> std::ops::RangeInclusive<UserId> {
+    UserId::new(home, [0; 16])..=UserId::new(home, [u8::MAX; 16])
 }
 
 impl State {
@@ -111,12 +130,33 @@ impl State {
         self.scope(id).is_some_and(|scope| Some(scope.head.owner) == self.me())
     }
 
+    /// Users of a home who are members of anything that is known here, with their places.
+    pub fn people_of(&self, home: WorkspaceId) -> impl Iterator<Item = (UserId, &OrdSet<ScopeId>)> {
+        self.places.range(of_home(home)).map(|(user, places)| (*user, places))
+    }
+
+    /// Invitations from a scope that wait for an answer.
+    pub fn open_offers(&self, scope: ScopeId) -> impl Iterator<Item = &Arc<SentInvite>> {
+        self.offers.get(&scope).into_iter().flatten().filter_map(|id| self.sent.get(id))
+    }
+
     /// The valid signing key of a workspace with this hint, as its newest manifest says.
     #[must_use]
     pub fn signing_key(&self, workspace: WorkspaceId, hint: KeyId) -> Option<PublicKey> {
         let manifest = &self.homes.get(&workspace)?.manifest;
         let valid = |key: &&PublicKey| key.id() == hint && !manifest.revoked.contains(key);
         manifest.sign.iter().find(valid).copied()
+    }
+
+    /// A signing key that the workspace has or had: for what a valid word covers (spec 2.4).
+    #[must_use]
+    pub fn ever_key(&self, workspace: WorkspaceId, hint: KeyId) -> Option<PublicKey> {
+        self.signing_key(workspace, hint).or_else(|| {
+            let home = self.homes.get(&workspace)?;
+            let manifests =
+                home.chain.iter().rev().filter_map(|bytes| envelope::peek::<Manifest>(bytes).ok());
+            manifests.flat_map(|manifest| manifest.sign).find(|key| key.id() == hint)
+        })
     }
 
     /// Scopes through which content of the thread is granted: itself, then its recipient groups.
@@ -154,7 +194,12 @@ impl State {
             Row::Scope(head) => self.put_scope(head),
             Row::Member(row) => self.put_member(row),
             Row::Log(row) => drop(self.logs.insert(row.thread, row.into())),
-            Row::Sent(row) => drop(self.sent.insert(row.id, row.into())),
+            Row::Sent(row) => {
+                if row.status == InviteStatus::Sent {
+                    self.offers.entry(row.scope).or_default().insert(row.id);
+                }
+                self.sent.insert(row.id, row.into());
+            }
             Row::Received(row) => drop(self.received.insert((row.invite.id, row.user), row.into())),
             Row::Pending(row) => drop(self.outbox.insert((row.owner, row.number), row.into())),
             Row::Remembered(row) => drop(self.remembered.insert(row.id, row.into())),
@@ -224,6 +269,16 @@ impl State {
                     }
                 }
             }
+            RowKey::Sent(id) => {
+                let Some(scope) = self.sent.get(id).map(|sent| sent.scope) else { return };
+                let open = self.offers.get_mut(&scope).map(|offers| {
+                    offers.remove(id);
+                    !offers.is_empty()
+                });
+                if open == Some(false) {
+                    self.offers.remove(&scope);
+                }
+            }
             _ => {}
         }
     }
@@ -254,6 +309,7 @@ impl State {
                     self.sum(from, id, user);
                     self.sum(to, id, user);
                 }
+                self.note_end_dates(id);
             }
             Some(scope) => Arc::make_mut(scope).head = head,
             None => {
@@ -263,16 +319,35 @@ impl State {
         }
     }
 
+    /// After a scope came to another owner.
+    fn note_end_dates(&mut self, id: ScopeId) {
+        let Some(scope) = self.scopes.get(&id).cloned() else { return };
+        for (user, until) in scope.members.values().filter_map(|m| Some((m.user, m.until?))) {
+            if Some(scope.head.owner) == self.me() {
+                self.expiring.insert((until, id, user));
+            } else {
+                self.expiring.remove(&(until, id, user));
+            }
+        }
+    }
+
     /// A member row of a scope that is not there is ignored: scopes are written before their members.
     fn put_member(&mut self, MemberRow { scope, member }: MemberRow) {
         let Some(at) = self.scopes.get_mut(&scope).map(Arc::make_mut) else {
             return;
         };
-        let (user, owner) = (member.user, at.head.owner);
-        if at.members.insert(user, member.into()).is_none() {
+        let (user, until, owner) = (member.user, member.until, at.head.owner);
+        let before = at.members.insert(user, member.into());
+        if before.is_none() {
             *at.homes.entry(user.home()).or_insert(0) += 1;
             self.places.entry(user).or_default().insert(scope);
             self.sum(owner, scope, user);
+        }
+        if let Some(until) = before.and_then(|before| before.until) {
+            self.expiring.remove(&(until, scope, user));
+        }
+        if let Some(until) = until.filter(|_| Some(owner) == self.me()) {
+            self.expiring.insert((until, scope, user));
         }
     }
 
@@ -298,14 +373,17 @@ impl State {
             return;
         };
         let owner = at.head.owner;
-        if at.members.remove(&user).is_none() {
+        let Some(member) = at.members.remove(&user) else {
             return;
-        }
+        };
         let left = at.homes.get(&user.home()).map_or(0, |count| count - 1);
         if left == 0 {
             at.homes.remove(&user.home());
         } else {
             at.homes.insert(user.home(), left);
+        }
+        if let Some(until) = member.until {
+            self.expiring.remove(&(until, scope, user));
         }
         if let Some(places) = self.places.get_mut(&user) {
             places.remove(&scope);

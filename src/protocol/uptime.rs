@@ -6,7 +6,7 @@
 use imbl::{OrdMap, OrdSet};
 
 use crate::{
-    ids::{ScopeId, ThreadId, UserId, WorkspaceId},
+    ids::{Hash, ScopeId, ThreadId, UserId, WorkspaceId},
     time::{Boot, Millis},
     wire::Blob,
 };
@@ -27,6 +27,8 @@ pub struct Uptime {
     pub given: OrdMap<WorkspaceId, Boot>,
     /// Owner and ttl for which readers were last told that the lease is fresh.
     pub told: OrdSet<(WorkspaceId, u64)>,
+    /// Owners that were told what we hold, and will begin a new feed: no other one is taken (spec 9.6).
+    pub comparing: OrdSet<WorkspaceId>,
     /// What is known of the followers since the start; `None`: nothing had to be asked.
     pub check: Option<Check>,
 }
@@ -42,6 +44,8 @@ pub struct Check {
     pub reborn: OrdSet<ScopeId>,
     /// Memberships that somebody knows to be ended, before an event says so: scope, user, who ended it.
     pub denied: OrdSet<(ScopeId, UserId, UserId)>,
+    /// The highest position of a scope that a peer held and we did not: incarnation, epoch, hash.
+    pub behind: OrdMap<ScopeId, (u64, u64, Hash)>,
     /// Own threads of which a peer has more, up to that entry.
     pub lost: OrdMap<ThreadId, (WorkspaceId, u64)>,
     /// Own events and snapshots above what is held, by scope, incarnation and epoch, between which events are missing.
@@ -57,6 +61,7 @@ impl Default for Uptime {
             held: OrdMap::new(),
             given: OrdMap::new(),
             told: OrdSet::new(),
+            comparing: OrdSet::new(),
             check: None,
         }
     }
@@ -69,6 +74,8 @@ pub enum Promise {
     Started(Boot, bool),
     /// An admin trusts the journal.
     Trusted,
+    /// An owner is told what we hold, or has begun the feed that follows from it.
+    Comparing(WorkspaceId, bool),
     /// A peer has said what it holds.
     Compared(WorkspaceId),
     /// A scope went on in a new incarnation.
@@ -77,6 +84,8 @@ pub enum Promise {
     Denied(ScopeId, UserId, UserId),
     /// An event says so now.
     Settled(ScopeId, UserId, UserId),
+    /// A peer holds this position of a scope, which we do not: incarnation, epoch, hash.
+    Behind(ScopeId, (u64, u64, Hash)),
     /// A peer has an own thread up to this entry.
     Lost(ThreadId, WorkspaceId, u64),
     /// An own event or snapshot of this incarnation and epoch does not continue what is held.
@@ -105,6 +114,8 @@ impl Uptime {
             Promise::Given(peer, at) => drop(self.given.insert(*peer, *at)),
             Promise::Told(owner, ttl, true) => drop(self.told.insert((*owner, *ttl))),
             Promise::Told(owner, ttl, false) => drop(self.told.remove(&(*owner, *ttl))),
+            Promise::Comparing(owner, true) => drop(self.comparing.insert(*owner)),
+            Promise::Comparing(owner, false) => drop(self.comparing.remove(owner)),
             _ => self.check.iter_mut().for_each(|check| check.apply(promise)),
         }
     }
@@ -115,7 +126,15 @@ impl Check {
         match promise {
             Promise::Trusted => self.trusted = true,
             Promise::Compared(peer) => drop(self.compared.insert(*peer)),
-            Promise::Reborn(scope) => drop(self.reborn.insert(*scope)),
+            Promise::Reborn(scope) => {
+                self.reborn.insert(*scope);
+                self.behind.remove(scope);
+            }
+            Promise::Behind(scope, position) => {
+                let most = self.behind.get(scope).map_or(*position, |held| (*held).max(*position));
+                self.behind.insert(*scope, most);
+                self.reborn.remove(scope);
+            }
             Promise::Denied(scope, user, by) => drop(self.denied.insert((*scope, *user, *by))),
             Promise::Settled(scope, user, by) => drop(self.denied.remove(&(*scope, *user, *by))),
             Promise::Lost(thread, peer, high) => drop(self.lost.insert(*thread, (*peer, *high))),
@@ -126,7 +145,11 @@ impl Check {
             Promise::Placed(scope, incarnation, epoch) => {
                 self.waiting.remove(&(*scope, *incarnation, *epoch));
             }
-            Promise::Started(..) | Promise::Held(..) | Promise::Given(..) | Promise::Told(..) => {}
+            Promise::Started(..)
+            | Promise::Held(..)
+            | Promise::Given(..)
+            | Promise::Told(..)
+            | Promise::Comparing(..) => {}
         }
     }
 }

@@ -121,12 +121,11 @@ pub fn taken(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &Witness) -> Resul
 }
 
 fn own_object(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
-    let me = draft.me();
     if envelope::peek::<Event>(bytes).is_ok() {
-        let event: Verified<Event> = draft.open(bytes, None, me)?;
+        let event: Verified<Event> = draft.open_own(bytes)?;
         return own_event(draft, Some(peer), &event);
     }
-    let snapshot: Verified<Snapshot> = draft.open(bytes, None, me)?;
+    let snapshot: Verified<Snapshot> = draft.open_own(bytes)?;
     if draft.state.scope(snapshot.object().scope).is_some() {
         own_snapshot(draft, &snapshot);
     } else {
@@ -326,6 +325,12 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> 
     if to < from || to >= high {
         recovery::promise(draft, Promise::Found(thread));
     }
+    if to < from {
+        // No head of ours covers the rest: nobody was shown it, and the thread goes on without it (spec 12.3).
+        let incarnation = draft.state.scope(thread).map_or(0, |scope| scope.head.incarnation);
+        let unreachable = (incarnation, u64::MAX, Hash::ZERO);
+        recovery::promise(draft, Promise::Behind(thread.into(), unreachable));
+    }
     if to >= from {
         draft.put(Row::Log(new));
         draft.mark(Mark::Content { thread, from, to });
@@ -337,9 +342,7 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> 
             format!("entries {from} to {to}"),
         );
     }
-    if !recovery::is_checking(&draft.state) {
-        recovery::release(draft);
-    }
+    recovery::release(draft);
     Ok(Reply::Done)
 }
 

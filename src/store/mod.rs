@@ -3,16 +3,21 @@
 //! Duty: `commit` a list of changes, and the reads that the core asks for (spec 5.3, 9.4). Never: deciding, or a
 //! change that is visible before it is on disk.
 
+mod chain;
+mod migrate;
 mod reader;
+mod shred;
 mod tables;
 
 use std::{collections::BTreeMap, path::Path};
 
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
 
+pub use chain::{AuditPage, Tip};
 pub use reader::Reader;
+use shred::Keys;
 use tables::{
-    AUDIT, BASES, CONTENT, EVENTS, FEEDS, JOURNAL, META, REFS, SCHEMA, STATE, SUBMITTED, content_key,
+    AUDIT, BASES, CONTENT, EVENTS, FEEDS, JOURNAL, KEYS, META, REFS, SCHEMA, STATE, SUBMITTED, content_key,
     event_key, feed_key, ref_key, scope_key,
 };
 
@@ -24,7 +29,7 @@ use crate::{
 };
 
 /// The version of the stored form. A newer file is refused; an older one is migrated, table by table, at opening.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// The journal is shortened once in so many commits.
 const JOURNAL_TRIM: u64 = 1024;
 /// Pages that redb keeps in memory, in bytes.
@@ -50,6 +55,9 @@ pub enum Fault {
     /// Stored bytes are not what this version wrote.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// The operating system has no random bytes for a key.
+    #[error("no random bytes: {0}")]
+    Random(String),
 }
 
 macro_rules! from_redb {
@@ -80,7 +88,7 @@ impl Committed {
 pub struct Store {
     database: Database,
     position: u64,
-    audited: u64,
+    audited: Tip,
 }
 
 impl Store {
@@ -98,20 +106,23 @@ impl Store {
     /// As [`Store::open`].
     pub fn with(database: Database) -> Result<(Self, State), Fault> {
         let write = begin(&database)?;
-        check_version(&write)?;
         tables::create(&write)?;
+        check_version(&write)?;
         write.commit()?;
         let read = database.begin_read()?;
-        let mut state = State::default();
+        let (mut state, keys) = (State::default(), read.open_table(KEYS)?);
         for row in read.open_table(STATE)?.iter()? {
             let (_, value) = row?;
             let (kind, bytes) =
                 value.value().split_first().ok_or_else(|| Fault::Damaged("an empty row".into()))?;
-            state.put(Row::from_bytes(*kind, bytes).map_err(Fault::Damaged)?);
+            let row = Row::from_bytes(*kind, bytes).map_err(Fault::Damaged)?;
+            match shred::open_row(row, |thread| shred::read(&keys, thread)) {
+                Ok(row) => state.put(row),
+                Err(error) => tracing::error!(%error, "a waiting message is left out"),
+            }
         }
-        let last = |key: Option<u64>| key.unwrap_or(0);
-        let position = last(read.open_table(JOURNAL)?.last()?.map(|(key, _)| key.value()));
-        let audited = last(read.open_table(AUDIT)?.last()?.map(|(key, _)| key.value()));
+        let position = read.open_table(JOURNAL)?.last()?.map_or(0, |(key, _)| key.value());
+        let audited = chain::tip(&read.open_table(AUDIT)?)?;
         drop(read);
         Ok((Self { database, position, audited }, state))
     }
@@ -136,11 +147,11 @@ impl Store {
     /// The database failed: nothing of it may be shown, the node stops.
     pub fn commit(&mut self, changes: &[Change]) -> Result<Committed, Fault> {
         let write = begin(&self.database)?;
-        let mut audited = self.audited;
-        write_state(&write, changes)?;
+        let (mut audited, mut keys) = (self.audited, Keys::new(&write));
         for change in changes {
-            write_growing(&write, change, &mut audited)?;
+            write_growing(&write, change, &mut audited, &mut keys)?;
         }
+        write_state(&write, changes, &mut keys)?;
         let position = self.position + 1;
         let mut journal = write.open_table(JOURNAL)?;
         journal.insert(position, cbor::encode(&marks(changes)).as_slice())?;
@@ -162,22 +173,22 @@ fn begin(database: &Database) -> Result<WriteTransaction, Fault> {
     Ok(write)
 }
 
+/// A file of an older version is migrated in the same transaction.
 fn check_version(write: &WriteTransaction) -> Result<(), Fault> {
-    let mut meta = write.open_table(META)?;
-    let found = meta.get(SCHEMA)?.map(|version| version.value());
+    let found = write.open_table(META)?.get(SCHEMA)?.map(|version| version.value());
     match found {
-        Some(found) if found > VERSION => Err(Fault::Newer { found }),
-        Some(_) => Ok(()),
-        None => {
-            meta.insert(SCHEMA, VERSION)?;
-            Ok(())
-        }
+        Some(VERSION) => return Ok(()),
+        Some(found) if found > VERSION => return Err(Fault::Newer { found }),
+        Some(_) => migrate::from_1(write)?,
+        None => {}
     }
+    write.open_table(META)?.insert(SCHEMA, VERSION)?;
+    Ok(())
 }
 
 /// Rows of state: of several changes of one key only the last is written. Members come after their scope, as the
-/// order of kinds in the keys has it.
-fn write_state(write: &WriteTransaction, changes: &[Change]) -> Result<(), Fault> {
+/// order of kinds in the keys has it. After what grows: a key that goes with a purge is not one for rows that stay.
+fn write_state(write: &WriteTransaction, changes: &[Change], keys: &mut Keys<'_>) -> Result<(), Fault> {
     let mut last: BTreeMap<Vec<u8>, Option<&Row>> = BTreeMap::new();
     for change in changes {
         match change {
@@ -190,7 +201,7 @@ fn write_state(write: &WriteTransaction, changes: &[Change]) -> Result<(), Fault
     for (key, row) in last {
         if let Some(row) = row {
             let mut value = vec![row.kind()];
-            value.extend(row.to_bytes());
+            value.extend(keys.row(row)?);
             table.insert(key.as_slice(), value.as_slice())?;
         } else {
             table.remove(key.as_slice())?;
@@ -199,11 +210,19 @@ fn write_state(write: &WriteTransaction, changes: &[Change]) -> Result<(), Fault
     Ok(())
 }
 
-fn write_growing(write: &WriteTransaction, change: &Change, audited: &mut u64) -> Result<(), Fault> {
+fn write_growing(
+    write: &WriteTransaction,
+    change: &Change,
+    audited: &mut Tip,
+    keys: &mut Keys<'_>,
+) -> Result<(), Fault> {
     match change {
-        Change::Content(stored) => write_content(write, stored),
+        Change::Content(stored) => write_content(write, stored, keys),
         Change::Redact(thread, seq) => redact(write, *thread, *seq),
-        Change::Purge(thread) => purge(write, *thread, 0),
+        Change::Purge(thread) => {
+            purge(write, *thread, 0)?;
+            keys.delete(*thread)
+        }
         Change::Base(scope, bytes) => {
             write.open_table(BASES)?.insert(scope_key(*scope).as_slice(), &**bytes)?;
             Ok(())
@@ -224,18 +243,17 @@ fn write_growing(write: &WriteTransaction, change: &Change, audited: &mut u64) -
             Ok(())
         }
         Change::Audit(line) => {
-            *audited += 1;
-            write.open_table(AUDIT)?.insert(*audited, cbor::encode(line).as_slice())?;
+            *audited = chain::append(write, *audited, line)?;
             Ok(())
         }
         Change::Put(_) | Change::Delete(_) | Change::Mark(_) | Change::Promise(_) => Ok(()),
     }
 }
 
-fn write_content(write: &WriteTransaction, stored: &Stored) -> Result<(), Fault> {
+fn write_content(write: &WriteTransaction, stored: &Stored, keys: &mut Keys<'_>) -> Result<(), Fault> {
     let entry = &stored.entry;
     let key = content_key(entry.thread, entry.seq);
-    write.open_table(CONTENT)?.insert(key.as_slice(), cbor::encode(stored).as_slice())?;
+    write.open_table(CONTENT)?.insert(key.as_slice(), keys.entry(stored)?.as_slice())?;
     let submission = [entry.author.home().as_ref(), entry.submission.as_ref()].concat();
     write.open_table(SUBMITTED)?.insert(submission.as_slice(), key.as_slice())?;
     if let Some(target) = target(stored) {
@@ -254,9 +272,9 @@ fn target(stored: &Stored) -> Option<u64> {
 fn redact(write: &WriteTransaction, thread: ThreadId, seq: u64) -> Result<(), Fault> {
     let key = content_key(thread, seq);
     let mut table = write.open_table(CONTENT)?;
-    let held = table.get(key.as_slice())?.map(|value| reader::parse_stored(value.value())).transpose()?;
-    if let Some(held) = held {
-        table.insert(key.as_slice(), cbor::encode(&Stored { body: None, ..held }).as_slice())?;
+    let held = table.get(key.as_slice())?.map(|value| shred::parse(value.value())).transpose()?;
+    if let Some((entry, _)) = held {
+        table.insert(key.as_slice(), cbor::encode(&(entry, None::<()>)).as_slice())?;
     }
     Ok(())
 }
@@ -268,7 +286,7 @@ fn purge(write: &WriteTransaction, thread: ThreadId, from: u64) -> Result<(), Fa
     let mut submitted = write.open_table(SUBMITTED)?;
     let mut content = write.open_table(CONTENT)?;
     for row in content.range(from.as_slice()..=to.as_slice())? {
-        let entry = reader::parse_stored(row?.1.value())?.entry;
+        let (entry, _) = shred::parse(row?.1.value())?;
         let submission = [entry.author.home().as_ref(), entry.submission.as_ref()].concat();
         submitted.remove(submission.as_slice())?;
     }

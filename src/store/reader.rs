@@ -5,16 +5,16 @@
 use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::{
-    Fault,
+    AuditPage, Fault, Tip, chain, shred,
     tables::{
-        AUDIT, BASES, CONTENT, EVENTS, FEEDS, JOURNAL, REFS, SUBMITTED, content_key, event_key, feed_key,
-        ref_key, scope_key,
+        AUDIT, BASES, CONTENT, EVENTS, FEEDS, JOURNAL, KEYS, REFS, SUBMITTED, content_key, event_key,
+        feed_key, ref_key, scope_key,
     },
 };
 use crate::{
-    ids::{ScopeId, SubmissionId, ThreadId, WorkspaceId},
-    protocol::{Mark, Records, change::Audit},
-    wire::{Blob, Stored},
+    ids::{Hash, ScopeId, SubmissionId, ThreadId, WorkspaceId},
+    protocol::{Mark, Records},
+    wire::{AuditLine, AuditRecord, Blob, Stored},
 };
 
 type Bytes = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -23,6 +23,7 @@ type Bytes = ReadOnlyTable<&'static [u8], &'static [u8]>;
 #[derive(Debug)]
 pub struct Reader {
     content: Bytes,
+    keys: Bytes,
     submitted: Bytes,
     events: Bytes,
     bases: Bytes,
@@ -36,6 +37,7 @@ impl Reader {
     pub(super) fn new(read: &ReadTransaction) -> Result<Self, Fault> {
         Ok(Self {
             content: read.open_table(CONTENT)?,
+            keys: read.open_table(KEYS)?,
             submitted: read.open_table(SUBMITTED)?,
             events: read.open_table(EVENTS)?,
             bases: read.open_table(BASES)?,
@@ -61,19 +63,33 @@ impl Reader {
         .collect()
     }
 
-    /// Lines of the audit log before this one, newest first: (number, line).
+    /// Lines of the audit log before this one that `keep` wants, newest first.
     ///
     /// # Errors
     /// The database failed, or a line is damaged.
-    pub fn audit(&self, before: u64, limit: usize) -> Result<Vec<(u64, Audit)>, Fault> {
-        let rows = self.audit.range(..before)?.rev().take(limit);
-        rows.map(|row| {
-            let (key, value) = row?;
-            let line =
-                ciborium::from_reader(value.value()).map_err(|error| Fault::Damaged(error.to_string()))?;
-            Ok((key.value(), line))
-        })
-        .collect()
+    pub fn audit(
+        &self,
+        before: u64,
+        limit: usize,
+        keep: impl Fn(&AuditLine) -> bool,
+    ) -> Result<AuditPage, Fault> {
+        chain::descending(&self.audit, before, limit, keep)
+    }
+
+    /// Links of the audit log from this number on, oldest first.
+    ///
+    /// # Errors
+    /// As [`Reader::audit`].
+    pub fn audit_from(&self, from: u64, limit: usize) -> Result<Vec<(Hash, AuditRecord)>, Fault> {
+        chain::ascending(&self.audit, from, limit)
+    }
+
+    /// The end of the audit log.
+    ///
+    /// # Errors
+    /// As [`Reader::audit`].
+    pub fn audit_tip(&self) -> Result<Tip, Fault> {
+        chain::tip(&self.audit)
     }
 
     /// A read that failed is logged and counts as nothing found: access is never widened by an error.
@@ -88,15 +104,11 @@ impl Reader {
     }
 }
 
-/// Reads the stored form of an entry.
-pub(super) fn parse_stored(bytes: &[u8]) -> Result<Stored, Fault> {
-    ciborium::from_reader(bytes).map_err(|error| Fault::Damaged(format!("an entry: {error}")))
-}
-
 impl Records for Reader {
     fn stored(&self, thread: ThreadId, seq: u64) -> Option<Stored> {
         let bytes = Self::bytes(&self.content, &content_key(thread, seq))?;
-        parse_stored(&bytes).inspect_err(|error| tracing::error!(%error, "an entry cannot be read")).ok()
+        let opened = shred::open_entry(&bytes, |thread| shred::read(&self.keys, thread));
+        opened.inspect_err(|error| tracing::error!(%error, "an entry cannot be read")).ok()
     }
 
     fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)> {

@@ -10,8 +10,10 @@ pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("me
 pub(super) const SCHEMA: &str = "schema";
 /// Row key -> kind, row.
 pub(super) const STATE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("state");
-/// Thread, seq -> entry with body.
+/// Thread, seq -> entry, body under the thread's key.
 pub(super) const CONTENT: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("content");
+/// Thread -> key of its bodies.
+pub(super) const KEYS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("keys");
 /// Thread, target, seq: the entries about a message.
 pub(super) const REFS: TableDefinition<'_, &[u8], ()> = TableDefinition::new("refs");
 /// Home, submission -> key in [`CONTENT`].
@@ -22,14 +24,14 @@ pub(super) const EVENTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::ne
 pub(super) const BASES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("bases");
 /// Peer, number -> item.
 pub(super) const FEEDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("feeds");
-/// Number -> line.
+/// Number -> chain hash, record.
 pub(super) const AUDIT: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("audit");
 /// Commit -> marks.
 pub(super) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
 
 /// Makes every table, so that readers find them.
 pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
-    for table in [STATE, CONTENT, SUBMITTED, EVENTS, BASES, FEEDS] {
+    for table in [STATE, CONTENT, KEYS, SUBMITTED, EVENTS, BASES, FEEDS] {
         write.open_table(table)?;
     }
     write.open_table(REFS)?;

@@ -1,14 +1,21 @@
 //! What was committed is there after reopening; what breaks is named.
 
+use std::path::Path;
+
+use serde::Serialize;
+
 use crate::{
     crypto::{Random, SecretKey, sha256},
-    ids::{Hash, ScopeId, SubmissionId},
-    protocol::{Change, Command, Ctx, Records as _, Reply, State, decide, identity, row::Role},
+    ids::{Hash, Salt, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    protocol::{
+        Change, Command, Ctx, Records as _, Reply, State, decide, identity,
+        row::{Pending, Role, Row},
+    },
     store::{Fault, Store, tables},
     time::{Boot, Millis},
     wire::{
-        envelope,
-        objects::{EntryKind, Extensions, Manifest, Settings, WorkspaceKind},
+        AuditLine, Body, Entry, Sealed, Stored, cbor, envelope,
+        objects::{EntryKind, Extensions, Manifest, Settings, Submission, WorkspaceKind},
     },
 };
 
@@ -109,4 +116,203 @@ fn a_newer_file_is_refused() {
     write.commit().unwrap();
     drop(database);
     assert!(matches!(Store::open(&path), Err(Fault::Newer { found: 99 })));
+}
+
+fn sealed(n: u64, text: &str) -> Sealed {
+    let body = Body { target: None, text: text.into(), mentions: vec![] }.to_blob();
+    Sealed { salt: Salt([u8::try_from(n).unwrap(); 16]), body }
+}
+
+fn stored(thread: ThreadId, seq: u64, text: &str) -> Stored {
+    let body = sealed(seq, text);
+    let entry = Entry {
+        thread,
+        seq,
+        previous: Hash::ZERO,
+        author: UserId([1; 48]),
+        kind: EntryKind::Message,
+        time: Millis(0),
+        scope: thread.into(),
+        epoch: 0,
+        commitment: body.commitment(),
+        submission: SubmissionId([u8::try_from(seq).unwrap(); 16]),
+        signed: None,
+    };
+    Stored { entry, body: Some(body) }
+}
+
+fn waiting(thread: ThreadId, number: u64, text: &str) -> Row {
+    let (sealed, owner, author) = (sealed(number, text), WorkspaceId([9; 32]), UserId([1; 48]));
+    let (submission, kind, time) = (SubmissionId([3; 16]), EntryKind::Message, Millis(0));
+    let commitment = sealed.commitment();
+    let signed = Submission { id: submission, thread, author, kind, commitment, time };
+    let signed = envelope::sign(signed, Some(owner), &key()).bytes().clone();
+    Row::Pending(Pending {
+        owner,
+        number,
+        signed,
+        submission,
+        thread,
+        author,
+        kind,
+        sealed,
+        time,
+        refused: None,
+    })
+}
+
+fn holds(path: &Path, text: &str) -> bool {
+    std::fs::read(path).unwrap().windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// P7.3: after a purge no page of the file holds a body, though the database keeps free pages.
+#[test]
+fn p7_3_a_purge_leaves_no_body_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("comity.redb");
+    let (gone, kept) = (ThreadId([1; 32]), ThreadId([2; 32]));
+    let (mut store, _) = Store::open(&path).unwrap();
+    let control = Change::Audit(AuditLine::of("control").saying("a text that is not shredded"));
+    let text = |seq: u64| format!("the secret plan number {seq}");
+    store.commit(&[control]).unwrap();
+    for seq in 1..=50 {
+        store.commit(&[Change::Content(stored(gone, seq, &text(seq)))]).unwrap();
+    }
+    let waiting = waiting(gone, 7, "a plan that waits");
+    store.commit(&[Change::Put(waiting.clone()), Change::Redact(gone, 3)]).unwrap();
+    store.commit(&[Change::Content(stored(kept, 1, "another thread"))]).unwrap();
+    assert_eq!(store.reader().unwrap().stored(gone, 50), Some(stored(gone, 50, &text(50))));
+    drop(store);
+    let (mut store, state) = Store::open(&path).unwrap();
+    assert_eq!(state.outbox.values().next().map(|row| Row::Pending((**row).clone())), Some(waiting.clone()));
+
+    let rejoined = Change::Content(stored(gone, 51, "after a new beginning"));
+    store.commit(&[Change::Delete(waiting.key()), Change::Purge(gone), rejoined]).unwrap();
+    let reader = store.reader().unwrap();
+    assert!(reader.stored(gone, 50).is_none());
+    assert_eq!(reader.stored(gone, 51), Some(stored(gone, 51, "after a new beginning")));
+    assert_eq!(reader.stored(kept, 1), Some(stored(kept, 1, "another thread")));
+    drop((store, reader));
+    assert!(holds(&path, "a text that is not shredded"), "what is searched for can be found");
+    for text in (1..=50).map(text).chain(["a plan that waits".into(), "another thread".into()]) {
+        assert!(!holds(&path, &text), "{text}");
+    }
+}
+
+/// A body that cannot be decrypted counts as damaged: neither shown nor taken for a deleted one.
+#[test]
+fn a_body_without_its_key_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("comity.redb");
+    let thread = ThreadId([1; 32]);
+    let (mut store, _) = Store::open(&path).unwrap();
+    store.commit(&[Change::Content(stored(thread, 1, "x")), Change::Put(waiting(thread, 1, "y"))]).unwrap();
+    drop(store);
+    let database = redb::Database::open(&path).unwrap();
+    let write = database.begin_write().unwrap();
+    write.open_table(tables::KEYS).unwrap().insert(thread.as_ref(), [0; 32].as_slice()).unwrap();
+    write.commit().unwrap();
+    drop(database);
+    let (store, state) = Store::open(&path).unwrap();
+    assert!(store.reader().unwrap().stored(thread, 1).is_none());
+    assert!(state.outbox.is_empty());
+}
+
+/// P8.3: every line is tied to the one before.
+#[test]
+fn p8_3_lines_are_chained_over_commits_and_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("comity.redb");
+    for round in 0..3u64 {
+        let (mut store, _) = Store::open(&path).unwrap();
+        let line = |n: u64| Change::Audit(AuditLine::of("act").saying(format!("{round} {n}")));
+        store.commit(&[line(1), line(2)]).unwrap();
+        store.commit(&[line(3)]).unwrap();
+    }
+    let (store, _) = Store::open(&path).unwrap();
+    let reader = store.reader().unwrap();
+    let links = reader.audit_from(1, 100).unwrap();
+    let mut before = Hash::ZERO;
+    for ((hash, record), number) in links.iter().zip(1..) {
+        assert_eq!((record.number, record.hash(before)), (number, *hash));
+        before = *hash;
+    }
+    assert_eq!((links.len(), reader.audit_tip().unwrap()), (9, (9, before)));
+    let page = reader.audit(10, 2, |line| line.detail.ends_with('3')).unwrap();
+    let numbers: Vec<u64> = page.records.iter().map(|record| record.number).collect();
+    assert_eq!((numbers, page.next), (vec![9, 6], Some(6)));
+    assert_eq!(reader.audit(6, 2, |line| line.detail.ends_with('3')).unwrap().next, None);
+}
+
+/// As version 1 wrote a line: fields by name, an object hash that was never there.
+#[derive(Serialize)]
+struct LineOf1 {
+    time: Millis,
+    actor: Option<UserId>,
+    peer: Option<WorkspaceId>,
+    scope: Option<ScopeId>,
+    act: String,
+    detail: String,
+    object: Option<Hash>,
+}
+
+fn write_version_1(path: &Path, entry: &Stored, waiting: &Row) {
+    let database = redb::Database::create(path).unwrap();
+    let write = database.begin_write().unwrap();
+    write.open_table(tables::META).unwrap().insert(tables::SCHEMA, 1).unwrap();
+    for number in 1..=2500u64 {
+        let (act, detail) = ("member.added".to_owned(), number.to_string());
+        let (actor, peer, scope) = (Some(UserId([1; 48])), None, Some(entry.entry.thread.into()));
+        let line = LineOf1 { time: Millis(number), actor, peer, scope, act, detail, object: None };
+        write.open_table(tables::AUDIT).unwrap().insert(number, cbor::encode(&line).as_slice()).unwrap();
+    }
+    for seq in 1..=2500u64 {
+        let entry = Entry { seq, ..entry.entry.clone() };
+        let key = tables::content_key(entry.thread, seq);
+        let value = cbor::encode(&Stored { entry: entry.clone(), body: sealed(1, "of version 1").into() });
+        write.open_table(tables::CONTENT).unwrap().insert(key.as_slice(), value.as_slice()).unwrap();
+    }
+    for row in [waiting.clone(), founded().into_iter().find_map(node_row).unwrap()] {
+        let value = [vec![row.kind()], row.to_bytes()].concat();
+        let key = row.key().to_bytes();
+        write.open_table(tables::STATE).unwrap().insert(key.as_slice(), value.as_slice()).unwrap();
+    }
+    write.commit().unwrap();
+}
+
+fn node_row(change: Change) -> Option<Row> {
+    match change {
+        Change::Put(row @ Row::Node(_)) => Some(row),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_file_of_version_1_is_chained_and_encrypted_at_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("comity.redb");
+    let thread = ThreadId([1; 32]);
+    let (entry, waiting) = (stored(thread, 1, "of version 1"), waiting(thread, 4, "waits since version 1"));
+    write_version_1(&path, &entry, &waiting);
+    for _ in 0..2 {
+        let (store, state) = Store::open(&path).unwrap();
+        assert!(state.node.is_some());
+        assert_eq!(
+            state.outbox.values().next().map(|row| Row::Pending((**row).clone())),
+            Some(waiting.clone())
+        );
+        let reader = store.reader().unwrap();
+        let links = reader.audit_from(1, 5000).unwrap();
+        let end = links.iter().fold(Hash::ZERO, |before, (_, record)| record.hash(before));
+        assert_eq!((links.len(), reader.audit_tip().unwrap()), (2500, (2500, end)));
+        assert_eq!(links[6].1.line.detail, "7");
+        for seq in [1, 1000, 1001, 2500] {
+            assert_eq!(reader.stored(thread, seq).unwrap().body, entry.body);
+        }
+    }
+    let database = redb::Database::open(&path).unwrap();
+    let read = redb::ReadableDatabase::begin_read(&database).unwrap();
+    let table = read.open_table(tables::CONTENT).unwrap();
+    let row = table.get(tables::content_key(thread, 1).as_slice()).unwrap().unwrap().value().to_vec();
+    assert!(!row.windows(12).any(|window| window == b"of version 1"));
 }

@@ -6,4 +6,5 @@
 pub mod inbox;
 pub mod messages;
 pub mod people;
+pub mod preview;
 pub mod scopes;

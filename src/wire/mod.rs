@@ -4,6 +4,7 @@
 //! (spec 3). Never: state, clocks, sockets, or a decision on what a valid object may do.
 
 mod array;
+mod audit;
 mod blob;
 pub mod cbor;
 mod content;
@@ -12,6 +13,7 @@ pub mod frames;
 pub mod objects;
 
 pub(crate) use array::code;
+pub use audit::{AuditLine, AuditRecord, Proof};
 pub use blob::Blob;
 pub use content::{Body, Entry, Sealed, Stored, commitment};
 pub use envelope::{EnvelopeError, Object, Verified};

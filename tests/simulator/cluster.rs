@@ -11,8 +11,8 @@ use comity::{
     },
     time::{Boot, Millis},
     wire::{
-        Blob, Body, Stored, envelope,
-        frames::{ContentFrame, FeedFrame, LeaseAsk, Witness},
+        Blob, Body, Stored, cbor, envelope,
+        frames::{ContentFrame, FeedFrame, Item, LeaseAsk, Witness},
         objects::{Extensions, Manifest, WorkspaceKind},
     },
 };
@@ -66,6 +66,13 @@ pub struct Backup {
     state: State,
     disk: Disk,
     journal: Vec<Mark>,
+}
+
+impl Backup {
+    /// Whether the copy has the user in the scope.
+    pub fn has(&self, scope: ScopeId, user: UserId) -> bool {
+        self.state.scope(scope).is_some_and(|scope| scope.members.contains_key(&user))
+    }
 }
 
 /// A workspace.
@@ -211,6 +218,18 @@ impl Node {
         }
     }
 
+    /// The time of the next command.
+    pub fn next_time(&self) -> Millis {
+        Millis(EPOCH + self.time)
+    }
+
+    /// Rows of the feed to a peer that it has not acknowledged.
+    pub fn rows(&self, peer: WorkspaceId) -> Vec<Item> {
+        let row = self.state.peers.get(&peer).unwrap();
+        let rows = (row.acked + 1..=row.queued).map(|number| self.disk.feed(peer, number).unwrap());
+        rows.map(|bytes| cbor::decode(&bytes).unwrap()).collect()
+    }
+
     pub fn user(&mut self, local: &str) -> UserId {
         let add = Command::AddUser { local: local.into(), name: local.into(), role: Role::Member };
         match self.run(add).unwrap() {
@@ -276,7 +295,16 @@ impl Cluster {
         let numbers = row.acked + 1..=row.queued.min(row.acked + 5).min(most);
         let items: Vec<Blob> = numbers.filter_map(|n| self.nodes[a].disk.feed(to, n)).collect();
         if items.is_empty() {
-            return false;
+            // An empty frame shows where the feed stands: who was restored compares (spec 9.3, 9.6).
+            let inbound = self.nodes[b].state.peers[&from].inbound;
+            if inbound.is_some_and(|(feed, number, _)| feed == row.feed && number >= row.acked) {
+                return false;
+            }
+            let frame = FeedFrame { feed: row.feed, first: row.acked + 1, items };
+            if self.nodes[b].run(Command::Feed(from, frame)).is_err() {
+                self.compare(a, b);
+            }
+            return true;
         }
         let last = row.acked + u64::try_from(items.len()).unwrap();
         let frame = FeedFrame { feed: row.feed, first: row.acked + 1, items };
@@ -374,6 +402,7 @@ impl Cluster {
     /// b's answer arrives at a.
     pub fn hear(&mut self, a: usize, b: usize, frames: Vec<Witness>) {
         let (owner, follower) = (self.nodes[a].id, self.nodes[b].id);
+        self.nodes[b].run(Command::Comparing(owner)).unwrap();
         let mut held = Vec::new();
         for frame in frames {
             held.extend(frame.scopes.clone());
@@ -395,6 +424,7 @@ impl Cluster {
     /// b says what it holds of a's scopes, and gets a new feed.
     pub fn compare(&mut self, a: usize, b: usize) {
         let (from, to) = (self.nodes[a].id, self.nodes[b].id);
+        self.nodes[b].run(Command::Comparing(from)).unwrap();
         let held = witness::held(&self.nodes[b].state, from);
         self.nodes[a].run(Command::Compare(to, held)).unwrap();
     }

@@ -3,22 +3,36 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, unreachable_pub, reason = "a test")]
 
 mod cluster;
+mod ending;
 mod forgetting;
+mod leaving;
+mod paths;
+mod preview;
 mod story;
 mod world;
 
 use world::World;
 
 const SEEDS: u64 = 1000;
+const FORGETFUL_SEEDS: u64 = 500;
+
+#[test]
+fn nobody_comes_back_when_disks_are_lost() {
+    each_seed(FORGETFUL_SEEDS, World::play_forgetful);
+}
 
 #[test]
 fn invariants_hold_for_every_seed() {
+    each_seed(SEEDS, World::play);
+}
+
+fn each_seed(seeds: u64, play: fn(u64)) {
     let seeds: Vec<u64> = match std::env::var("COMITY_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (0..SEEDS).collect(),
+        Err(_) => (0..seeds).collect(),
     };
     for seed in seeds {
-        if let Err(panic) = std::panic::catch_unwind(|| World::play(seed)) {
+        if let Err(panic) = std::panic::catch_unwind(|| play(seed)) {
             eprintln!("seed {seed} fails: COMITY_SEED={seed} cargo test --test simulator");
             std::panic::resume_unwind(panic);
         }

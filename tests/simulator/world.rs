@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::{Cluster, Node};
+use crate::cluster::{Backup, Cluster, Node};
 use comity::{
     crypto::{Random, sha256},
     ids::{ScopeId, SubmissionId, ThreadId, UserId},
-    protocol::{Command, State, gate, row::InviteStatus},
+    limits::RECOVERY_MILLIS,
+    protocol::{Command, State, gate, recovery, row::InviteStatus},
     wire::{
         envelope,
         objects::{Action, EntryKind, Floor, Grade, Head, Settings},
@@ -17,13 +18,17 @@ use comity::{
 const ROUNDS: u64 = 3;
 const STEPS: u64 = 40;
 
-struct Dice(Random);
+/// Seeded chance.
+pub struct Dice(Random);
 
 impl Dice {
-    fn below(&mut self, n: usize) -> usize {
+    pub fn new(seed: u64) -> Self {
+        Self(Random::from_seed(sha256(&[&seed.to_be_bytes()]).0))
+    }
+    pub fn below(&mut self, n: usize) -> usize {
         usize::try_from(u64::from_be_bytes(self.0.bytes()) % u64::try_from(n).unwrap()).unwrap()
     }
-    fn one<T: Clone>(&mut self, of: &[T]) -> Option<T> {
+    pub fn one<T: Clone>(&mut self, of: &[T]) -> Option<T> {
         if of.is_empty() { None } else { Some(of[self.below(of.len())].clone()) }
     }
 }
@@ -35,6 +40,9 @@ pub struct World {
     /// Per (scope, user) whom the owner removed: how far each thread went then.
     removed: BTreeMap<(ScopeId, UserId), BTreeMap<ThreadId, u64>>,
     dice: Dice,
+    backups: BTreeMap<usize, Backup>,
+    /// Memberships that a partner knows to be ended, while their owner forgot.
+    known_out: BTreeSet<(ScopeId, UserId)>,
 }
 
 pub fn settings(name: &str) -> Settings {
@@ -65,14 +73,111 @@ impl World {
         world.check_rest();
     }
 
+    /// The same with disks that are lost: nodes start again, from now or from an earlier copy, and forget.
+    pub fn play_forgetful(seed: u64) {
+        let mut world = Self::new(seed);
+        for round in 0..ROUNDS {
+            for number in 0..STEPS {
+                match world.dice.below(12) {
+                    0 => world.back_up(),
+                    1 => world.restart(),
+                    _ => world.step(round * STEPS + number),
+                }
+                world.check_out();
+            }
+            world.cluster.settle();
+            (0..3).for_each(|node| world.accept_all(node));
+            world.cluster.settle();
+            world.cluster.pass(RECOVERY_MILLIS + 1);
+            world.cluster.settle();
+            world.check_out();
+            world.check_converged();
+        }
+    }
+
+    fn back_up(&mut self) {
+        let node = self.dice.below(3);
+        self.backups.insert(node, self.cluster.nodes[node].backup());
+    }
+
+    /// A crash; half of the time the disk is replaced by the last copy. What its partners know then is not to be undone.
+    fn restart(&mut self) {
+        let node = self.dice.below(3);
+        let now = self.cluster.nodes[node].backup();
+        let copy = self.backups.get(&node).filter(|_| self.dice.below(2) == 0).cloned();
+        if let Some(copy) = &copy {
+            self.note_known(node, copy);
+        }
+        let from = copy.unwrap_or(now);
+        self.cluster.nodes[node].restart(from);
+    }
+
+    /// Removals by this owner that the home of the removed has applied; what a home knew that is restored itself is lost.
+    fn note_known(&mut self, node: usize, copy: &Backup) {
+        let id = self.cluster.nodes[node].id;
+        self.known_out.retain(|(_, user)| user.home() != id);
+        for (scope, user) in self.removed.keys() {
+            let home = self.cluster.nodes.iter().find(|home| home.id == user.home()).unwrap();
+            let owned = self.cluster.nodes[node].state.owns(*scope);
+            let still =
+                self.cluster.nodes[node].state.scope(*scope).is_some_and(|s| s.members.contains_key(user));
+            let held = home.state.scope(*scope);
+            let applied = held.is_some_and(|held| !held.members.contains_key(user));
+            if owned && !still && applied && copy.has(*scope, *user) {
+                self.known_out.insert((*scope, *user));
+            }
+        }
+    }
+
+    /// Invariant 6: who is known to be out by a partner that has answered is not in again.
+    fn check_out(&self) {
+        for (scope, user) in &self.known_out {
+            let owner = self.cluster.nodes.iter().find(|node| node.state.owns(*scope));
+            let home = self.cluster.nodes.iter().find(|node| node.id == user.home()).unwrap();
+            let Some(owner) = owner.filter(|owner| recovery::is_compared(&owner.state, home.id)) else {
+                continue;
+            };
+            let member = owner.state.scope(*scope).is_some_and(|scope| scope.members.contains_key(user));
+            let denied = recovery::is_denied(&owner.state, *scope, *user);
+            assert!(!member || denied, "invariant 6: {user} is in {scope} again");
+        }
+    }
+
+    /// Invariant 15 after disks were lost: homes show what owners grant, and nothing is frozen.
+    fn check_converged(&self) {
+        for node in &self.cluster.nodes {
+            for scope in node.state.scopes.values() {
+                assert_eq!(scope.head.frozen, None, "an honest owner is believed");
+            }
+            for thread in node.state.logs.keys().filter(|thread| node.state.owns(**thread)) {
+                for (at, users) in self.users.iter().enumerate() {
+                    for user in users {
+                        let granted = visible(node, *user, *thread);
+                        let shown = visible(&self.cluster.nodes[at], *user, *thread);
+                        let home = &self.cluster.nodes[at];
+                        assert_eq!(
+                            granted,
+                            shown,
+                            "invariant 15: the home shows what the owner grants: {:?}; {:?}; waits for {:?}",
+                            node.state.scope(*thread),
+                            home.state.scope(*thread),
+                            gate::waits_for(&home.state, *user, (*thread).into()).map(|head| head.id),
+                        );
+                    }
+                }
+            }
+        }
+    }
+
     fn new(seed: u64) -> Self {
         let mut cluster = Cluster::new(&["acme", "globex", "initech"]);
         let users = cluster.nodes.iter_mut().map(|node| vec![node.user("ann"), node.user("bob")]).collect();
-        let mut dice = Dice(Random::from_seed(sha256(&[&seed.to_be_bytes()]).0));
+        let mut dice = Dice::new(seed);
         for node in &mut cluster.nodes {
             node.rate = [991, 1000, 1009][dice.below(3)];
         }
-        let mut world = Self { cluster, users, removed: BTreeMap::new(), dice };
+        let (removed, backups, known_out) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let mut world = Self { cluster, users, removed, dice, backups, known_out };
         for node in 0..3 {
             let ann = world.users[node][0];
             world.cluster.nodes[node].run(Command::CreateGroup(ann, settings("group"))).unwrap();
@@ -126,6 +231,8 @@ impl World {
             .map(|row| (row.user, row.invite.id))
             .collect();
         for (user, id) in open {
+            let scope = self.cluster.nodes[node].state.received[&(id, user)].invite.scope;
+            self.known_out.remove(&(scope, user));
             self.cluster.nodes[node].run(Command::AnswerInvite(user, id, true)).unwrap();
         }
     }
@@ -142,7 +249,13 @@ impl World {
         let Some((scope, user)) = self.dice.one(&places) else { return };
         let actor = self.users[a][0];
         let action = Action::Remove { scope, user, everywhere: false };
-        node.run(Command::Act(actor, action)).unwrap();
+        if node.run(Command::Act(actor, action)).is_err() {
+            assert!(
+                !recovery::is_ready(&node.state, scope),
+                "reductions never fail but while followers are asked"
+            );
+            return;
+        }
         let high = node.state.logs.values().map(|log| (log.thread, log.high)).collect();
         self.removed.insert((scope, user), high);
     }

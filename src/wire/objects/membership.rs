@@ -160,6 +160,17 @@ choice! {
     }
 }
 
+impl Op {
+    /// Whose place it ends.
+    #[must_use]
+    pub fn ends_place_of(&self) -> Option<UserId> {
+        match self {
+            Self::Leave { user } | Self::Remove { user } => Some(*user),
+            _ => None,
+        }
+    }
+}
+
 record! {
     /// A link of a membership chain, signed by the owner (spec 4.2).
     pub struct Event {

@@ -3,6 +3,7 @@
 //! Duty: field order, codes and bounds. Never: what an object may bring about, which is `protocol`'s.
 
 mod act;
+mod audit_seal;
 mod manifest;
 mod membership;
 mod sequencing;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize, de};
 use super::blob::Blob;
 
 pub use act::{Act, Action};
+pub use audit_seal::AuditSeal;
 pub use manifest::{Manifest, WorkspaceKind};
 pub use membership::{
     Event, Floor, Grade, GroupRecipient, Member, Op, Profile, Settings, Snapshot, ThreadKind,

@@ -1,0 +1,175 @@
+//! Commands for a running node, over its API.
+//!
+//! Duty: the commands of a person at work; those about one noun are in its file. Never: a rule.
+
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::{client::Client, text};
+
+mod invite;
+mod peer;
+mod place;
+mod user;
+
+/// What can be asked of a running node.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Who I am.
+    Me,
+    /// People of this workspace.
+    #[command(subcommand)]
+    User(user::User),
+    /// Other workspaces.
+    #[command(subcommand)]
+    Peer(peer::Peer),
+    /// Groups.
+    #[command(subcommand)]
+    Group(place::Group),
+    /// Threads.
+    #[command(subcommand)]
+    Thread(place::Thread),
+    /// Invitations to me.
+    #[command(subcommand)]
+    Invite(invite::Invite),
+    /// Open the direct conversation with somebody.
+    Dm {
+        /// His address.
+        address: String,
+    },
+    /// Write a message.
+    Post {
+        /// The thread.
+        thread: String,
+        /// What.
+        text: String,
+        /// The same key again posts nothing twice.
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Read a thread, newest page first.
+    Read {
+        /// The thread.
+        thread: String,
+        /// Messages before this one.
+        #[arg(long)]
+        before: Option<u64>,
+        /// How many.
+        #[arg(long, default_value_t = 50)]
+        limit: u64,
+    },
+    /// Change a message of mine.
+    Edit {
+        /// The thread.
+        thread: String,
+        /// The message's number.
+        seq: u64,
+        /// The new text.
+        text: String,
+    },
+    /// Delete a message.
+    Delete {
+        /// The thread.
+        thread: String,
+        /// The message's number.
+        seq: u64,
+    },
+    /// React to a message.
+    React {
+        /// The thread.
+        thread: String,
+        /// The message's number.
+        seq: u64,
+        /// One emoji.
+        emoji: String,
+    },
+    /// My messages that wait for their owners.
+    Pending,
+    /// Removals of people of other workspaces, with their receipts.
+    Removals,
+    /// Replace a key (sign, tls or root) of the running node; the root key has to lie in its folder.
+    RotateLive {
+        /// Which.
+        key: String,
+        /// Only for sign: the old key leaked.
+        #[arg(long)]
+        revoke: bool,
+    },
+}
+
+/// Carries a command out and prints the answer.
+pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) -> Result<()> {
+    let answer = match command {
+        Command::Me => client.get("/me").await?,
+        Command::User(user) => user::run(client, user, as_json).await?,
+        Command::Peer(peer) => peer::run(client, peer, as_json).await?,
+        Command::Group(group) => place::group(client, group, as_json).await?,
+        Command::Thread(thread) => place::thread(client, thread).await?,
+        Command::Invite(invite) => invite::run(client, invite).await?,
+        Command::Dm { address } => client.post("/dms", &json!({ "address": address })).await?,
+        Command::Post { thread, text, key } => post(client, &thread, &text, key.as_deref()).await?,
+        Command::Read { thread, before, limit } => {
+            let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
+            client.get(&format!("/threads/{thread}/messages?limit={limit}{before}")).await?
+        }
+        Command::Edit { thread, seq, text } => {
+            let body = json!({ "text": text });
+            client.call(Method::PATCH, &format!("/threads/{thread}/messages/{seq}"), Some(&body)).await?
+        }
+        Command::Delete { thread, seq } => {
+            client.call(Method::DELETE, &format!("/threads/{thread}/messages/{seq}"), None).await?
+        }
+        Command::React { thread, seq, emoji } => {
+            let path = format!("/threads/{thread}/messages/{seq}/reactions");
+            client.post(&path, &json!({ "emoji": emoji })).await?
+        }
+        Command::Pending => client.get("/pending").await?,
+        Command::Removals => client.get("/removals").await?,
+        Command::RotateLive { key, revoke } => {
+            client.post("/workspace/rotate", &json!({ "key": key, "revoke": revoke })).await?
+        }
+    };
+    print(&answer, as_json);
+    Ok(())
+}
+
+pub(super) fn print(answer: &Value, as_json: bool) {
+    if as_json {
+        println!("{answer}");
+    } else {
+        print!("{}", text::of(answer));
+    }
+}
+
+/// Shows what an act would end, and refuses it until it is confirmed.
+async fn confirmed(client: &mut Client, preview: &str, yes: bool, as_json: bool) -> Result<()> {
+    if !yes {
+        print(&client.get(preview).await?, as_json);
+        bail!("nothing was changed: repeat with --yes to do it");
+    }
+    Ok(())
+}
+
+async fn post(client: &mut Client, thread: &str, text: &str, key: Option<&str>) -> Result<Value> {
+    let path = format!("/threads/{thread}/messages");
+    let answer = client.send(Method::POST, &path, Some(&json!({ "text": text })), key).await?;
+    if answer.status.is_success() {
+        return Ok(answer.body);
+    }
+    bail!("{}", answer.body.get("detail").and_then(Value::as_str).unwrap_or("refused"))
+}
+
+/// Prints events until the node stops or Ctrl-C.
+pub(super) async fn watch(client: Client, as_json: bool) -> Result<()> {
+    let mut events = client.events().await?;
+    while let Some((name, data)) = events.next().await? {
+        if as_json {
+            println!("{}", json!({ "event": name, "data": data }));
+        } else {
+            println!("{}", text::event(&name, &data));
+        }
+    }
+    bail!("the node ended the stream")
+}

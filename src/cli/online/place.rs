@@ -1,0 +1,172 @@
+//! Groups and threads.
+//!
+//! Duty: what they have in common, and what only one of them has. Never: a rule.
+
+use anyhow::Result;
+use clap::Subcommand;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::{super::client::Client, confirmed, user::person};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Group {
+    /// Make one.
+    Create {
+        /// Its name.
+        name: String,
+        /// Members of this workspace only.
+        #[arg(long)]
+        internal: bool,
+    },
+    /// Mine.
+    List,
+    /// Make it a group of this workspace only; without --yes only show who would lose what.
+    Internal {
+        /// Which.
+        id: String,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
+    #[command(flatten)]
+    Place(Place),
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Thread {
+    /// Start a topic.
+    Start {
+        /// The subject.
+        subject: String,
+        /// A recipient group; may be repeated.
+        #[arg(long = "group")]
+        groups: Vec<String>,
+        /// A recipient's address; may be repeated.
+        #[arg(long = "to")]
+        people: Vec<String>,
+    },
+    /// My inbox.
+    List,
+    /// Address it to one more group.
+    AddGroup {
+        /// The thread.
+        id: String,
+        /// The group.
+        group: String,
+    },
+    /// Take a group off.
+    RemoveGroup {
+        /// The thread.
+        id: String,
+        /// The group.
+        group: String,
+    },
+    /// Why I see it.
+    Why {
+        /// The thread.
+        id: String,
+    },
+    #[command(flatten)]
+    Place(Place),
+}
+
+/// What groups and threads have in common.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Place {
+    /// One of them.
+    Show {
+        /// Which.
+        id: String,
+    },
+    /// Who is in it.
+    Members {
+        /// Which.
+        id: String,
+    },
+    /// Add somebody of this workspace, or invite somebody of a peer.
+    Add {
+        /// Where.
+        id: String,
+        /// Whom.
+        address: String,
+        /// read, post, invite or admin.
+        #[arg(long, default_value = "post")]
+        grade: String,
+        /// all or from-now.
+        #[arg(long, default_value = "all")]
+        history: String,
+    },
+    /// End somebody's access.
+    Remove {
+        /// Where.
+        id: String,
+        /// His id or address.
+        user: String,
+        /// Through every other path too.
+        #[arg(long)]
+        everywhere: bool,
+    },
+    /// Leave it.
+    Leave {
+        /// Which.
+        id: String,
+    },
+    /// End it for everybody.
+    End {
+        /// Which.
+        id: String,
+    },
+}
+
+/// Carries out what concerns a group.
+pub(super) async fn group(client: &mut Client, command: Group, as_json: bool) -> Result<Value> {
+    match command {
+        Group::Create { name, internal } => {
+            client.post("/groups", &json!({ "name": name, "externals": !internal })).await
+        }
+        Group::Internal { id, yes } => {
+            confirmed(client, &format!("/groups/{id}/tightening"), yes, as_json).await?;
+            let (path, body) = (format!("/groups/{id}?confirm=true"), json!({ "externals": false }));
+            client.call(Method::PATCH, &path, Some(&body)).await
+        }
+        Group::List => client.get("/groups").await,
+        Group::Place(place) => self::place(client, "groups", place).await,
+    }
+}
+
+/// Carries out what concerns a thread.
+pub(super) async fn thread(client: &mut Client, command: Thread) -> Result<Value> {
+    match command {
+        Thread::Start { subject, groups, people } => {
+            client.post("/threads", &json!({ "subject": subject, "groups": groups, "people": people })).await
+        }
+        Thread::List => client.get("/threads").await,
+        Thread::AddGroup { id, group } => {
+            client.post(&format!("/threads/{id}/groups"), &json!({ "group": group })).await
+        }
+        Thread::RemoveGroup { id, group } => {
+            client.call(Method::DELETE, &format!("/threads/{id}/groups/{group}"), None).await
+        }
+        Thread::Why { id } => client.get(&format!("/threads/{id}/why")).await,
+        Thread::Place(place) => self::place(client, "threads", place).await,
+    }
+}
+
+async fn place(client: &mut Client, kind: &str, command: Place) -> Result<Value> {
+    match command {
+        Place::Show { id } => client.get(&format!("/{kind}/{id}")).await,
+        Place::Members { id } => client.get(&format!("/{kind}/{id}/members?limit=200")).await,
+        Place::Add { id, address, grade, history } => {
+            let body = json!({ "address": address, "grade": grade, "history": history });
+            client.post(&format!("/{kind}/{id}/members"), &body).await
+        }
+        Place::Remove { id, user, everywhere } => {
+            let members = format!("/{kind}/{id}/members");
+            let user = person(client, &members, "members", &user).await?;
+            client.call(Method::DELETE, &format!("{members}/{user}?everywhere={everywhere}"), None).await
+        }
+        Place::Leave { id } => client.post(&format!("/{kind}/{id}/leave"), &json!({})).await,
+        Place::End { id } => client.call(Method::DELETE, &format!("/{kind}/{id}"), None).await,
+    }
+}

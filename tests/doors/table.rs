@@ -1,0 +1,247 @@
+//! The table: one row or more per endpoint, what it gives a member, and what it gives him after his removal.
+//!
+//! Duty: every line of `api::endpoints()` stands here; `main.rs` fails when one is missing. Never: staging.
+//!
+//! A template's `{name}` is filled from the places of the person who asks; `{thread}` stands for the chat, the topic with
+//! him as direct recipient and the topic that he started, one after the other.
+
+/// What the removed gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// The very bytes that an id of nothing gets (P3.1).
+    Missing,
+    /// Success, and nothing in it of what was lost.
+    Without,
+    /// Success that does nothing: the answer to what was done before, or the removed's own words.
+    Repeated,
+}
+use After::{Missing, Repeated, Without};
+
+/// One way to call an endpoint.
+pub(crate) struct Row {
+    /// As `api::endpoints()` lists it.
+    pub(crate) endpoint: &'static str,
+    /// What is called.
+    pub(crate) path: &'static str,
+    pub(crate) body: &'static str,
+    /// The statuses before: for bob, an external member, and for mia, a member at the owner's own workspace.
+    pub(crate) before: [u16; 2],
+    /// What the answer before shows.
+    pub(crate) shows: &'static str,
+    pub(crate) after: After,
+    /// Before, the call goes to spare places, because it ends what it is about.
+    pub(crate) spare: bool,
+    /// Both calls carry the same Idempotency-Key.
+    pub(crate) key: bool,
+}
+
+const fn row(
+    endpoint: &'static str,
+    path: &'static str,
+    body: &'static str,
+    before: [u16; 2],
+    shows: &'static str,
+    after: After,
+) -> Row {
+    Row { endpoint, path, body, before, shows, after, spare: false, key: false }
+}
+
+const fn spare(row: Row) -> Row {
+    Row { spare: true, ..row }
+}
+
+const fn key(row: Row) -> Row {
+    Row { key: true, ..row }
+}
+
+/// What admins have does not exist for others, before and after.
+const fn admins(endpoint: &'static str, path: &'static str, body: &'static str) -> Row {
+    row(endpoint, path, body, [404, 404], "", Missing)
+}
+
+pub(crate) const TABLE: &[Row] = &[
+    row("GET /health", "/health", "", [200, 200], "ok", Without),
+    row("GET /me", "/me", "", [200, 200], "{me}", Without),
+    row("GET /workspace", "/workspace", "", [200, 200], "fingerprint", Without),
+    admins("POST /workspace/rotate", "/workspace/rotate", r#"{"key":"tls"}"#),
+    row("GET /users", "/users", "", [200, 200], "{me}", Without),
+    admins("POST /users", "/users", r#"{"local":"new","name":"New"}"#),
+    row("PATCH /users/{user}", "/users/{me}", r#"{"name":"Anew"}"#, [200, 200], "Anew", Without),
+    row("POST /users/{user}/tokens", "/users/{me}/tokens", "", [201, 201], "token", Without),
+    admins("DELETE /users/{user}", "/users/{me}", ""),
+    admins("GET /users/{user}/departure", "/users/{me}/departure", ""),
+    admins("DELETE /users/{user}/memberships/{scope}", "/users/{me}/memberships/{group}", ""),
+    admins("GET /audit", "/audit", ""),
+    admins("GET /audit/export", "/audit/export", ""),
+    admins("GET /peers", "/peers", ""),
+    admins("POST /peers", "/peers", r#"{"ticket":"x"}"#),
+    admins("POST /peers/tickets", "/peers/tickets", ""),
+    admins("DELETE /peers/{peer}", "/peers/{peer}", ""),
+    admins("GET /peers/{peer}/end", "/peers/{peer}/end", ""),
+    admins("PATCH /peers/{peer}", "/peers/{peer}", r#"{"invites":"refuse"}"#),
+    admins("POST /peers/{peer}/approve", "/peers/{peer}/approve", ""),
+    admins("POST /peers/{peer}/pause", "/peers/{peer}/pause", ""),
+    // Invitations: one that is open is void with the removal, one that was used brings nobody back.
+    row("GET /invitations", "/invitations", "", [200, 0], "{open}", Without),
+    spare(row(
+        "POST /invitations/{id}/decline",
+        "/invitations/{declined}/decline",
+        "",
+        [204, 0],
+        "",
+        Repeated,
+    )),
+    spare(row("POST /invitations/{id}/accept", "/invitations/{invite}/accept", "", [204, 0], "", Repeated)),
+    spare(row("DELETE /invitations/{id}", "/invitations/{sent}", "", [0, 204], "", Missing)),
+    // The group.
+    row("GET /groups", "/groups", "", [200, 200], "{group}", Without),
+    row("POST /groups", "/groups", r#"{"name":"Mine"}"#, [201, 201], "Mine", Without),
+    row("GET /groups/{id}", "/groups/{group}", "", [200, 200], "SECRET", Missing),
+    row("PATCH /groups/{id}", "/groups/{group}", r#"{"name":"Hijacked"}"#, [403, 403], "", Missing),
+    row("DELETE /groups/{id}", "/groups/{group}", "", [403, 403], "", Missing),
+    row("GET /groups/{id}/members", "/groups/{group}/members", "", [200, 200], "{alice}", Missing),
+    row(
+        "GET /groups/{id}/members",
+        "/groups/{group}/members?after={alice}",
+        "",
+        [200, 200],
+        "members",
+        Missing,
+    ),
+    row("POST /groups/{id}/members", "/groups/{group}/members", INVITE, [201, 202], "", Missing),
+    key(row("POST /groups/{id}/members", "/groups/{group}/members", INVITE, [201, 202], "", Repeated)),
+    row("DELETE /groups/{id}/members/{user}", "/groups/{group}/members/{alice}", "", [403, 403], "", Missing),
+    row("PATCH /groups/{id}/members/{user}", "/groups/{group}/members/{me}", ADMIN, [403, 403], "", Missing),
+    spare(row("POST /groups/{id}/leave", "/groups/{left}/leave", "", [204, 204], "", Missing)),
+    row("GET /removals", "/removals", "", [200, 200], "{removals}", Without),
+    // Threads as places.
+    row("GET /threads", "/threads", "", [200, 200], "{chat}", Without),
+    row("GET /threads", "/threads?before=99999999999999-{chat}", "", [200, 200], "{chat}", Without),
+    row("POST /threads", "/threads", r#"{"subject":"x","groups":["{group}"]}"#, [201, 201], "th_", Missing),
+    key(row(
+        "POST /threads",
+        "/threads",
+        r#"{"subject":"x","groups":["{group}"]}"#,
+        [201, 201],
+        "th_",
+        Repeated,
+    )),
+    row("POST /dms", "/dms", r#"{"address":"{contact}"}"#, [201, 0], "th_", Missing),
+    row("GET /threads/{id}", "/threads/{thread}", "", [200, 200], "SECRET", Missing),
+    row("PATCH /threads/{id}", "/threads/{chat}", r#"{"closed":true}"#, [403, 403], "", Missing),
+    row("PATCH /threads/{id}", "/threads/{started}", r#"{"name":"SECRET too"}"#, [204, 204], "", Missing),
+    row("DELETE /threads/{id}", "/threads/{direct}", "", [403, 403], "", Missing),
+    spare(row("DELETE /threads/{id}", "/threads/{started}", "", [204, 204], "", Missing)),
+    row("GET /threads/{id}/members", "/threads/{thread}/members", "", [200, 200], "members", Missing),
+    row("POST /threads/{id}/members", "/threads/{direct}/members", INVITE, [201, 202], "", Missing),
+    row("POST /threads/{id}/members", "/threads/{started}/members", INVITE, [201, 202], "", Missing),
+    row("POST /threads/{id}/members", "/threads/{started}/members", INVITE_ME, [201, 201], "", Missing),
+    row(
+        "DELETE /threads/{id}/members/{user}",
+        "/threads/{direct}/members/{alice}",
+        "",
+        [403, 403],
+        "",
+        Missing,
+    ),
+    row(
+        "PATCH /threads/{id}/members/{user}",
+        "/threads/{direct}/members/{me}",
+        ADMIN,
+        [403, 403],
+        "",
+        Missing,
+    ),
+    spare(row("POST /threads/{id}/leave", "/threads/{direct}/leave", "", [204, 204], "", Missing)),
+    row("POST /threads/{id}/groups", "/threads/{direct}/groups", GROUP, [202, 202], "", Missing),
+    spare(row("POST /threads/{id}/groups", "/threads/{mine}/groups", GROUP, [202, 202], "", Missing)),
+    row(
+        "DELETE /threads/{id}/groups/{group}",
+        "/threads/{direct}/groups/{group}",
+        "",
+        [403, 403],
+        "",
+        Missing,
+    ),
+    row("GET /threads/{id}/why", "/threads/{thread}/why", "", [200, 200], "paths", Missing),
+    row("POST /threads/{id}/typing", "/threads/{thread}/typing", "", [204, 204], "", Missing),
+    row("POST /threads/{id}/read", "/threads/{thread}/read", r#"{"seq":1}"#, [204, 204], "", Missing),
+    // Messages.
+    row("GET /threads/{id}/messages", "/threads/{thread}/messages", "", [200, 200], "SECRET", Missing),
+    row(
+        "GET /threads/{id}/messages",
+        "/threads/{thread}/messages?before=2",
+        "",
+        [200, 200],
+        "SECRET",
+        Missing,
+    ),
+    row(
+        "POST /threads/{id}/messages",
+        "/threads/{thread}/messages",
+        r#"{"text":"hi"}"#,
+        [201, 201],
+        "seq",
+        Missing,
+    ),
+    key(row(
+        "POST /threads/{id}/messages",
+        "/threads/{chat}/messages",
+        r#"{"text":"hi"}"#,
+        [201, 201],
+        "seq",
+        Missing,
+    )),
+    row(
+        "GET /threads/{id}/messages/{seq}",
+        "/threads/{thread}/messages/1",
+        "",
+        [200, 200],
+        "SECRET",
+        Missing,
+    ),
+    row(
+        "POST /threads/{id}/messages/{seq}/reactions",
+        "/threads/{thread}/messages/1/reactions",
+        EMOJI,
+        [201, 201],
+        "seq",
+        Missing,
+    ),
+    row(
+        "DELETE /threads/{id}/messages/{seq}/reactions",
+        "/threads/{thread}/messages/1/reactions",
+        EMOJI,
+        [201, 201],
+        "seq",
+        Missing,
+    ),
+    row(
+        "PATCH /threads/{id}/messages/{seq}",
+        "/threads/{chat}/messages/{own}",
+        r#"{"text":"hm"}"#,
+        [201, 201],
+        "seq",
+        Missing,
+    ),
+    row(
+        "DELETE /threads/{id}/messages/{seq}",
+        "/threads/{chat}/messages/{own}",
+        "",
+        [201, 201],
+        "seq",
+        Missing,
+    ),
+    row("GET /events", "/events", "", [200, 200], "hello", Without),
+    // The outbox while the link rests, and sessions: last, because they end what the rows above use.
+    row("GET /pending", "/pending", "", [200, 0], "{waiting}", Repeated),
+    spare(row("DELETE /pending/{submission}", "/pending/{waiting}", "", [204, 0], "", Repeated)),
+    row("DELETE /me/token", "/me/token", "", [204, 204], "", Without),
+    row("DELETE /users/{user}/tokens", "/users/{me}/tokens", "", [204, 204], "", Without),
+];
+
+const INVITE: &str = r#"{"address":"carl@globex.example"}"#;
+const INVITE_ME: &str = r#"{"address":"{address}"}"#;
+const ADMIN: &str = r#"{"grade":"admin"}"#;
+const GROUP: &str = r#"{"group":"{group}"}"#;
+const EMOJI: &str = r#"{"emoji":"+1"}"#;
