@@ -127,12 +127,20 @@ pub fn checking() -> Reject {
     Reject::new(RejectCode::Checking, what)
 }
 
-/// The scope goes on in a new incarnation: contradiction counts only within one (spec 12.3).
+/// The scope goes on in a new incarnation: contradiction counts only within one (spec 12.3). A thread takes its own groups
+/// along: the heads through which they grant it name their incarnation, and give entries new hashes.
 ///
 /// # Errors
 /// The scope is over.
 pub fn incarnate(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
     let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
+    for group in scope.head.groups.iter().map(|recipient| ScopeId::Group(recipient.group)) {
+        let reborn = draft.state.uptime.check.as_ref().is_some_and(|check| check.reborn.contains(&group));
+        let alive = draft.state.scope(group).is_some_and(|group| !group.head.ended);
+        if alive && !reborn && draft.state.owns(group) {
+            incarnate(draft, group)?;
+        }
+    }
     let log = id.thread().and_then(|thread| draft.state.logs.get(&thread));
     let (high, hash) = log.map_or((0, crate::ids::Hash::ZERO), |log| (log.high, log.hash));
     membership::append_now(draft, id, scope.head.starter, vec![Op::Incarnate { high, hash }])?;
