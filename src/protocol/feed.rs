@@ -9,7 +9,7 @@ use super::{
     Change, Draft, Mark, Reject, Reply,
     command::RejectCode,
     draft::{linked, running_hash},
-    ending, evidence, fanout, follow, grouplink, identity, invite, recovery, removal,
+    ending, evidence, fanout, follow, grouplink, identity, invite, moving, recovery, reign, removal,
     row::{Peer, PeerStatus, Row},
     state::Scope,
 };
@@ -77,8 +77,18 @@ fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<()
     match cbor::decode::<Item>(bytes) {
         Err(error) => Err(Reject::new(RejectCode::Malformed, error.to_string())),
         Ok(
-            Item::Statement { .. } | Item::Consent { .. } | Item::GroupConsent { .. } | Item::Alarm { .. },
+            Item::Statement { .. }
+            | Item::Consent { .. }
+            | Item::GroupConsent { .. }
+            | Item::Alarm { .. }
+            | Item::Acceptance { .. },
         ) if recovery::is_checking(&draft.state) => {
+            recovery::defer(draft, peer, bytes);
+            Ok(())
+        }
+        Ok(Item::Moved { event, .. })
+            if recovery::is_checking(&draft.state) && moving::comes_here(&draft.state, &event) =>
+        {
             recovery::defer(draft, peer, bytes);
             Ok(())
         }
@@ -92,6 +102,13 @@ fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<()
         Ok(Item::GroupConsent { consent }) => grouplink::consented(draft, peer, &consent),
         Ok(Item::Manifests { chain }) => identity::adopt(draft, &chain).map(drop),
         Ok(Item::AskGroup { thread, group, by }) => grouplink::asked(draft, peer, thread, group, by),
+        Ok(Item::Moved { event, acceptance }) => reign::shown(draft, peer, &event, &acceptance),
+        Ok(Item::Acceptance { acceptance }) => moving::accepted(draft, peer, &acceptance),
+        Ok(Item::Estate { scope, ttl, gone }) => {
+            moving::inherits(draft, peer, scope, ttl, &gone);
+            Ok(())
+        }
+        Ok(Item::HandedOver { .. }) => Err(Reject::new(RejectCode::UpdateNeeded, "handovers are not taken yet")),
         Ok(Item::Alarm { first, second }) => evidence::alarmed(draft, peer, &first, &second),
     }
 }
@@ -176,6 +193,7 @@ fn unacked(draft: &Draft<'_>, row: &Peer) -> Vec<Item> {
 fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: bool) {
     let Some(scope) = draft.state.scope(held.scope).cloned().filter(|scope| scope.head.owner == draft.me())
     else {
+        given_away(draft, peer, held);
         return;
     };
     let now = (scope.head.incarnation, scope.head.epoch);
@@ -221,8 +239,27 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: 
 fn other_incarnation(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, follows: bool) {
     if follows {
         fanout::introduce(draft, peer, held.scope);
-    } else if held.follows {
+    } else if held.follows || held.content.is_some() {
         not_here(draft, peer, held.scope);
+    }
+}
+
+/// The peer takes us for the owner of a scope that we gave away: it gets what came before, and the move (spec 14.5).
+fn given_away(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
+    let me = draft.me();
+    let Some(reign) = reign::of(&draft.state, held.scope).find(|reign| reign.from == me).cloned() else {
+        return;
+    };
+    if proven(draft, held, reign.incarnation) {
+        for epoch in held.epoch + 1..reign.epoch {
+            if let Some(event) = draft.ctx.records.event(held.scope, reign.incarnation, epoch) {
+                draft.feed(peer, &Item::Event { event });
+            }
+        }
+    }
+    if held.follows {
+        let (event, acceptance) = (reign.event.clone(), reign.acceptance.clone());
+        draft.feed(peer, &Item::Moved { event, acceptance });
     }
 }
 

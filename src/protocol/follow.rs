@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Change, Draft, Mark, Reject, State,
     command::RejectCode,
-    evidence, fanout, leaving, membership, posting, replica,
+    evidence, fanout, leaving, membership, posting, reign, replica,
     row::{Log, MemberRow, Row, RowKey, ScopeHead},
     sabotage::{Switch, broken},
     state::Scope,
@@ -31,6 +31,9 @@ pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(
     let Some(id) = event.object().scope else {
         return Ok(());
     };
+    if matches!(event.object().ops.as_slice(), [Op::Move { .. }]) {
+        return Err(Reject::new(RejectCode::Invalid, "a move comes with the new owner's acceptance"));
+    }
     let Some(scope) = draft.state.scope(id).cloned().filter(|scope| scope.head.owner == peer) else {
         confirm(draft, peer, id, &event, Vec::new(), None);
         return Ok(());
@@ -107,7 +110,13 @@ pub fn answer_removal(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) ->
 }
 
 fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
-    if receipt.users.is_empty() || broken(Switch::Receipt) {
+    if !receipt.users.is_empty() {
+        confirmed(draft, peer, receipt);
+    }
+}
+
+fn confirmed(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
+    if broken(Switch::Receipt) {
         return;
     }
     let (scope, purged) = (receipt.scope, receipt.purged.unwrap_or(0));
@@ -298,7 +307,8 @@ pub fn snapshot(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
     replace(draft, snapshot, held.as_deref());
     draft.changes.push(Change::Base(id, bytes.clone()));
     if let Some(thread) = id.thread().filter(|_| later) {
-        replica::truncate(draft, thread, 0, crate::ids::Hash::ZERO);
+        let (high, hash) = reign::goes_on(&draft.state, id).unwrap_or((0, crate::ids::Hash::ZERO));
+        replica::truncate(draft, thread, high, hash);
     }
     leaving::disown(draft, peer, id);
     draft.mark(Mark::Scope(id));
@@ -334,8 +344,16 @@ pub fn not_here(draft: &mut Draft<'_>, owner: WorkspaceId, id: ScopeId, statemen
         return;
     };
     let users: Vec<UserId> = local_members(draft, &scope).into_iter().collect();
+    let log = id.thread().and_then(|thread| draft.state.logs.get(&thread));
+    let entries = log.map_or(0, |log| (log.high + 1).saturating_sub(log.low));
     lose(draft, id);
     let (event, applied) = (crate::crypto::sha256(&[statement]), draft.ctx.now);
+    let me = draft.me();
+    if let Some(reign) = reign::last(&draft.state, id).filter(|reign| reign.from == me).cloned() {
+        let receipt = Receipt { scope: id, event: reign.hash, users, applied, purged: Some(entries) };
+        confirmed(draft, owner, receipt);
+        return;
+    }
     send_receipt(draft, owner, Receipt { scope: id, event, users, applied, purged: Some(0) });
 }
 

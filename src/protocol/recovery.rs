@@ -6,7 +6,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    fanout, feed, lease, membership, posting,
+    fanout, feed, lease, membership, moving, posting, reign,
     row::{Deferred, PeerStatus, Row, RowKey},
     uptime::Promise,
 };
@@ -52,13 +52,20 @@ fn silent(state: &State, id: ScopeId) -> bool {
 /// Whether content that a follower reported is on its way back.
 fn fetching(state: &State, id: ScopeId) -> bool {
     let check = state.uptime.check.as_ref();
-    check.zip(id.thread()).is_some_and(|(check, thread)| check.lost.contains_key(&thread))
+    let lost = check.zip(id.thread()).is_some_and(|(check, thread)| check.lost.contains_key(&thread));
+    lost || id.thread().is_some_and(|thread| reign::lacking(state, thread).is_some())
+}
+
+/// Whether a scope has waited long enough, since the start or since it came from another owner.
+fn is_overdue(state: &State, id: ScopeId) -> bool {
+    let taken = state.uptime.taken.get(&id);
+    is_late(state) && taken.is_none_or(|taken| state.uptime.now >= taken.plus(limits::RECOVERY_MILLIS))
 }
 
 /// Whether something new may be signed in the scope now.
 #[must_use]
 pub fn is_ready(state: &State, id: ScopeId) -> bool {
-    is_late(state) || !(silent(state, id) || fetching(state, id))
+    is_overdue(state, id) || !(silent(state, id) || fetching(state, id))
 }
 
 /// Makes the scope fit for something new (spec 12.1, 12.3): a follower that stayed silent, or content that nobody
@@ -94,6 +101,7 @@ pub fn incarnate(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
     let log = id.thread().and_then(|thread| draft.state.logs.get(&thread));
     let (high, hash) = log.map_or((0, crate::ids::Hash::ZERO), |log| (log.high, log.hash));
     membership::append_now(draft, id, scope.head.starter, vec![Op::Incarnate { high, hash }])?;
+    reign::give_up_tail(draft, id);
     draft.audit("scope.incarnated", None, None, Some(id), format!("after epoch {}", scope.head.epoch));
     Ok(())
 }
@@ -154,7 +162,7 @@ pub fn release(draft: &mut Draft<'_>) {
 }
 
 /// Own users' messages that were written while their thread was not ready.
-fn own_posts(draft: &mut Draft<'_>) {
+pub(super) fn own_posts(draft: &mut Draft<'_>) {
     let me = draft.me();
     let waiting = draft.state.outbox.range((me, 0)..=(me, u64::MAX)).map(|(_, row)| row.clone());
     for pending in waiting.filter(|row| row.refused.is_none()).collect::<Vec<_>>() {
@@ -205,6 +213,7 @@ pub fn tick(draft: &mut Draft<'_>) {
     if draft.state.uptime.check.is_some() {
         release(draft);
     }
+    moving::tick(draft);
     lease::tick(draft);
 }
 

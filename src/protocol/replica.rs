@@ -6,7 +6,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    gate, posting,
+    gate, moving, posting, reign,
     row::{Cover, Log, PeerStatus, Row},
     witness,
 };
@@ -32,6 +32,10 @@ pub fn wanted(state: &State, owner: WorkspaceId) -> Vec<HistoryRequest> {
     let mut gaps: Vec<_> = lost
         .map(|(thread, high)| HistoryRequest { thread, before: None, after: Some(high), limit })
         .collect();
+    gaps.extend(state.logs.values().filter_map(|log| {
+        let reign = reign::lacking(state, log.thread).filter(|reign| reign.from == owner)?;
+        Some(HistoryRequest { thread: reign.scope.thread()?, before: None, after: Some(log.high), limit })
+    }));
     let mut older = Vec::new();
     for log in state.logs.values().filter(|log| log.stale || log.low > 1 || !log.bottom) {
         let thread = log.thread;
@@ -44,7 +48,10 @@ pub fn wanted(state: &State, owner: WorkspaceId) -> Vec<HistoryRequest> {
         match (log.high, log.stale) {
             (0, _) => gaps.push(request(None, None)),
             (high, true) => gaps.push(request(None, Some(high))),
-            (_, false) if log.low > 1 && (!log.bottom || below_held(state, log)) => {
+            (_, false)
+                if log.low > 1
+                    && (!log.bottom || below_held(state, log) || moving::wants_all(state, thread)) =>
+            {
                 older.push(request(Some(log.low), None))
             }
             _ => {}
@@ -105,6 +112,9 @@ pub fn reset(draft: &mut Draft<'_>, peer: WorkspaceId, number: u64) -> Reply {
 /// # Errors
 /// The page does not belong where it claims to, or contradicts its signatures.
 pub fn history(draft: &mut Draft<'_>, peer: WorkspaceId, page: HistoryPage) -> Result<Reply, Reject> {
+    if reign::tail(draft, peer, &page)? {
+        return Ok(Reply::Done);
+    }
     if draft.state.owns(page.thread) {
         return witness::content(draft, peer, &page);
     }
@@ -121,6 +131,7 @@ pub fn history(draft: &mut Draft<'_>, peer: WorkspaceId, page: HistoryPage) -> R
         take_head(draft, peer, covering)?;
     }
     settle(draft, &page, below);
+    moving::progress(draft);
     Ok(Reply::Done)
 }
 
@@ -216,14 +227,20 @@ pub(super) fn check_entry(draft: &Draft<'_>, owner: WorkspaceId, stored: &Stored
         }
         Body::parse(&sealed.body).map_err(|error| Reject::new(RejectCode::Malformed, error.to_string()))?;
     }
+    reign::check_end(&draft.state, stored)?;
     let home = entry.author.home();
+    let vouching = || reign::vouching(&draft.state, entry.thread, entry.seq).chain([owner]);
     match &entry.signed {
-        None if home == owner => Ok(()),
+        None if vouching().any(|owner| home == owner) => Ok(()),
         None => Err(Reject::new(
             RejectCode::Signature,
             "an entry of another home's user lacks that home's signature",
         )),
-        Some(signed) => check_author(&draft.state, owner, entry, signed),
+        Some(signed) => {
+            let mut answers = vouching().map(|owner| check_author(&draft.state, owner, entry, signed));
+            let first = answers.next().unwrap_or(Ok(()));
+            if first.is_ok() { first } else { answers.find(Result::is_ok).unwrap_or(first) }
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! peer's users, or of a thread in which it has no reader (P7.2).
 
 use super::{
-    Records, State, gate,
+    Records, State, gate, moving,
     sabotage::{Switch, broken},
     witness,
 };
@@ -103,7 +103,8 @@ fn floor(state: &State, peer: WorkspaceId, thread: ThreadId) -> Option<u64> {
     if broken(Switch::ServeAnyone) {
         return Some(0);
     }
-    gate::peer_floor(state, peer, thread).filter(|_| state.owns(thread))
+    let floor = gate::peer_floor(state, peer, thread).filter(|_| state.owns(thread))?;
+    Some(if moving::opens(state, peer, thread) { 0 } else { floor })
 }
 
 fn bounded(entries: impl Iterator<Item = Stored>) -> Vec<Stored> {

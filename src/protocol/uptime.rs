@@ -24,6 +24,8 @@ pub struct Uptime {
     pub held: OrdMap<WorkspaceId, Boot>,
     /// Leases to followers: when the last one was answered.
     pub given: OrdMap<WorkspaceId, Boot>,
+    /// Scopes that came here from another owner since the start: when.
+    pub taken: OrdMap<ScopeId, Boot>,
     /// Owner and ttl for which readers were last told that the lease is fresh.
     pub told: OrdSet<(WorkspaceId, u64)>,
     /// What is known of the followers since the start; `None`: nothing had to be asked.
@@ -53,6 +55,7 @@ impl Default for Uptime {
             started: Boot(0),
             held: OrdMap::new(),
             given: OrdMap::new(),
+            taken: OrdMap::new(),
             told: OrdSet::new(),
             check: None,
         }
@@ -82,6 +85,8 @@ pub enum Promise {
     Held(WorkspaceId, Boot),
     /// A follower got a lease at this moment.
     Given(WorkspaceId, Boot),
+    /// A scope came here from another owner at this moment.
+    Taken(ScopeId, Boot),
     /// Readers are told whether the lease of an owner is fresh for scopes of this ttl.
     Told(WorkspaceId, u64, bool),
 }
@@ -96,6 +101,7 @@ impl Uptime {
             }
             Promise::Held(owner, asked) => drop(self.held.insert(*owner, *asked)),
             Promise::Given(peer, at) => drop(self.given.insert(*peer, *at)),
+            Promise::Taken(scope, at) => drop(self.taken.insert(*scope, *at)),
             Promise::Told(owner, ttl, true) => drop(self.told.insert((*owner, *ttl))),
             Promise::Told(owner, ttl, false) => drop(self.told.remove(&(*owner, *ttl))),
             _ => self.check.iter_mut().for_each(|check| check.apply(promise)),
@@ -113,7 +119,11 @@ impl Check {
             Promise::Settled(scope, user, by) => drop(self.denied.remove(&(*scope, *user, *by))),
             Promise::Lost(thread, peer, high) => drop(self.lost.insert(*thread, (*peer, *high))),
             Promise::Found(thread) => drop(self.lost.remove(thread)),
-            Promise::Started(..) | Promise::Held(..) | Promise::Given(..) | Promise::Told(..) => {}
+            Promise::Started(..)
+            | Promise::Held(..)
+            | Promise::Given(..)
+            | Promise::Taken(..)
+            | Promise::Told(..) => {}
         }
     }
 }

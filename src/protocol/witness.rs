@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use super::{
     Change, Draft, Mark, Records, Reject, Reply, State, evidence, membership,
     posting::note_marks,
-    recovery, removal,
+    recovery, reign, removal,
     replica::{check_entry, head_of},
-    row::{Log, MemberRow, Row, ScopeHead},
+    row::{Log, MemberRow, Row, RowKey, ScopeHead},
     state::Scope,
     uptime::Promise,
 };
@@ -18,9 +18,9 @@ use crate::{
     ids::{Hash, ScopeId, ThreadId, UserId, WorkspaceId},
     limits,
     wire::{
-        Blob, Verified, envelope,
+        Blob, Stored, Verified, envelope,
         frames::{HistoryPage, ScopeState, Witness},
-        objects::{Event, Head, Op, Snapshot},
+        objects::{Acceptance, Event, Head, Op, Snapshot},
     },
 };
 
@@ -75,6 +75,14 @@ pub fn answer(
         bytes += 160;
         frames.last_mut().into_iter().for_each(|frame| frame.scopes.push(state.clone()));
     }
+    for items in given_away(state, records, owner, &known) {
+        bytes += items.iter().map(|item| item.len()).sum::<usize>();
+        frames.last_mut().into_iter().for_each(|frame| frame.items.extend(items.iter().cloned()));
+        if bytes >= limits::PAGE_BYTES {
+            frames.push(Witness { scopes: Vec::new(), items: Vec::new(), more: false });
+            bytes = 0;
+        }
+    }
     let last = frames.len() - 1;
     frames.iter_mut().take(last).for_each(|frame| frame.more = true);
     frames
@@ -96,13 +104,44 @@ fn beyond(records: &dyn Records, held: &ScopeState, known: Option<&ScopeState>) 
     records.events(held.scope, known.epoch)
 }
 
+/// What an owner signed up to a move, and the move, of scopes that it still takes for its own (spec 14.5).
+fn given_away(
+    state: &State,
+    records: &dyn Records,
+    owner: WorkspaceId,
+    known: &BTreeMap<ScopeId, &ScopeState>,
+) -> Vec<Vec<Blob>> {
+    let theirs = state.reigns.values().filter(|reign| reign.from == owner);
+    let forgotten = theirs.filter_map(|reign| Some((reign, known.get(&reign.scope)?)));
+    let items = forgotten.flat_map(|(reign, known)| {
+        let before = |bytes: &Blob| {
+            envelope::peek::<Event>(bytes)
+                .is_ok_and(|event| event.incarnation <= reign.incarnation && event.epoch < reign.epoch)
+        };
+        let mut events = records.events(reign.scope, known.epoch);
+        events.retain(before);
+        let pair = vec![reign.acceptance.clone(), reign.event.clone()];
+        events.into_iter().map(|event| vec![event]).chain([pair]).collect::<Vec<_>>()
+    });
+    items.collect()
+}
+
 /// One frame of a follower's answer (spec 12.4): membership first, then what content it has beyond ours.
 ///
 /// # Errors
 /// Never for what cannot be used: it is audited and passed over.
 pub fn taken(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &Witness) -> Result<Reply, Reject> {
+    let mut acceptance = None;
     for item in &frame.items {
-        if let Err(reject) = own_object(draft, peer, item) {
+        if envelope::peek::<Acceptance>(item).is_ok() {
+            acceptance = Some(item);
+            continue;
+        }
+        let taken = match acceptance.take() {
+            Some(acceptance) => reign::shown(draft, peer, item, acceptance),
+            None => own_object(draft, peer, item),
+        };
+        if let Err(reject) = taken {
             draft.audit("witness.refused", None, Some(peer), None, reject.to_string());
         }
     }
@@ -142,7 +181,11 @@ pub fn own_event(
         return Ok(());
     };
     if scope.head.owner != draft.me() {
-        return Err(Reject::not_found());
+        return Ok(());
+    }
+    if matches!(object.ops.as_slice(), [Op::Move { .. }]) {
+        reign::recalled(draft, event);
+        return Ok(());
     }
     let held = draft.ctx.records.event(id, object.incarnation, object.epoch);
     if held.as_ref() == Some(event.bytes()) {
@@ -187,16 +230,27 @@ fn entomb(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
 /// A scope of ours that we do not know at all, from our own snapshot.
 fn restore(draft: &mut Draft<'_>, peer: WorkspaceId, snapshot: Snapshot) {
     let id = snapshot.scope;
-    if snapshot.owner != draft.me() || draft.state.scope(id).is_some() {
+    // A scope that came here after the copy from which we were restored is still another owner's here (spec 14.5).
+    let later = |scope: &Scope| {
+        scope.head.owner != draft.me() && snapshot.incarnation > scope.head.incarnation
+    };
+    if snapshot.owner != draft.me() || draft.state.scope(id).is_some_and(|scope| !later(scope)) {
         return;
     }
+    let held = draft.state.scope(id).cloned();
     let (members, epoch) = (snapshot.members.clone(), snapshot.epoch);
-    draft.put(Row::Scope(ScopeHead::from_snapshot(snapshot, Vec::new())));
+    let tombstones = held.as_ref().map(|held| held.head.tombstones.clone()).unwrap_or_default();
+    draft.put(Row::Scope(ScopeHead::from_snapshot(snapshot, tombstones)));
+    for user in held.iter().flat_map(|held| held.members.keys()) {
+        draft.delete(RowKey::Member((id, *user)));
+    }
     for member in members {
         draft.put(Row::Member(MemberRow { scope: id, member }));
     }
     if let Some(thread) = id.thread() {
-        draft.put(Row::Log(Log::empty(thread, true)));
+        let held = draft.state.logs.get(&thread).map(|log| (**log).clone());
+        let log = held.unwrap_or_else(|| Log::empty(thread, true));
+        draft.put(Row::Log(Log { stale: false, bottom: true, pending: Vec::new(), ..log }));
     }
     draft.mark(Mark::Scope(id));
     noted(draft, Some(peer), id, epoch, "scope.restored");
@@ -241,17 +295,7 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> 
         return Ok(Reply::Already);
     }
     let covered = covered(draft, page);
-    let mut new = log.clone();
-    for stored in page.entries.iter().filter(|stored| stored.entry.seq > log.high) {
-        let entry = &stored.entry;
-        if entry.seq != new.high + 1 || entry.previous != new.hash || entry.seq > covered {
-            break;
-        }
-        check_entry(draft, draft.me(), stored)?;
-        (new.high, new.hash, new.time) = (entry.seq, entry.hash(), new.time.max(entry.time));
-        note_marks(&draft.state, &mut new);
-        draft.changes.push(Change::Content(stored.clone()));
-    }
+    let new = continued(draft, &log, &page.entries, covered)?;
     let (from, to) = (log.high + 1, new.high);
     if to < from || to >= high {
         recovery::promise(draft, Promise::Found(thread));
@@ -271,6 +315,30 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> 
         recovery::release(draft);
     }
     Ok(Reply::Done)
+}
+
+/// An own thread's chain with the entries that continue it, up to one that is vouched for.
+///
+/// # Errors
+/// An entry lacks its author's signature.
+pub(super) fn continued(
+    draft: &mut Draft<'_>,
+    log: &Log,
+    entries: &[Stored],
+    last: u64,
+) -> Result<Log, Reject> {
+    let mut new = log.clone();
+    for stored in entries.iter().filter(|stored| stored.entry.seq > log.high) {
+        let entry = &stored.entry;
+        if entry.seq != new.high + 1 || entry.previous != new.hash || entry.seq > last {
+            break;
+        }
+        check_entry(draft, draft.me(), stored)?;
+        (new.high, new.hash, new.time) = (entry.seq, entry.hash(), new.time.max(entry.time));
+        note_marks(&draft.state, &mut new);
+        draft.changes.push(Change::Content(stored.clone()));
+    }
+    Ok(new)
 }
 
 /// How far the page's entries are covered by heads that we signed ourselves, and that fit them.

@@ -415,7 +415,9 @@ impl Cluster {
             Reply::Posted(seq) => seq,
             other => panic!("{other:?}"),
         });
-        let later = answer.as_ref().err().is_some_and(|reject: &Reject| reject.code == RejectCode::Checking);
+        let later = answer.as_ref().err().is_some_and(|reject: &Reject| {
+            matches!(reject.code, RejectCode::Checking | RejectCode::Stale)
+        });
         if later {
             return false;
         }

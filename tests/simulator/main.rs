@@ -6,6 +6,7 @@ mod cluster;
 mod ending;
 mod forgetting;
 mod leaving;
+mod moving;
 mod preview;
 mod story;
 mod world;
