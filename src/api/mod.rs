@@ -7,6 +7,7 @@ mod audit;
 mod events;
 mod invitations;
 mod messages;
+mod moves;
 mod peers;
 mod previews;
 mod problem;
@@ -117,6 +118,11 @@ endpoints! {
     PATCH "/groups/{id}/members/{user}" scopes::grade,
     POST "/groups/{id}/leave" scopes::leave,
     GET "/groups/{id}/tightening" previews::tightening,
+    GET "/groups/{id}/move" moves::preview,
+    POST "/groups/{id}/move" moves::offer,
+    GET "/moves" moves::list,
+    POST "/moves/{id}/accept" moves::accept,
+    DELETE "/moves/{id}" moves::end,
     GET "/removals" scopes::removals,
 
     GET "/threads" threads::inbox,

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 /// The lists that answers hold, with the fields of a line.
-const LISTS: [(&str, &[&str]); 10] = [
+const LISTS: [(&str, &[&str]); 11] = [
     ("users", &["id", "address", "name", "role"]),
     ("peers", &["workspace.id", "workspace.name", "status", "connected_since", "last_error.what"]),
     ("groups", &["id", "settings.name", "owner.name", "members", "chat"]),
@@ -14,6 +14,7 @@ const LISTS: [(&str, &[&str]); 10] = [
     ("invitations", &["id", "name", "from.name", "inviter"]),
     ("pending", &["id", "thread", "owner", "text", "refused"]),
     ("paths", &["scope", "name", "direct", "by.name", "grade"]),
+    ("moves", &["id", "group", "name", "from.name", "to.name", "status", "by.address"]),
     ("removals", &["scope", "epoch", "homes"]),
     ("lines", &["number", "line.time", "line.act", "line.actor", "line.peer", "line.scope", "line.detail"]),
 ];

@@ -197,7 +197,6 @@ pub fn offered(draft: &mut Draft<'_>, peer: WorkspaceId, id: MoveId, group: Grou
     let theirs = draft.state.scope(group).is_some_and(|scope| scope.head.owner == peer && !scope.head.ended);
     let open = draft.state.transfers.values().filter(|row| row.is_open() && row.from == peer).count();
     if !theirs || open >= limits::OPEN_MOVES || draft.state.transfers.contains_key(&id) {
-        removal::state(draft, peer, Word::EndMove { offer: id });
         return;
     }
     let row = fresh(draft, id, group, (peer, draft.me()), by);
@@ -246,7 +245,7 @@ pub fn wanted(draft: &mut Draft<'_>, peer: WorkspaceId, id: MoveId) {
             draft.put(Row::Transfer(Transfer { stand: Stand::Wanted, ..row }));
         }
         Some(row) => over(draft, row),
-        None => removal::state(draft, peer, Word::EndMove { offer: id }),
+        None => {}
     }
 }
 
@@ -491,6 +490,11 @@ pub fn relink(draft: &mut Draft<'_>, id: ScopeId, other: WorkspaceId) {
         }
         if of_group == of_thread {
             draft.delete(RowKey::GroupLink((group, thread)));
+            continue;
+        }
+        let goes_along = ScopeId::from(group) == id
+            && draft.state.scope(thread).is_some_and(|scope| first_group(&scope.head) == Some(group));
+        if goes_along {
             continue;
         }
         let followed = fanout::followers(&draft.state, group.into()).contains(&other);

@@ -273,9 +273,20 @@ pub(super) fn head_of(draft: &Draft<'_>, owner: WorkspaceId, bytes: &Blob) -> Re
     Ok(head.into_object())
 }
 
+/// A head by the owner, or by one before it for entries of its own time (spec 14.6).
+fn head_of_its_time(draft: &Draft<'_>, owner: WorkspaceId, bytes: &Blob) -> Result<Head, Reject> {
+    let refused = match head_of(draft, owner, bytes) {
+        Ok(head) => return Ok(head),
+        Err(refused) => refused,
+    };
+    let claimed: Head = envelope::peek(bytes).map_err(|_| refused.clone())?;
+    let mut before = reign::vouching(&draft.state, claimed.thread, claimed.seq);
+    before.find_map(|owner| head_of(draft, owner, bytes).ok()).ok_or(refused)
+}
+
 /// A head with its marks: covers at once if its epoch is applied, else waits for it (spec 5.5).
 fn take_head(draft: &mut Draft<'_>, peer: WorkspaceId, covering: &Covering) -> Result<(), Reject> {
-    let head = head_of(draft, peer, &covering.head)?;
+    let head = head_of_its_time(draft, peer, &covering.head)?;
     let Some(mut log) = followed_log(draft, peer, head.thread) else {
         return Ok(());
     };

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Change, Draft, Mark, Records, Reject, Reply, State, evidence, membership,
+    Change, Draft, Mark, Records, Reject, Reply, State, evidence, membership, moving,
     posting::note_marks,
     recovery, reign, removal,
     replica::{check_entry, head_of},
@@ -18,8 +18,8 @@ use crate::{
     ids::{Hash, ScopeId, ThreadId, UserId, WorkspaceId},
     limits,
     wire::{
-        Blob, Stored, Verified, envelope,
-        frames::{HistoryPage, ScopeState, Witness},
+        Blob, Stored, Verified, cbor, envelope,
+        frames::{HistoryPage, Item, ScopeState, Witness},
         objects::{Acceptance, Event, Head, Op, Snapshot},
     },
 };
@@ -62,8 +62,8 @@ pub fn answer(
     let known: BTreeMap<ScopeId, &ScopeState> = theirs.iter().map(|known| (known.scope, known)).collect();
     let mut frames = vec![Witness { scopes: Vec::new(), items: Vec::new(), more: false }];
     let mut bytes = 0;
-    for state in held(state, owner) {
-        let items = beyond(records, &state, known.get(&state.scope).copied());
+    for held in held(state, owner) {
+        let items = beyond(state, records, &held, known.get(&held.scope).copied());
         for item in items {
             if bytes >= limits::PAGE_BYTES {
                 frames.push(Witness { scopes: Vec::new(), items: Vec::new(), more: false });
@@ -73,7 +73,7 @@ pub fn answer(
             frames.last_mut().into_iter().for_each(|frame| frame.items.push(item.clone()));
         }
         bytes += 160;
-        frames.last_mut().into_iter().for_each(|frame| frame.scopes.push(state.clone()));
+        frames.last_mut().into_iter().for_each(|frame| frame.scopes.push(held.clone()));
     }
     for items in given_away(state, records, owner, &known) {
         bytes += items.iter().map(|item| item.len()).sum::<usize>();
@@ -89,10 +89,15 @@ pub fn answer(
 }
 
 /// The owner's objects for one scope that it lacks, oldest first. Of a scope that it does not know, the base too.
-fn beyond(records: &dyn Records, held: &ScopeState, known: Option<&ScopeState>) -> Vec<Blob> {
+fn beyond(state: &State, records: &dyn Records, held: &ScopeState, known: Option<&ScopeState>) -> Vec<Blob> {
     let Some(known) = known else {
         let base = records.base(held.scope);
-        return base.into_iter().chain(records.events(held.scope, 0)).collect();
+        let mut events = records.events(held.scope, 0);
+        if let Some(reign) = reign::last(state, held.scope) {
+            let own = |event: Event| event.incarnation > reign.incarnation;
+            events.retain(|bytes| envelope::peek::<Event>(bytes).is_ok_and(own));
+        }
+        return base.into_iter().chain(events).collect();
     };
     if known.incarnation != held.incarnation {
         // Where the branches part is not known here: what the owner has, it recognises.
@@ -104,7 +109,8 @@ fn beyond(records: &dyn Records, held: &ScopeState, known: Option<&ScopeState>) 
     records.events(held.scope, known.epoch)
 }
 
-/// What an owner signed up to a move, and the move, of scopes that it still takes for its own (spec 14.5).
+/// Moves that an owner has forgotten: of scopes that it still takes for its own, with what it signed before; and of those
+/// that came to it (spec 14.5).
 fn given_away(
     state: &State,
     records: &dyn Records,
@@ -113,6 +119,11 @@ fn given_away(
 ) -> Vec<Vec<Blob>> {
     let theirs = state.reigns.values().filter(|reign| reign.from == owner);
     let forgotten = theirs.filter_map(|reign| Some((reign, known.get(&reign.scope)?)));
+    let came = state.reigns.values().filter(|reign| {
+        let now = state.scope(reign.scope).is_some_and(|scope| scope.head.owner == owner);
+        now && !known.contains_key(&reign.scope)
+    });
+    let came = came.map(|reign| vec![reign.acceptance.clone(), reign.event.clone()]);
     let items = forgotten.flat_map(|(reign, known)| {
         let before = |bytes: &Blob| {
             envelope::peek::<Event>(bytes)
@@ -123,7 +134,7 @@ fn given_away(
         let pair = vec![reign.acceptance.clone(), reign.event.clone()];
         events.into_iter().map(|event| vec![event]).chain([pair]).collect::<Vec<_>>()
     });
-    items.collect()
+    items.chain(came).collect()
 }
 
 /// One frame of a follower's answer (spec 12.4): membership first, then what content it has beyond ours.
@@ -138,7 +149,7 @@ pub fn taken(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &Witness) -> Resul
             continue;
         }
         let taken = match acceptance.take() {
-            Some(acceptance) => reign::shown(draft, peer, item, acceptance),
+            Some(acceptance) => moved(draft, peer, item, acceptance),
             None => own_object(draft, peer, item),
         };
         if let Err(reject) = taken {
@@ -149,6 +160,19 @@ pub fn taken(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &Witness) -> Resul
         note_content(draft, peer, held);
     }
     Ok(Reply::Done)
+}
+
+/// A move that was forgotten. One that came here and was not begun yet waits until the check is over.
+fn moved(draft: &mut Draft<'_>, peer: WorkspaceId, event: &Blob, acceptance: &Blob) -> Result<(), Reject> {
+    let scope = envelope::peek::<Event>(event).ok().and_then(|event| event.scope);
+    let begun = scope.is_some_and(|id| draft.state.owns(id));
+    if moving::comes_here(&draft.state, event) && !begun {
+        let (event, acceptance) = (event.clone(), acceptance.clone());
+        let item = cbor::encode(&Item::Moved { event, acceptance });
+        recovery::defer(draft, peer, &item.into());
+        return Ok(());
+    }
+    reign::shown(draft, peer, event, acceptance)
 }
 
 fn own_object(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {

@@ -108,6 +108,11 @@ pub(crate) const TABLE: &[Row] = &[
     row("DELETE /groups/{id}/members/{user}", "/groups/{group}/members/{alice}", "", [403, 403], "", Missing),
     row("PATCH /groups/{id}/members/{user}", "/groups/{group}/members/{me}", ADMIN, [403, 403], "", Missing),
     spare(row("POST /groups/{id}/leave", "/groups/{left}/leave", "", [204, 204], "", Missing)),
+    row("GET /groups/{id}/move", "/groups/{group}/move?to=globex.example", "", [403, 403], "", Missing),
+    row("POST /groups/{id}/move", "/groups/{group}/move", MOVE, [403, 403], "", Missing),
+    row("GET /moves", "/moves", "", [200, 200], "moves", Without),
+    admins("POST /moves/{id}/accept", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae/accept", ""),
+    admins("DELETE /moves/{id}", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae", ""),
     row("GET /removals", "/removals", "", [200, 200], "{removals}", Without),
     // Threads as places.
     row("GET /threads", "/threads", "", [200, 200], "{chat}", Without),
@@ -239,4 +244,5 @@ const INVITE: &str = r#"{"address":"carl@globex.example"}"#;
 const INVITE_ME: &str = r#"{"address":"{address}"}"#;
 const ADMIN: &str = r#"{"grade":"admin"}"#;
 const GROUP: &str = r#"{"group":"{group}"}"#;
+const MOVE: &str = r#"{"to":"globex.example"}"#;
 const EMOJI: &str = r#"{"emoji":"+1"}"#;
