@@ -123,6 +123,8 @@ endpoints! {
     GET "/moves" moves::list,
     POST "/moves/{id}/accept" moves::accept,
     DELETE "/moves/{id}" moves::end,
+    GET "/groups/{id}/handover" moves::request,
+    POST "/handovers" moves::hand_over,
     GET "/removals" scopes::removals,
 
     GET "/threads" threads::inbox,

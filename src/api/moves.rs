@@ -1,6 +1,7 @@
 //! Moving a group to another workspace (P5.4): a preview, the offer, both sides' answers.
 
 use axum::{Json, extract::Path, http::StatusCode};
+use data_encoding::BASE64;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -10,8 +11,9 @@ use super::{
 };
 use crate::{
     ids::{GroupId, MoveId, ScopeId, WorkspaceId},
-    protocol::{Command, Reject, Reply, State, policy},
+    protocol::{Command, Reject, Reply, State, handover, policy},
     view::moves,
+    wire::Blob,
 };
 
 #[derive(Deserialize)]
@@ -33,7 +35,9 @@ impl To {
         match (peers.next(), peers.next()) {
             (Some(id), None) => Ok(id),
             (None, _) => Err(Problem::invalid("to: the id of a workspace, or the domain of a peer")),
-            (Some(_), Some(_)) => Err(Problem::invalid("to: two peers claim this domain: name one by its id")),
+            (Some(_), Some(_)) => {
+                Err(Problem::invalid("to: two peers claim this domain: name one by its id"))
+            }
         }
     }
 }
@@ -87,4 +91,40 @@ pub(super) async fn end(viewer: Viewer, Path(offer): Path<String>) -> Result<Sta
     let offer: MoveId = id(&offer)?;
     viewer.ask(Command::EndMove(viewer.user, offer)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the root key of a group's dead owner has to sign, as things stand here (spec 14.7).
+pub(super) async fn request(viewer: Viewer, Path(group): Path<String>) -> Result<Json<Value>, Problem> {
+    viewer.administers()?;
+    let group: GroupId = id(&group)?;
+    let state = &viewer.snapshot().state;
+    let scope = state.scope(group).filter(|_| !state.owns(group)).ok_or_else(Problem::not_found)?;
+    let bases = handover::scopes(state, group).into_iter().filter_map(|scope| {
+        let (incarnation, epoch, hash) = handover::base(state, scope)?;
+        Some(json!({ "scope": scope, "incarnation": incarnation, "epoch": epoch, "hash": hash }))
+    });
+    let bases: Vec<Value> = bases.collect();
+    if bases.is_empty() {
+        return Err(Problem::not_found());
+    }
+    let (from, to, name) = (scope.head.owner, viewer.handle.me(), &scope.head.settings.name);
+    let request = json!({ "group": group, "name": name, "from": from, "to": to, "scopes": bases });
+    std::future::ready(Ok(Json(json!({ "handover": request })))).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Handovers {
+    /// As signed, in base64.
+    handovers: Vec<String>,
+}
+
+/// The signed handovers: takes effect once the followers said what they hold.
+pub(super) async fn hand_over(viewer: Viewer, Body(given): Body<Handovers>) -> Result<StatusCode, Problem> {
+    viewer.administers()?;
+    let decoded = given.handovers.iter().map(|text| BASE64.decode(text.as_bytes()).map(Blob::from));
+    let handovers = decoded.collect::<Result<Vec<Blob>, _>>();
+    let handovers = handovers.map_err(|error| Problem::invalid(format!("handovers: base64: {error}")))?;
+    viewer.ask(Command::TakeHandover(viewer.user, handovers)).await?;
+    Ok(StatusCode::ACCEPTED)
 }

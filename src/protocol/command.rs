@@ -146,6 +146,8 @@ pub enum Command {
     OfferMove(UserId, crate::ids::GroupId, WorkspaceId),
     /// Our admin wants what was offered.
     WantMove(UserId, crate::ids::MoveId),
+    /// Our admin takes over what the root key of a dead owner gave to this workspace: the signed handovers.
+    TakeHandover(UserId, Vec<Blob>),
     /// An offer is taken back here, or declined.
     EndMove(UserId, crate::ids::MoveId),
     /// A user leaves a scope, wherever it is owned.

@@ -5,7 +5,8 @@
 use super::{
     Change, Command, Ctx, Decision, Draft, Mark, Reject, State, acts,
     command::Reply,
-    ending, feed, heads, identity, invite, journal, lease, leaving, moving, once, peering, people, posting,
+    ending, feed, handover, heads, identity, invite, journal, lease, leaving, moving, once, peering, people,
+    posting,
     posting::Writing,
     recovery, removal, replica,
     row::{Node, ReadMark, Row, RowKey},
@@ -68,6 +69,7 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::Tighten(actor, scope, settings) => acts::set_settings(draft, actor, scope, settings, true),
         Command::OfferMove(actor, group, to) => moving::offer(draft, actor, group, to),
         Command::WantMove(admin, id) => moving::want(draft, admin, id),
+        Command::TakeHandover(admin, handovers) => handover::take(draft, admin, &handovers),
         Command::EndMove(actor, id) => moving::end(draft, actor, id),
         Command::Leave(user, scope) => removal::leave(draft, user, scope),
         Command::AnswerInvite(user, id, accept) => invite::answer(draft, user, id, accept),

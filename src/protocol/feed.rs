@@ -9,7 +9,8 @@ use super::{
     Change, Draft, Mark, Reject, Reply,
     command::RejectCode,
     draft::{linked, running_hash},
-    ending, evidence, fanout, follow, grouplink, identity, invite, moving, recovery, reign, removal,
+    ending, evidence, fanout, follow, grouplink, handover, identity, invite, moving, recovery, reign,
+    removal,
     row::{Peer, PeerStatus, Row},
     state::Scope,
 };
@@ -108,7 +109,9 @@ fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<()
             moving::inherits(draft, peer, scope, ttl, &gone);
             Ok(())
         }
-        Ok(Item::HandedOver { .. }) => Err(Reject::new(RejectCode::UpdateNeeded, "handovers are not taken yet")),
+        Ok(Item::HandedOver { handover, high, hash }) => {
+            handover::shown(draft, peer, &handover, (high, hash))
+        }
         Ok(Item::Alarm { first, second }) => evidence::alarmed(draft, peer, &first, &second),
     }
 }
@@ -186,7 +189,14 @@ fn unacked(draft: &Draft<'_>, row: &Peer) -> Vec<Item> {
     let numbers = row.acked + 1..=row.queued;
     let items = numbers.filter_map(|number| draft.ctx.records.feed(row.id, number));
     let items = items.filter_map(|bytes| cbor::decode::<Item>(&bytes).ok());
-    items.filter(|item| !matches!(item, Item::Event { .. } | Item::Snapshot { .. })).collect()
+    let again = |item: &Item| match item {
+        Item::Snapshot { .. } => false,
+        // Of others only what a handover made us tell (spec 14.7): no comparison brings that.
+        Item::Event { event } => envelope::peek::<Event>(event)
+            .is_ok_and(|event| event.scope.is_some_and(|id| !draft.state.owns(id))),
+        _ => true,
+    };
+    items.filter(again).collect()
 }
 
 /// Brings one scope of the peer up to date: the events it lacks, up to its own removal.
@@ -258,8 +268,10 @@ fn given_away(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
         }
     }
     if held.follows {
-        let (event, acceptance) = (reign.event.clone(), reign.acceptance.clone());
-        draft.feed(peer, &Item::Moved { event, acceptance });
+        reign::items(&draft.state, held.scope)
+            .collect::<Vec<_>>()
+            .iter()
+            .for_each(|item| draft.feed(peer, item));
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Change, Draft, Mark, Reject, State,
     command::RejectCode,
-    evidence, fanout, leaving, membership, posting, reign, replica,
+    evidence, fanout, handover, leaving, membership, posting, reign, replica,
     row::{Log, MemberRow, Row, RowKey, ScopeHead},
     sabotage::{Switch, broken},
     state::Scope,
@@ -27,6 +27,9 @@ use crate::{
 /// # Errors
 /// The signature does not hold, or the chain is contradicted.
 pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    if handover::heard(draft, peer, bytes)? {
+        return Ok(());
+    }
     let event: Verified<Event> = draft.open(bytes, None, peer)?;
     let Some(id) = event.object().scope else {
         return Ok(());

@@ -17,6 +17,7 @@ pub mod feed;
 pub mod follow;
 pub mod gate;
 pub mod grouplink;
+pub mod handover;
 pub mod heads;
 pub mod identity;
 pub mod invite;

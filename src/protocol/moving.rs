@@ -128,7 +128,10 @@ pub fn may_offer(state: &State, actor: UserId, group: GroupId, to: WorkspaceId) 
         return invalid("the group shares threads with groups of a third workspace: take it off them first");
     }
     if scopes(state, group).len() > limits::MOVED_SCOPES {
-        return Err(Reject::new(RejectCode::Quota, "the group has too many threads to move: end old ones first"));
+        return Err(Reject::new(
+            RejectCode::Quota,
+            "the group has too many threads to move: end old ones first",
+        ));
     }
     Ok(scope)
 }
@@ -137,19 +140,17 @@ pub fn may_offer(state: &State, actor: UserId, group: GroupId, to: WorkspaceId) 
 ///
 /// # Errors
 /// The actor may not, or the other side cannot take it.
-pub fn offer(
-    draft: &mut Draft<'_>,
-    actor: UserId,
-    group: GroupId,
-    to: WorkspaceId,
-) -> Result<Reply, Reject> {
+pub fn offer(draft: &mut Draft<'_>, actor: UserId, group: GroupId, to: WorkspaceId) -> Result<Reply, Reject> {
     may_offer(&draft.state, actor, group, to)?;
     let open = || draft.state.transfers.values().filter(|row| row.is_open());
     if let Some(same) = open().find(|row| row.group == group) {
         if same.to == to {
             return Ok(Reply::Offered(same.id));
         }
-        return Err(Reject::new(RejectCode::Conflict, "the group is offered to another workspace: withdraw that"));
+        return Err(Reject::new(
+            RejectCode::Conflict,
+            "the group is offered to another workspace: withdraw that",
+        ));
     }
     if open().count() >= limits::OPEN_MOVES {
         return Err(Reject::new(RejectCode::Quota, "too many moves are open: withdraw some first"));
@@ -234,7 +235,7 @@ pub fn want(draft: &mut Draft<'_>, admin: UserId, id: MoveId) -> Result<Reply, R
     Ok(Reply::Done)
 }
 
-fn is_admin(state: &State, user: UserId) -> bool {
+pub(super) fn is_admin(state: &State, user: UserId) -> bool {
     state.users.get(&user).is_some_and(|row| row.role == Role::Admin)
 }
 
@@ -329,7 +330,8 @@ pub fn accepted(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
     let acceptance: Verified<Acceptance> = draft.open(bytes, Some(draft.me()), peer)?;
     let object = acceptance.object();
     let row = open_row(draft, object.offer).ok().filter(|row| row.to == peer && row.from == draft.me());
-    let Some(mut row) = row.filter(|row| row.stand == Stand::Wanted && row.scopes.len() < limits::MOVED_SCOPES)
+    let Some(mut row) =
+        row.filter(|row| row.stand == Stand::Wanted && row.scopes.len() < limits::MOVED_SCOPES)
     else {
         return Ok(());
     };
@@ -425,6 +427,7 @@ fn give(draft: &mut Draft<'_>, row: &Transfer, id: ScopeId, acceptance: &Blob) -
         content: hash,
         event: event.bytes().clone(),
         acceptance: acceptance.clone(),
+        root: false,
     })
 }
 
@@ -512,7 +515,8 @@ pub fn taken(draft: &mut Draft<'_>, id: ScopeId, from: WorkspaceId) -> (Option<U
     let row = mine.into_iter().find(|row| row.scopes.iter().any(|(of, _)| *of == id)).cloned();
     let ttl = draft.state.scope(id).map_or(limits::LEASE_STANDARD_MILLIS, |scope| scope.head.ttl);
     let Some(row) = row else { return (None, ttl) };
-    let believed = row.believed.iter().find(|(of, _)| *of == id).map_or(ttl, |(_, believed)| ttl.max(*believed));
+    let believed =
+        row.believed.iter().find(|(of, _)| *of == id).map_or(ttl, |(_, believed)| ttl.max(*believed));
     if row.scopes.iter().all(|(of, _)| draft.state.owns(*of)) {
         draft.put(Row::Transfer(Transfer { stand: Stand::Moved, ..(*row).clone() }));
     }
@@ -598,9 +602,7 @@ pub fn confirmed(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: &Receipt, by
 #[must_use]
 pub fn comes_here(state: &State, event: &Blob) -> bool {
     let event = envelope::peek::<Event>(event);
-    event.is_ok_and(|event| {
-        matches!(event.ops.as_slice(), [Op::Move { to, .. }] if Some(*to) == state.me())
-    })
+    event.is_ok_and(|event| matches!(event.ops.as_slice(), [Op::Move { to, .. }] if Some(*to) == state.me()))
 }
 
 /// Homes with people in the group that have no active peering with this workspace: they would be cut off by a move to

@@ -6,7 +6,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    fanout, feed, lease, membership, moving, posting, reign,
+    fanout, feed, handover, lease, membership, moving, posting, reign,
     row::{Deferred, PeerStatus, Row, RowKey},
     uptime::Promise,
 };
@@ -57,7 +57,7 @@ fn fetching(state: &State, id: ScopeId) -> bool {
 }
 
 /// Whether a scope has waited long enough, since the start or since it came from another owner.
-fn is_overdue(state: &State, id: ScopeId) -> bool {
+pub(super) fn is_overdue(state: &State, id: ScopeId) -> bool {
     let taken = state.uptime.taken.get(&id);
     is_late(state) && taken.is_none_or(|taken| state.uptime.now >= taken.plus(limits::RECOVERY_MILLIS))
 }
@@ -214,6 +214,7 @@ pub fn tick(draft: &mut Draft<'_>) {
         release(draft);
     }
     moving::tick(draft);
+    handover::tick(draft);
     lease::tick(draft);
 }
 

@@ -16,7 +16,7 @@ use super::{
     uptime::Promise,
 };
 use crate::{
-    ids::{Hash, ScopeId, ThreadId, WorkspaceId},
+    ids::{Hash, ScopeId, ThreadId, UserId, WorkspaceId},
     wire::{
         AuditLine, Blob, Object, Proof, Stored, Verified, envelope,
         frames::{HistoryPage, Item},
@@ -45,10 +45,12 @@ pub struct Reign {
     pub high: u64,
     /// Its hash.
     pub content: Hash,
-    /// The event, by the old owner.
+    /// The event, by the old owner; or the handover, by its root key.
     pub event: Blob,
     /// The acceptance, by the new one.
     pub acceptance: Blob,
+    /// Whether the root key of a dead owner gave it away (spec 14.7): then there is no acceptance.
+    pub root: bool,
 }
 
 /// The moves of a scope, the first one first.
@@ -97,7 +99,22 @@ pub fn is_in_motion(state: &State, thread: ThreadId, peer: WorkspaceId) -> bool 
 
 /// What a newcomer needs to believe the present owner, before the snapshot.
 pub fn items(state: &State, id: ScopeId) -> impl Iterator<Item = Item> {
-    of(state, id).map(|reign| Item::Moved { event: reign.event.clone(), acceptance: reign.acceptance.clone() })
+    of(state, id).map(|reign| {
+        let (event, acceptance) = (reign.event.clone(), reign.acceptance.clone());
+        match reign.root {
+            true => Item::HandedOver { handover: event, high: reign.high, hash: reign.content },
+            false => Item::Moved { event, acceptance },
+        }
+    })
+}
+
+/// What proves a move, as it stands in an answer to a restored owner: the acceptance before the event.
+#[must_use]
+pub fn objects(reign: &Reign) -> Vec<Blob> {
+    if reign.root {
+        return vec![reign.event.clone()];
+    }
+    vec![reign.acceptance.clone(), reign.event.clone()]
 }
 
 /// A move is shown: by the old owner, by the new one, or by whoever knows better than a restored node (spec 14.4).
@@ -138,11 +155,7 @@ fn keep(draft: &mut Draft<'_>, reign: Reign) -> Result<(), Reject> {
 }
 
 /// Both signatures, by keys that their workspaces had and did not revoke.
-fn verify(
-    draft: &Draft<'_>,
-    event: &Blob,
-    acceptance: &Blob,
-) -> Result<(Verified<Event>, Reign), Reject> {
+fn verify(draft: &Draft<'_>, event: &Blob, acceptance: &Blob) -> Result<(Verified<Event>, Reign), Reject> {
     let claimed: Acceptance =
         envelope::peek(acceptance).map_err(|error| Reject::new(RejectCode::Malformed, error.to_string()))?;
     let from = claimed.from;
@@ -156,7 +169,10 @@ fn verify(
     let Acceptance { scope: of, incarnation, epoch, begins: named, .. } = *accepted.object();
     let fits = accepted.hash() == *consent && *to != from;
     if !fits || (of, incarnation, named) != (scope, object.incarnation, begins) || epoch >= object.epoch {
-        return Err(Reject::new(RejectCode::Contradiction, "a move and its acceptance do not belong together"));
+        return Err(Reject::new(
+            RejectCode::Contradiction,
+            "a move and its acceptance do not belong together",
+        ));
     }
     let reign = Reign {
         scope,
@@ -170,6 +186,7 @@ fn verify(
         content: *hash,
         event: event.clone(),
         acceptance: acceptance.clone(),
+        root: false,
     };
     Ok((opened, reign))
 }
@@ -199,27 +216,22 @@ fn take_over(
     let (id, from) = (reign.scope, reign.from);
     if !membership::follows(&scope.head, event.object()) {
         if peer != from {
-            draft.audit("move.ahead", None, Some(peer), Some(id), "its last event comes from its owner".into());
+            draft.audit(
+                "move.ahead",
+                None,
+                Some(peer),
+                Some(id),
+                "its last event comes from its owner".into(),
+            );
             return Ok(());
         }
         return Err(Reject::new(RejectCode::FeedGap, "events before the move are missing: compare"));
     }
     apply(draft, event, id, false);
     draft.put(Row::Reign(reign.clone()));
-    recovery::promise(draft, Promise::Taken(id, draft.ctx.boot));
-    if let Some(log) = held_log(draft, id) {
-        draft.put(Row::Log(Log { stale: false, bottom: true, pending: Vec::new(), ..log }));
-    }
     let (by, believed) = moving::taken(draft, id, from);
     let actor = by.unwrap_or(scope.head.starter);
-    let begin = Op::Incarnate { high: reign.high, hash: reign.content };
-    membership::link(draft, id, actor, vec![begin])?;
-    moving::relink(draft, id, from);
-    lease::believe(draft, id, believed);
-    for follower in fanout::followers(&draft.state, id) {
-        fanout::introduce(draft, follower, id);
-    }
-    reroute(draft, id, from, draft.me());
+    begin(draft, &reign, actor, believed, Vec::new())?;
     note(draft, "scope.taken-over", &reign, Some(actor));
     if id.thread().is_none_or(|thread| lacking(&draft.state, thread).is_none()) {
         settled(draft, &reign);
@@ -227,15 +239,50 @@ fn take_over(
     Ok(())
 }
 
+/// A new incarnation begins here, with what else its first event says; the followers get the scope as it stands.
+///
+/// # Errors
+/// The scope is over.
+pub(super) fn begin(
+    draft: &mut Draft<'_>,
+    reign: &Reign,
+    actor: UserId,
+    believed: u64,
+    out: Vec<Op>,
+) -> Result<(), Reject> {
+    let (id, from) = (reign.scope, reign.from);
+    recovery::promise(draft, Promise::Taken(id, draft.ctx.boot));
+    if let Some(log) = held_log(draft, id) {
+        draft.put(Row::Log(Log { stale: false, bottom: true, pending: Vec::new(), ..log }));
+    }
+    let first = Op::Incarnate { high: reign.high, hash: reign.content };
+    membership::link(draft, id, actor, std::iter::once(first).chain(out).collect())?;
+    moving::relink(draft, id, from);
+    lease::believe(draft, id, believed);
+    for follower in fanout::followers(&draft.state, id) {
+        fanout::introduce(draft, follower, id);
+    }
+    reroute(draft, id, from, draft.me());
+    Ok(())
+}
+
+/// Whether an owner signed an event, by a key that it had and did not revoke.
+#[must_use]
+pub fn signed_by(draft: &Draft<'_>, event: &Blob, owner: WorkspaceId) -> bool {
+    open::<Event>(draft, event, None, owner).is_ok()
+}
+
 /// Everything from before the move is here: its heads are ours, and an old owner without a reader may let go.
-fn settled(draft: &mut Draft<'_>, reign: &Reign) {
+pub(super) fn settled(draft: &mut Draft<'_>, reign: &Reign) {
     let id = reign.scope;
     if let Some(thread) = id.thread() {
         heads::sign(draft, thread);
         draft.mark(Mark::Covered(thread));
         recovery::own_posts(draft);
     }
-    if !fanout::followers(&draft.state, id).contains(&reign.from) && fanout::is_linked(&draft.state, reign.from) {
+    if !fanout::followers(&draft.state, id).contains(&reign.from)
+        && fanout::is_linked(&draft.state, reign.from)
+    {
         removal::state(draft, reign.from, Word::NotHere { scope: id });
     }
 }
@@ -317,7 +364,7 @@ fn held_log(draft: &Draft<'_>, id: ScopeId) -> Option<Log> {
     id.thread().and_then(|thread| draft.state.logs.get(&thread)).map(|log| (**log).clone())
 }
 
-fn note(draft: &mut Draft<'_>, act: &str, reign: &Reign, by: Option<crate::ids::UserId>) {
+fn note(draft: &mut Draft<'_>, act: &str, reign: &Reign, by: Option<UserId>) {
     let event = Proof { kind: Event::TYPE, signer: reign.from, audience: None, bytes: reign.event.clone() };
     let line = AuditLine { actor: by, ..AuditLine::of(act) }.with(reign.to).at(reign.scope);
     draft.note(line.saying(format!("from {}", reign.from)).proven(event));
@@ -363,6 +410,7 @@ pub fn recalled(draft: &mut Draft<'_>, event: &Verified<Event>) {
         content: *hash,
         event: event.bytes().clone(),
         acceptance: Blob::from(Vec::new()),
+        root: false,
     };
     go_along(draft, event, reign, &scope);
 }

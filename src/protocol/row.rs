@@ -522,6 +522,7 @@ rows! {
     15 Deferred(Deferred, u64, |r| r.number),
     16 Contradiction(Contradiction, Hash, |r| r.id),
     17 Reign(super::reign::Reign, (ScopeId, u64), |r| (r.scope, r.epoch)),
+    19 Succession(super::handover::Succession, MoveId, |r| r.id),
     18 Transfer(super::moving::Transfer, MoveId, |r| r.id),
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use super::change::Change;
+use super::handover::Succession;
 use super::moving::Transfer;
 use super::reign::Reign;
 use super::row::{
@@ -70,6 +71,8 @@ pub struct State {
     pub reigns: OrdMap<(ScopeId, u64), Arc<Reign>>,
     /// Offers to move a group, from here and to here.
     pub transfers: OrdMap<MoveId, Arc<Transfer>>,
+    /// Handovers of dead owners to this workspace, while the followers are asked.
+    pub successions: OrdMap<MoveId, Arc<Succession>>,
     /// Read marks.
     pub reads: OrdMap<(UserId, ThreadId), u64>,
 
@@ -205,6 +208,7 @@ impl State {
             Row::Deferred(row) => drop(self.deferred.insert(row.number, row.into())),
             Row::Contradiction(row) => drop(self.evidence.insert(row.id, row.into())),
             Row::Reign(row) => drop(self.reigns.insert((row.scope, row.epoch), row.into())),
+            Row::Succession(row) => drop(self.successions.insert(row.id, row.into())),
             Row::Transfer(row) => drop(self.transfers.insert(row.id, row.into())),
             Row::ReadMark(ReadMark { user, thread, seq }) => {
                 self.reads.insert((user, thread), seq);
@@ -233,6 +237,7 @@ impl State {
             RowKey::Deferred(number) => drop(self.deferred.remove(number)),
             RowKey::Contradiction(id) => drop(self.evidence.remove(id)),
             RowKey::Reign(key) => drop(self.reigns.remove(key)),
+            RowKey::Succession(id) => drop(self.successions.remove(id)),
             RowKey::Transfer(id) => drop(self.transfers.remove(id)),
             RowKey::ReadMark(key) => drop(self.reads.remove(key)),
         }

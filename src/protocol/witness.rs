@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Change, Draft, Mark, Records, Reject, Reply, State, evidence, membership, moving,
+    Change, Draft, Mark, Records, Reject, Reply, State, evidence, handover, membership, moving,
     posting::note_marks,
     recovery, reign, removal,
     replica::{check_entry, head_of},
@@ -20,7 +20,7 @@ use crate::{
     wire::{
         Blob, Stored, Verified, cbor, envelope,
         frames::{HistoryPage, Item, ScopeState, Witness},
-        objects::{Acceptance, Event, Head, Op, Snapshot},
+        objects::{Acceptance, Event, Handover, Head, Op, Snapshot},
     },
 };
 
@@ -123,7 +123,7 @@ fn given_away(
         let now = state.scope(reign.scope).is_some_and(|scope| scope.head.owner == owner);
         now && !known.contains_key(&reign.scope)
     });
-    let came = came.map(|reign| vec![reign.acceptance.clone(), reign.event.clone()]);
+    let came = came.map(|reign| reign::objects(reign));
     let items = forgotten.flat_map(|(reign, known)| {
         let before = |bytes: &Blob| {
             envelope::peek::<Event>(bytes)
@@ -131,7 +131,7 @@ fn given_away(
         };
         let mut events = records.events(reign.scope, known.epoch);
         events.retain(before);
-        let pair = vec![reign.acceptance.clone(), reign.event.clone()];
+        let pair = reign::objects(reign);
         events.into_iter().map(|event| vec![event]).chain([pair]).collect::<Vec<_>>()
     });
     items.chain(came).collect()
@@ -144,6 +144,12 @@ fn given_away(
 pub fn taken(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &Witness) -> Result<Reply, Reject> {
     let mut acceptance = None;
     for item in &frame.items {
+        if envelope::peek::<Handover>(item).is_ok() {
+            if let Err(reject) = handover::shown(draft, peer, item, (0, Hash::ZERO)) {
+                draft.audit("witness.refused", None, Some(peer), None, reject.to_string());
+            }
+            continue;
+        }
         if envelope::peek::<Acceptance>(item).is_ok() {
             acceptance = Some(item);
             continue;
@@ -231,7 +237,7 @@ fn noted(draft: &mut Draft<'_>, from: Option<WorkspaceId>, id: ScopeId, epoch: u
 }
 
 /// Of an event that cannot be put in its place any more, what it took away stays away.
-fn restrict(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
+pub(super) fn restrict(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
     for op in &event.ops {
         if let Op::Remove { user } | Op::Leave { user } = op {
             entomb(draft, id, *user);
@@ -255,9 +261,8 @@ fn entomb(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
 fn restore(draft: &mut Draft<'_>, peer: WorkspaceId, snapshot: Snapshot) {
     let id = snapshot.scope;
     // A scope that came here after the copy from which we were restored is still another owner's here (spec 14.5).
-    let later = |scope: &Scope| {
-        scope.head.owner != draft.me() && snapshot.incarnation > scope.head.incarnation
-    };
+    let later =
+        |scope: &Scope| scope.head.owner != draft.me() && snapshot.incarnation > scope.head.incarnation;
     if snapshot.owner != draft.me() || draft.state.scope(id).is_some_and(|scope| !later(scope)) {
         return;
     }
@@ -272,7 +277,11 @@ fn restore(draft: &mut Draft<'_>, peer: WorkspaceId, snapshot: Snapshot) {
         draft.put(Row::Member(MemberRow { scope: id, member }));
     }
     if let Some(thread) = id.thread() {
-        let held = draft.state.logs.get(&thread).map(|log| (**log).clone());
+        // A copy without its beginning is no owner's: it is fetched back whole.
+        let held = draft.state.logs.get(&thread).filter(|log| log.low <= 1).map(|log| (**log).clone());
+        if held.is_none() {
+            draft.changes.push(Change::Purge(thread));
+        }
         let log = held.unwrap_or_else(|| Log::empty(thread, true));
         draft.put(Row::Log(Log { stale: false, bottom: true, pending: Vec::new(), ..log }));
     }

@@ -82,8 +82,7 @@ pub struct Follows {
 pub fn list(state: &State, viewer: UserId, admin: bool) -> Vec<MoveView> {
     let own = |row: &Transfer| {
         let scope = state.scope(row.group).filter(|scope| Some(scope.head.owner) == state.me());
-        Some(row.from) == state.me()
-            && scope.is_some_and(|scope| policy::administers(state, viewer, scope))
+        Some(row.from) == state.me() && scope.is_some_and(|scope| policy::administers(state, viewer, scope))
     };
     let mut rows: Vec<_> = state.transfers.values().filter(|row| admin || own(row)).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.time));
@@ -116,7 +115,8 @@ pub fn preview(state: &State, viewer: UserId, group: GroupId, to: WorkspaceId) -
     for user in scopes.clone().flat_map(|scope| scope.members.keys()) {
         homes.entry(user.home()).or_default().insert(*user);
     }
-    let entries = |id: ScopeId| id.thread().and_then(|thread| state.logs.get(&thread)).map_or(0, |log| log.high);
+    let entries =
+        |id: ScopeId| id.thread().and_then(|thread| state.logs.get(&thread)).map_or(0, |log| log.high);
     let moving = scopes.map(|scope| Moving {
         id: scope.head.id,
         name: scope.head.settings.name.clone(),

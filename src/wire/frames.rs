@@ -186,7 +186,9 @@ choice! {
             /** Who was removed, and at what epoch. */ gone: Vec<(UserId, u64)>,
         },
         /// A dead owner's root key gave the scope away, type 15 (spec 14.7).
-        13 => HandedOver { /** As signed. */ handover: Blob, },
+        13 => HandedOver {
+            /** As signed. */ handover: Blob, /** Of a thread: the last entry held. */ high: u64, /** Its hash. */ hash: Hash,
+        },
         /// A thread's owner asks the group's owner for a consent, in the name of one of the group's users.
         8 => AskGroup { /** The thread. */ thread: ThreadId, /** The group. */ group: crate::ids::GroupId, /** Who asks. */ by: UserId, },
     }

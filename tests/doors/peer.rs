@@ -17,8 +17,7 @@ use comity::{
         },
         objects::{
             Acceptance, Act, Action, Consent, EntryKind, Event, Extensions, Floor, Grade, GroupConsent,
-            Handover, Head, Invite, Op,
-            Profile, Receipt, Snapshot, Statement, Submission, Word,
+            Handover, Head, Invite, Op, Profile, Receipt, Snapshot, Statement, Submission, Word,
         },
     },
 };
@@ -458,7 +457,8 @@ fn next_item(after: Option<&Item>, peer: &Peer, lost: &Lost) -> Option<Item> {
                 hash: Hash::ZERO,
                 time,
             };
-            Item::HandedOver { handover: envelope::sign(handover, None, key).bytes().clone() }
+            let handover = envelope::sign(handover, None, key).bytes().clone();
+            Item::HandedOver { handover, high: 0, hash: Hash::ZERO }
         }
         Some(Item::HandedOver { .. }) => return None,
     })

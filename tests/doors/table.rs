@@ -113,6 +113,8 @@ pub(crate) const TABLE: &[Row] = &[
     row("GET /moves", "/moves", "", [200, 200], "moves", Without),
     admins("POST /moves/{id}/accept", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae/accept", ""),
     admins("DELETE /moves/{id}", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae", ""),
+    admins("GET /groups/{id}/handover", "/groups/{group}/handover", ""),
+    admins("POST /handovers", "/handovers", r#"{"handovers":[]}"#),
     row("GET /removals", "/removals", "", [200, 200], "{removals}", Without),
     // Threads as places.
     row("GET /threads", "/threads", "", [200, 200], "{chat}", Without),

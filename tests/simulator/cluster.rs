@@ -147,6 +147,11 @@ impl Node {
         Backup { state: self.state.clone(), disk: self.disk.clone(), journal: self.journal.clone() }
     }
 
+    /// The root key of a node of this name.
+    pub fn root(name: &str) -> SecretKey {
+        SecretKey::from_seed(&sha256(&[name.as_bytes(), b"root"]).0)
+    }
+
     /// Is as it was, without a start.
     pub fn restore(&mut self, from: Backup) {
         let Backup { state, disk, journal } = from;
@@ -430,9 +435,10 @@ impl Cluster {
             Reply::Posted(seq) => seq,
             other => panic!("{other:?}"),
         });
-        let later = answer.as_ref().err().is_some_and(|reject: &Reject| {
-            matches!(reject.code, RejectCode::Checking | RejectCode::Stale)
-        });
+        let later = answer
+            .as_ref()
+            .err()
+            .is_some_and(|reject: &Reject| matches!(reject.code, RejectCode::Checking | RejectCode::Stale));
         if later {
             return false;
         }

@@ -5,6 +5,7 @@
 mod cluster;
 mod ending;
 mod forgetting;
+mod handing;
 mod leaving;
 mod moving;
 mod preview;

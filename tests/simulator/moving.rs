@@ -20,20 +20,20 @@ use crate::{
     world::settings,
 };
 
-const ACME: usize = 0;
-const GLOBEX: usize = 1;
-const INITECH: usize = 2;
+pub const ACME: usize = 0;
+pub const GLOBEX: usize = 1;
+pub const INITECH: usize = 2;
 
 /// acme's group with bob, admin of globex, and carl and dan of initech in it; a topic that began with it; messages of all.
-struct Stage {
-    cluster: Cluster,
-    ann: UserId,
-    bob: UserId,
-    carl: UserId,
-    dan: UserId,
-    group: GroupId,
-    chat: ThreadId,
-    topic: ThreadId,
+pub struct Stage {
+    pub cluster: Cluster,
+    pub ann: UserId,
+    pub bob: UserId,
+    pub carl: UserId,
+    pub dan: UserId,
+    pub group: GroupId,
+    pub chat: ThreadId,
+    pub topic: ThreadId,
 }
 
 fn topic(cluster: &mut Cluster, node: usize, actor: UserId, group: GroupId) -> ThreadId {
@@ -43,7 +43,7 @@ fn topic(cluster: &mut Cluster, node: usize, actor: UserId, group: GroupId) -> T
     topic
 }
 
-fn stage() -> Stage {
+pub fn stage() -> Stage {
     let mut cluster = Cluster::new(&["acme", "globex", "initech"]);
     let ann = cluster.nodes[ACME].user("ann");
     let (bob, carl) = (cluster.nodes[GLOBEX].user("bob"), cluster.nodes[INITECH].user("carl"));
@@ -96,25 +96,29 @@ impl Stage {
         self.agree();
         self.cluster.settle();
         for scope in self.scopes() {
-            assert_eq!(self.owners(scope), [self.cluster.nodes[GLOBEX].id; 3], "P5.4: one owner for everybody");
+            assert_eq!(
+                self.owners(scope),
+                [self.cluster.nodes[GLOBEX].id; 3],
+                "P5.4: one owner for everybody"
+            );
         }
     }
 
-    fn scopes(&self) -> [ScopeId; 3] {
+    pub fn scopes(&self) -> [ScopeId; 3] {
         [self.group.into(), self.chat.into(), self.topic.into()]
     }
 
-    fn owners(&self, scope: ScopeId) -> [comity::ids::WorkspaceId; 3] {
+    pub fn owners(&self, scope: ScopeId) -> [comity::ids::WorkspaceId; 3] {
         [ACME, GLOBEX, INITECH].map(|node| self.cluster.nodes[node].state.scope(scope).unwrap().head.owner)
     }
 
-    fn remove(&mut self, node: usize, actor: UserId, user: UserId) -> Result<Reply, Reject> {
+    pub fn remove(&mut self, node: usize, actor: UserId, user: UserId) -> Result<Reply, Reject> {
         let action = Action::Remove { scope: self.group.into(), user, everywhere: false };
         self.cluster.nodes[node].run(Command::Act(actor, action))
     }
 
     /// Everybody holds the same chain and reads all of it; everybody writes.
-    fn goes_on(&mut self, n: u8) {
+    pub fn goes_on(&mut self, n: u8) {
         post(&mut self.cluster.nodes[GLOBEX], self.bob, self.chat, n);
         post(&mut self.cluster.nodes[ACME], self.ann, self.chat, n + 1);
         post(&mut self.cluster.nodes[INITECH], self.carl, self.chat, n + 2);
@@ -132,7 +136,8 @@ impl Stage {
             assert!(heads.iter().all(|hash| *hash == heads[0]), "invariant 15: one chain");
         }
         let entries = |node: usize| {
-            let of_chat = self.cluster.nodes[node].disk.content.iter().filter(|((of, _), _)| *of == self.chat);
+            let of_chat =
+                self.cluster.nodes[node].disk.content.iter().filter(|((of, _), _)| *of == self.chat);
             of_chat.map(|(_, stored)| stored.entry.clone()).collect::<Vec<_>>()
         };
         let all = entries(GLOBEX);
@@ -147,7 +152,10 @@ fn p5_4_a_group_moves_with_chat_topic_history_and_members() {
     let mut stage = stage();
     assert!(stage.cluster.nodes[GLOBEX].state.logs[&stage.chat].low > 1, "globex lacks the beginning");
     stage.moved();
-    assert_eq!(stage.cluster.nodes[GLOBEX].state.logs[&stage.chat].low, 1, "spec 14.2: whole before it signs");
+    assert_eq!(
+        stage.cluster.nodes[GLOBEX].state.logs[&stage.chat].low, 1,
+        "spec 14.2: whole before it signs"
+    );
     assert_eq!(stage.cluster.nodes[GLOBEX].state.logs[&stage.topic].low, 1);
     let members = |node: usize| stage.cluster.nodes[node].state.scope(stage.group).unwrap().members.len();
     assert_eq!([members(ACME), members(GLOBEX), members(INITECH)], [4; 3]);
@@ -173,7 +181,8 @@ fn p5_4_what_is_written_on_the_way_arrives_once() {
     stage.cluster.feed(GLOBEX, ACME, false);
     assert_eq!(stage.cluster.nodes[ACME].state.transfers[&id].stand, Stand::Moved);
     stage.cluster.submit(ACME, INITECH, false);
-    let refused = |cluster: &Cluster| cluster.nodes[INITECH].state.outbox.values().any(|row| row.refused.is_some());
+    let refused =
+        |cluster: &Cluster| cluster.nodes[INITECH].state.outbox.values().any(|row| row.refused.is_some());
     assert!(!refused(&stage.cluster), "an old owner says later, not no");
     let own = stage.cluster.nodes[GLOBEX].id;
     assert_eq!(post(&mut stage.cluster.nodes[ACME], stage.ann, stage.chat, 23), Reply::Pending(own));
@@ -206,7 +215,10 @@ fn p5_4_the_old_owner_neither_writes_nor_decides_any_more() {
     let received = stage.cluster.nodes[INITECH].state.received.values();
     let open = received.filter(|row| row.status == InviteStatus::Sent).count();
     assert_eq!(open, 0, "spec 14.2: open invitations are void");
-    assert!(matches!(stage.remove(ACME, stage.ann, stage.dan), Ok(Reply::Forward(..))), "it asks the new owner");
+    assert!(
+        matches!(stage.remove(ACME, stage.ann, stage.dan), Ok(Reply::Forward(..))),
+        "it asks the new owner"
+    );
     let own = stage.cluster.nodes[GLOBEX].id;
     let written = post(&mut stage.cluster.nodes[ACME], stage.ann, stage.chat, 9);
     assert_eq!(written, Reply::Pending(own), "it sequences nothing");
@@ -235,7 +247,10 @@ fn p7_a_removal_right_before_the_move_stays() {
     stage.cluster.settle();
     assert_eq!(reads(&stage), 0, "P7: and stays out");
     let removals = stage.cluster.nodes[ACME].state.removals.values();
-    assert!(removals.flat_map(|row| row.homes.clone()).all(|(_, at)| at.is_some()), "P7.6: acme has its receipt");
+    assert!(
+        removals.flat_map(|row| row.homes.clone()).all(|(_, at)| at.is_some()),
+        "P7.6: acme has its receipt"
+    );
     let gone = &stage.cluster.nodes[GLOBEX].state.scope(stage.group).unwrap().head.tombstones;
     assert!(gone.iter().any(|(user, _)| *user == stage.dan), "spec 6.5: the new owner knows who was removed");
     stage.goes_on(10);
@@ -352,7 +367,8 @@ fn p5_4_an_old_owner_without_a_reader_deletes_its_copy_with_a_receipt() {
     stage.cluster.nodes[ACME].run(Command::Act(admin, own)).unwrap();
     stage.cluster.settle();
     let to = stage.cluster.nodes[GLOBEX].id;
-    let Reply::Offered(id) = stage.cluster.nodes[ACME].run(Command::OfferMove(admin, stage.group, to)).unwrap()
+    let Reply::Offered(id) =
+        stage.cluster.nodes[ACME].run(Command::OfferMove(admin, stage.group, to)).unwrap()
     else {
         panic!()
     };
@@ -392,7 +408,10 @@ fn p2_5_no_move_without_both_sides() {
     stage.cluster.nodes[GLOBEX].run(Command::WantMove(stage.bob, id)).unwrap();
     stage.cluster.pass(1);
     stage.cluster.settle();
-    assert!(stage.cluster.nodes[ACME].state.owns(stage.group), "the offer ended with the rights of who made it");
+    assert!(
+        stage.cluster.nodes[ACME].state.owns(stage.group),
+        "the offer ended with the rights of who made it"
+    );
     assert_eq!(stage.cluster.nodes[GLOBEX].state.transfers[&id].stand, Stand::Over);
 }
 
@@ -452,7 +471,11 @@ fn a_newcomer_after_the_move_reads_what_the_old_owner_sequenced() {
     join(&mut stage.cluster, GLOBEX, INITECH, stage.bob, stage.group.into(), eve, "eve@initech.example");
     let high = stage.cluster.nodes[GLOBEX].state.logs[&stage.chat].high;
     let log = &stage.cluster.nodes[INITECH].state.logs[&stage.chat];
-    assert_eq!((log.low, log.high), (1, high), "spec 14.6: entries of acme's time are vouched for by its last event");
+    assert_eq!(
+        (log.low, log.high),
+        (1, high),
+        "spec 14.6: entries of acme's time are vouched for by its last event"
+    );
     assert_eq!(shown(&stage.cluster.nodes[INITECH], eve, stage.chat), high);
     let acme = stage.cluster.nodes[ACME].id;
     assert!(fanout::followers(&stage.cluster.nodes[GLOBEX].state, stage.group.into()).contains(&acme));

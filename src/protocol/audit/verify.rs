@@ -19,8 +19,8 @@ use crate::{
     wire::{
         AuditLine, AuditRecord, EnvelopeError, Object, Proof, Verified, envelope,
         objects::{
-            Acceptance, Act, AuditSeal, Consent, Event, GroupConsent, Handover, Head, Invite, Manifest, Receipt, Snapshot,
-            Statement, Submission,
+            Acceptance, Act, AuditSeal, Consent, Event, GroupConsent, Handover, Head, Invite, Manifest,
+            Receipt, Snapshot, Statement, Submission,
         },
     },
 };
