@@ -11,6 +11,8 @@ mod chains;
 mod cluster;
 #[path = "frames.rs"]
 mod frames;
+#[path = "moves.rs"]
+mod moves;
 #[path = "writing.rs"]
 mod writing;
 
@@ -30,7 +32,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The files as they must be.
 pub fn files() -> Vec<(PathBuf, String)> {
-    let families: [(&str, Value); 13] = [
+    let families: [(&str, Value); 14] = [
         ("cbor", bytes::cbor()),
         ("ed25519", bytes::ed25519()),
         ("envelope", bytes::envelopes()),
@@ -42,6 +44,7 @@ pub fn files() -> Vec<(PathBuf, String)> {
         ("content", chains::content()),
         ("frames", frames::frames()),
         ("comparison", frames::comparison()),
+        ("moves", moves::moves()),
         ("submissions", writing::submissions()),
         ("audit", audit::audit()),
     ];

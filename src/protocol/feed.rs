@@ -9,7 +9,7 @@ use super::{
     Change, Draft, Mark, Reject, Reply,
     command::RejectCode,
     draft::{linked, running_hash},
-    ending, evidence, fanout, follow, grouplink, handover, identity, invite, moving, recovery, reign,
+    ending, evidence, fanout, follow, grouplink, handover, identity, invite, parting, recovery, reign,
     removal,
     row::{Peer, PeerStatus, Row},
     state::Scope,
@@ -88,7 +88,7 @@ fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<()
             Ok(())
         }
         Ok(Item::Moved { event, .. })
-            if recovery::is_checking(&draft.state) && moving::comes_here(&draft.state, &event) =>
+            if recovery::is_checking(&draft.state) && parting::comes_here(&draft.state, &event) =>
         {
             recovery::defer(draft, peer, bytes);
             Ok(())
@@ -104,9 +104,9 @@ fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<()
         Ok(Item::Manifests { chain }) => identity::adopt(draft, &chain).map(drop),
         Ok(Item::AskGroup { thread, group, by }) => grouplink::asked(draft, peer, thread, group, by),
         Ok(Item::Moved { event, acceptance }) => reign::shown(draft, peer, &event, &acceptance),
-        Ok(Item::Acceptance { acceptance }) => moving::accepted(draft, peer, &acceptance),
+        Ok(Item::Acceptance { acceptance }) => parting::accepted(draft, peer, &acceptance),
         Ok(Item::Estate { scope, ttl, gone }) => {
-            moving::inherits(draft, peer, scope, ttl, &gone);
+            parting::inherits(draft, peer, scope, ttl, &gone);
             Ok(())
         }
         Ok(Item::HandedOver { handover, high, hash }) => {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    fanout, follow, membership, moving, recovery,
+    fanout, follow, membership, moving, parting, recovery,
     reign::{self, Reign},
     row::{Log, Row, RowKey, ScopeHead},
     uptime::Promise,
@@ -178,7 +178,7 @@ fn yields(draft: &mut Draft<'_>, head: ScopeHead, handover: &Handover, reign: Re
     let from = head.owner;
     draft.put(Row::Scope(ScopeHead { owner: to, incarnation, epoch, hash, ..head }));
     if own {
-        moving::gave(draft, id, to);
+        parting::gave(draft, id, to);
     }
     reign::reroute(draft, id, from, to);
     draft.put(Row::Reign(Reign { high, content: log_hash(draft, id), ..reign }));

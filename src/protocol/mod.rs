@@ -27,6 +27,7 @@ pub mod leaving;
 pub mod membership;
 pub mod moving;
 pub mod once;
+pub mod parting;
 pub mod peering;
 pub mod people;
 pub mod policy;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Change, Draft, Mark, Reject, State,
     command::RejectCode,
-    evidence, fanout, heads, identity, lease, membership, moving, posting, recovery, removal, replica,
+    evidence, fanout, heads, identity, lease, membership, parting, posting, recovery, removal, replica,
     row::{Log, Row, ScopeHead},
     state::Scope,
     uptime::Promise,
@@ -90,6 +90,13 @@ pub fn lacking(state: &State, thread: ThreadId) -> Option<&Arc<Reign>> {
     last(state, thread.into()).filter(|reign| Some(reign.to) == state.me() && log.high < reign.high)
 }
 
+/// An own thread that a root key handed over while its beginning was not here: others may have it (spec 14.7).
+#[must_use]
+pub fn headless(state: &State, thread: ThreadId) -> Option<&Arc<Log>> {
+    let log = state.logs.get(&thread).filter(|log| log.low > 1 && log.high > 0 && state.owns(thread))?;
+    last(state, thread.into()).is_some_and(|reign| reign.root).then_some(log)
+}
+
 /// Whether a thread that is not ours was or will be ours, as a peer with readers knows: it asks again later.
 #[must_use]
 pub fn is_in_motion(state: &State, thread: ThreadId, peer: WorkspaceId) -> bool {
@@ -144,14 +151,31 @@ pub fn shown(
         }
         // History of a scope that comes with a snapshot, or of one that was taken before it was forgotten.
         None if peer == reign.to => keep(draft, reign),
-        Some(scope) if peer == scope.head.owner || scope.head.owner == draft.me() => keep(draft, reign),
+        Some(scope) if leads_to(&draft.state, &reign, scope.head.owner) => keep(draft, reign),
         _ => Ok(()),
     }
+}
+
+/// Whether a move belongs to the scope's past: it led to the owner of now, or to one that gave it away later.
+fn leads_to(state: &State, reign: &Reign, owner: WorkspaceId) -> bool {
+    reign.to == owner || of(state, reign.scope).any(|later| later.from == reign.to)
 }
 
 fn keep(draft: &mut Draft<'_>, reign: Reign) -> Result<(), Reject> {
     draft.put(Row::Reign(reign));
     Ok(())
+}
+
+/// Whether a move and an acceptance, each by its signer, are the two halves of one (spec 14.4).
+#[must_use]
+pub fn belong_together(event: &Verified<Event>, acceptance: &Verified<Acceptance>) -> bool {
+    let (last, accepted) = (event.object(), acceptance.object());
+    let begins = recovery::first_epoch(recovery::next_incarnation(last.incarnation, [0; 4]));
+    let named = matches!(last.ops.as_slice(), [Op::Move { consent, .. }] if *consent == acceptance.hash());
+    named
+        && last.scope == Some(accepted.scope)
+        && (accepted.incarnation, accepted.begins) == (last.incarnation, begins)
+        && accepted.epoch < last.epoch
 }
 
 /// Both signatures, by keys that their workspaces had and did not revoke.
@@ -161,14 +185,11 @@ fn verify(draft: &Draft<'_>, event: &Blob, acceptance: &Blob) -> Result<(Verifie
     let from = claimed.from;
     let opened: Verified<Event> = open(draft, event, None, from)?;
     let object = opened.object();
-    let (Some(scope), [Op::Move { to, consent, high, hash }]) = (object.scope, object.ops.as_slice()) else {
+    let (Some(scope), [Op::Move { to, high, hash, .. }]) = (object.scope, object.ops.as_slice()) else {
         return Err(Reject::new(RejectCode::Malformed, "this event moves nothing"));
     };
     let accepted: Verified<Acceptance> = open(draft, acceptance, Some(from), *to)?;
-    let begins = recovery::first_epoch(recovery::next_incarnation(object.incarnation, [0; 4]));
-    let Acceptance { scope: of, incarnation, epoch, begins: named, .. } = *accepted.object();
-    let fits = accepted.hash() == *consent && *to != from;
-    if !fits || (of, incarnation, named) != (scope, object.incarnation, begins) || epoch >= object.epoch {
+    if *to == from || !belong_together(&opened, &accepted) {
         return Err(Reject::new(
             RejectCode::Contradiction,
             "a move and its acceptance do not belong together",
@@ -178,10 +199,10 @@ fn verify(draft: &Draft<'_>, event: &Blob, acceptance: &Blob) -> Result<(Verifie
         scope,
         from,
         to: *to,
-        incarnation,
+        incarnation: object.incarnation,
         epoch: object.epoch,
         hash: opened.hash(),
-        begins,
+        begins: accepted.object().begins,
         high: *high,
         content: *hash,
         event: event.clone(),
@@ -229,7 +250,7 @@ fn take_over(
     }
     apply(draft, event, id, false);
     draft.put(Row::Reign(reign.clone()));
-    let (by, believed) = moving::taken(draft, id, from);
+    let (by, believed) = parting::taken(draft, id, from);
     let actor = by.unwrap_or(scope.head.starter);
     begin(draft, &reign, actor, believed, Vec::new())?;
     note(draft, "scope.taken-over", &reign, Some(actor));
@@ -257,7 +278,7 @@ pub(super) fn begin(
     }
     let first = Op::Incarnate { high: reign.high, hash: reign.content };
     membership::link(draft, id, actor, std::iter::once(first).chain(out).collect())?;
-    moving::relink(draft, id, from);
+    parting::relink(draft, id, from);
     lease::believe(draft, id, believed);
     for follower in fanout::followers(&draft.state, id) {
         fanout::introduce(draft, follower, id);
@@ -293,6 +314,12 @@ pub(super) fn settled(draft: &mut Draft<'_>, reign: &Reign) {
 /// They do not continue the chain up to the entry that the old owner named last.
 pub fn tail(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> Result<bool, Reject> {
     let thread = page.thread;
+    if let Some(log) = headless(&draft.state, thread).cloned() {
+        if page.entries.last().is_some_and(|last| last.entry.seq < log.low) {
+            replica::take_below(draft, draft.me(), &log, &page.entries)?;
+            return Ok(true);
+        }
+    }
     let reign = lacking(&draft.state, thread).filter(|reign| reign.from == peer).cloned();
     let (Some(reign), Some(log)) = (reign, held_log(draft, thread.into())) else { return Ok(false) };
     let new = super::witness::continued(draft, &log, &page.entries, reign.high)?;
@@ -344,7 +371,7 @@ fn go_along(draft: &mut Draft<'_>, event: &Verified<Event>, reign: Reign, scope:
         }
     }
     if own {
-        moving::gave(draft, id, reign.to);
+        parting::gave(draft, id, reign.to);
     }
     reroute(draft, id, reign.from, reign.to);
     note(draft, if own { "scope.yielded" } else { "scope.moved" }, &reign, None);

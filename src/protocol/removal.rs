@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{
     Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    gate, invite, leaving, membership, moving, policy,
+    gate, invite, leaving, membership, moving, parting, policy,
     row::{Removal, Row, RowKey},
 };
 use crate::{
@@ -254,7 +254,7 @@ pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result
     let receipt: Verified<Receipt> = draft.open(bytes, Some(draft.me()), peer)?;
     let proof = Proof::of(&receipt, peer, Some(draft.me()));
     let receipt = receipt.into_object();
-    moving::confirmed(draft, peer, &receipt, bytes, &proof);
+    parting::confirmed(draft, peer, &receipt, bytes, &proof);
     let of_scope = (receipt.scope, 0)..=(receipt.scope, u64::MAX);
     let found = draft.state.removals.range(of_scope).map(|(_, removal)| removal);
     let answered: Vec<Removal> =

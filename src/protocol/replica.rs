@@ -6,7 +6,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    gate, moving, posting, reign,
+    fanout, gate, moving, posting, reign,
     row::{Cover, Log, PeerStatus, Row},
     witness,
 };
@@ -36,7 +36,13 @@ pub fn wanted(state: &State, owner: WorkspaceId) -> Vec<HistoryRequest> {
         let reign = reign::lacking(state, log.thread).filter(|reign| reign.from == owner)?;
         Some(HistoryRequest { thread: reign.scope.thread()?, before: None, after: Some(log.high), limit })
     }));
-    let mut older = Vec::new();
+    let mut older: Vec<HistoryRequest> = state
+        .logs
+        .keys()
+        .filter_map(|thread| reign::headless(state, *thread))
+        .filter(|log| fanout::followers(state, log.thread.into()).contains(&owner))
+        .map(|log| HistoryRequest { thread: log.thread, before: Some(log.low), after: None, limit })
+        .collect();
     for log in state.logs.values().filter(|log| log.stale || log.low > 1 || !log.bottom) {
         let thread = log.thread;
         let followed =
@@ -188,7 +194,12 @@ fn take_ascending(draft: &mut Draft<'_>, peer: WorkspaceId, entries: &[Stored]) 
 }
 
 /// Entries below the copy, checked backwards from what a head already covers.
-fn take_below(draft: &mut Draft<'_>, peer: WorkspaceId, log: &Log, entries: &[Stored]) -> Result<(), Reject> {
+pub(super) fn take_below(
+    draft: &mut Draft<'_>,
+    peer: WorkspaceId,
+    log: &Log,
+    entries: &[Stored],
+) -> Result<(), Reject> {
     let mut log = log.clone();
     let held = log.low;
     for stored in entries.iter().rev().skip_while(|stored| stored.entry.seq >= held) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Change, Draft, Mark, Records, Reject, Reply, State, evidence, handover, membership, moving,
+    Change, Draft, Mark, Records, Reject, Reply, State, evidence, handover, membership, parting,
     posting::note_marks,
     recovery, reign, removal,
     replica::{check_entry, head_of},
@@ -172,7 +172,7 @@ pub fn taken(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &Witness) -> Resul
 fn moved(draft: &mut Draft<'_>, peer: WorkspaceId, event: &Blob, acceptance: &Blob) -> Result<(), Reject> {
     let scope = envelope::peek::<Event>(event).ok().and_then(|event| event.scope);
     let begun = scope.is_some_and(|id| draft.state.owns(id));
-    if moving::comes_here(&draft.state, event) && !begun {
+    if parting::comes_here(&draft.state, event) && !begun {
         let (event, acceptance) = (event.clone(), acceptance.clone());
         let item = cbor::encode(&Item::Moved { event, acceptance });
         recovery::defer(draft, peer, &item.into());
