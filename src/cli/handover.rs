@@ -5,7 +5,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -17,8 +16,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use crate::{
     ids::{Hash, ScopeId, WorkspaceId},
-    node::key_file,
-    time::Millis,
+    node::{clock, key_file},
     wire::{envelope, objects},
 };
 
@@ -94,8 +92,7 @@ fn write(path: &Path, value: &impl Serialize) -> Result<()> {
 pub(super) fn sign(root_key: &Path, request: &Path, out: &Path, as_json: bool) -> Result<()> {
     let Request { group, name, from, to, scopes } = read(request)?;
     let key = key_file::read(root_key)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
-    let time = Millis(u64::try_from(now.as_millis()).context("the clock is off")?);
+    let time = clock::now();
     let mut handovers = Vec::with_capacity(scopes.len());
     for base in &scopes {
         let (scope, incarnation, epoch, hash) = (base.id()?, base.incarnation, base.epoch, base.hash);

@@ -314,11 +314,11 @@ pub(super) fn settled(draft: &mut Draft<'_>, reign: &Reign) {
 /// They do not continue the chain up to the entry that the old owner named last.
 pub fn tail(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> Result<bool, Reject> {
     let thread = page.thread;
-    if let Some(log) = headless(&draft.state, thread).cloned() {
-        if page.entries.last().is_some_and(|last| last.entry.seq < log.low) {
-            replica::take_below(draft, draft.me(), &log, &page.entries)?;
-            return Ok(true);
-        }
+    let headless = headless(&draft.state, thread).cloned();
+    let below = |log: &Arc<Log>| page.entries.last().is_some_and(|last| last.entry.seq < log.low);
+    if let Some(log) = headless.filter(below) {
+        replica::take_below(draft, draft.me(), &log, &page.entries)?;
+        return Ok(true);
     }
     let reign = lacking(&draft.state, thread).filter(|reign| reign.from == peer).cloned();
     let (Some(reign), Some(log)) = (reign, held_log(draft, thread.into())) else { return Ok(false) };

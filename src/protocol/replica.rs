@@ -290,7 +290,7 @@ fn head_of_its_time(draft: &Draft<'_>, owner: WorkspaceId, bytes: &Blob) -> Resu
         Ok(head) => return Ok(head),
         Err(refused) => refused,
     };
-    let claimed: Head = envelope::peek(bytes).map_err(|_| refused.clone())?;
+    let Ok(claimed) = envelope::peek::<Head>(bytes) else { return Err(refused) };
     let mut before = reign::vouching(&draft.state, claimed.thread, claimed.seq);
     before.find_map(|owner| head_of(draft, owner, bytes).ok()).ok_or(refused)
 }

@@ -141,7 +141,7 @@ impl Stage {
             of_chat.map(|(_, stored)| stored.entry.clone()).collect::<Vec<_>>()
         };
         let all = entries(GLOBEX);
-        assert_eq!(all.len() as u64, high);
+        assert_eq!(all.len(), usize::try_from(high).unwrap());
         assert_eq!(entries(ACME), all);
         assert_eq!(entries(INITECH), all);
     }
