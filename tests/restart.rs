@@ -1,6 +1,8 @@
 //! Real nodes after a start and after a restore: what waits, what comes back, what an admin is told (spec 12; P7).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
+use std::io::{BufRead as _, BufReader};
+
 use comity::{
     crypto::sha256,
     ids::{ScopeId, UserId},
@@ -130,8 +132,13 @@ async fn p7_without_the_journal_partners_wait_for_an_admin() {
     let waiting = globex.handle().snapshot();
     assert!(waiting.state.logs[&chat].high <= 1, "P7: the partner's node gets nothing");
     assert!(!file.exists(), "nothing is confirmed by waiting");
-    let mut admin = acme.client(&acme.admin).await;
-    admin.post("/workspace/journal/confirm", &json!({})).await.unwrap();
+    acme.stop().await;
+    let said = serve_says(&acme, &file);
+    assert!(said.contains("partners are NOT served until an admin runs `comity journal confirm`"), "{said}");
+    acme.start().await;
+    assert!(comity(&acme, &["journal", "show"]).1.contains("journal.state: unconfirmed"));
+    let (done, text) = comity(&acme, &["journal", "confirm"]);
+    assert!(done, "{text}");
     globex.until("two", |view| reads(view, bob, chat) == ["one", "two"]).await;
     assert!(file.exists());
     let lines = get(&acme, "/audit?act=journal.").await["lines"].clone();
@@ -216,6 +223,8 @@ async fn a_forgotten_peering_comes_back_from_the_journal_or_is_shown_to_the_admi
         assert_eq!(claims[0]["workspace"], globex.id.to_string());
         assert_eq!(claims[0]["from"], globex.address.to_string(), "{claims}");
         assert!(claims[0]["at"].as_u64().unwrap() > 0);
+        let (_, listed) = comity(&acme, &["peer", "list"]);
+        assert!(listed.contains(&format!("{}  claims to be a peer, from 127.0.0.1:", globex.id)), "{listed}");
         let secret = Blob::from(vec![8; 32]);
         globex.ask(Command::OpenTicket(sha256(&[&secret]), Millis(u64::MAX))).await;
         let endpoints = vec![globex.address.to_string()];
@@ -224,6 +233,20 @@ async fn a_forgotten_peering_comes_back_from_the_journal_or_is_shown_to_the_admi
         acme.until("a ticket of the partner's settles it", active).await;
         assert_eq!(get(&acme, "/peers").await["claims"], json!([]));
     }
+}
+
+/// What `comity serve` prints when it starts.
+fn serve_says(at: &Workspace, journal: &std::path::Path) -> String {
+    let any = "127.0.0.1:0".parse().unwrap();
+    comity::config::create(at.path(), any, any).unwrap();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_comity"));
+    program.arg("--dir").arg(at.path()).arg("serve").env("COMITY_JOURNAL", journal);
+    let mut node = program.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(node.stdout.take().unwrap()).lines();
+    let said: Vec<String> = lines.take(2).map(Result::unwrap).collect();
+    node.kill().unwrap();
+    node.wait().unwrap();
+    said.join("\n")
 }
 
 /// The command line of the program, as a person uses it.
