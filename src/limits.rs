@@ -63,8 +63,16 @@ pub const LEASE_DRIFT_PARTS: u64 = 100;
 pub const PEERS: usize = 1024;
 /// Requests for a peering that wait for an admin.
 pub const PEERING_REQUESTS: usize = 64;
+/// Workspaces that say they are peers and are not known here: the newest are shown.
+pub const CLAIMS: usize = 16;
 /// Tickets open at a time.
 pub const TICKETS: usize = 64;
+/// Scopes that move with one group: itself, its chat and the topics that began with it.
+pub const MOVED_SCOPES: usize = 1_000;
+/// Offers to move a group that are open at a time, from here and to here.
+pub const OPEN_MOVES: usize = 64;
+/// Removed people that one row names to a new owner.
+pub const ESTATE_ROWS: usize = 1_000;
 /// Open invitations that one scope may have.
 pub const INVITES_PER_SCOPE: usize = 10_000;
 /// Received invitations that wait, per user of this node.
@@ -107,6 +115,8 @@ pub const AUDIT_PAGE: usize = 500;
 pub const AUDIT_SCAN: usize = 50_000;
 /// Largest export of the audit log that is checked at a time, in bytes.
 pub const AUDIT_FILE_BYTES: u64 = 512 * 1024 * 1024;
+/// Largest file of evidence that is checked, in bytes: the manifest chain is its longest part.
+pub const EVIDENCE_FILE_BYTES: u64 = 128 * 1024 * 1024;
 /// Rows that a migration of the store rewrites at a time.
 pub const MIGRATED_ROWS: usize = 1000;
 

@@ -11,7 +11,7 @@ use comity::{
     time::Millis,
     wire::{
         AuditLine, AuditRecord, Object as _, Proof, envelope,
-        objects::{AuditSeal, Event, Extensions, Manifest, Op, Receipt, Statement, Word},
+        objects::{AuditSeal, Event, Extensions, Manifest, Op, Purge, Receipt, Statement, Word},
     },
 };
 use serde_json::{Value, json};
@@ -40,7 +40,8 @@ fn lines(acme: &Home, globex: &Home) -> Vec<AuditLine> {
     };
     let event = envelope::sign(event, None, &key("s0"));
     let (event_hash, users) = (event.hash(), vec![user]);
-    let receipt = Receipt { scope, event: event_hash, users, applied: Millis(1004), purged: Some(2) };
+    let purged = Some(Purge { entries: 2, threads: 1, ..Purge::begin() });
+    let receipt = Receipt { scope, event: event_hash, users, applied: Millis(1004), purged };
     let receipt = envelope::sign(receipt, Some(acme.id), &key("g1"));
     let word = Statement { word: Word::Offboard { user }, time: Millis(1005) };
     let statement = envelope::sign(word, Some(acme.id), &key("g1"));

@@ -19,7 +19,7 @@ use crate::{
     limits,
     node::{Notice, Snapshot, View},
     protocol::{Mark, State, gate},
-    view::{messages, scopes},
+    view::{messages, removals, scopes},
 };
 
 /// How often an idle stream says that it lives.
@@ -46,6 +46,8 @@ enum Coming {
     Own(&'static str, Value),
     /// Of a scope.
     Of(ScopeId, &'static str, Value),
+    /// How a removal fares: for those who see the scope, and for admins.
+    Removal(ScopeId, u64, &'static str),
     /// An entry of a thread.
     Entry(ThreadId, u64),
 }
@@ -115,6 +117,12 @@ impl Live {
         match coming {
             Coming::Own(name, data) => Some((name, data)),
             Coming::Of(scope, name, data) => gate::sees_scope(state, me, scope).then_some((name, data)),
+            Coming::Removal(scope, epoch, name) => {
+                let removal = state.removals.get(&(scope, epoch))?;
+                let sees = self.viewer.is_admin() || gate::sees_scope(state, me, scope);
+                let view = removals::removal(state, removal, self.viewer.handle.now());
+                Some((name, serde_json::to_value(view).ok().filter(|_| sees)?))
+            }
             Coming::Entry(thread, seq) => {
                 let message = messages::about(state, snapshot, me, thread, seq)?;
                 Some(("message", json!({ "entry": seq, "message": message })))
@@ -141,26 +149,20 @@ impl Live {
                 return self.content(snapshot, *thread, Some(*from), position);
             }
             Mark::Covered(thread) => return self.content(snapshot, *thread, None, position),
+            Mark::Scope(scope) if gate::frozen(&snapshot.state, me, *scope).is_some() => {
+                Coming::Own("frozen", json!({ "id": scope }))
+            }
             Mark::Scope(scope) => Coming::Of(*scope, "scope", json!({ "id": scope })),
             Mark::Lost(scope, users) if users.contains(&me) => Coming::Own("lost", json!({ "id": scope })),
             Mark::Invited(user, id) if *user == me => Coming::Own("invitation", json!({ "id": id })),
             Mark::Outbox(user, thread) if *user == me => Coming::Own("pending", json!({ "thread": thread })),
             Mark::Lease(owner) => return self.lease(snapshot, *owner, position),
-            Mark::Receipt(scope, epoch) => {
-                self.removal(*scope, "receipt", json!({ "scope": scope, "epoch": epoch }))
-            }
-            Mark::Effective(scope, epoch) => {
-                self.removal(*scope, "effective", json!({ "scope": scope, "epoch": epoch }))
-            }
+            Mark::Receipt(scope, epoch) => Coming::Removal(*scope, *epoch, "receipt"),
+            Mark::Effective(scope, epoch) => Coming::Removal(*scope, *epoch, "effective"),
             Mark::Peer(peer) if self.viewer.is_admin() => Coming::Own("peer", json!({ "workspace": peer })),
             _ => return,
         };
         self.ready.push_back((coming, position));
-    }
-
-    /// How a removal fares: for those who see the scope, and for admins.
-    fn removal(&self, scope: ScopeId, name: &'static str, data: Value) -> Coming {
-        if self.viewer.is_admin() { Coming::Own(name, data) } else { Coming::Of(scope, name, data) }
     }
 
     /// What the viewer is in of this owner's waits now, or is there again, with what came meanwhile.

@@ -13,7 +13,7 @@ use crate::{
     ids::{SubmissionId, ThreadId, UserId},
     node::{Snapshot, clock},
     protocol::{Command, Records as _, Reply},
-    view::messages,
+    view::{messages, scopes},
     wire::objects::EntryKind,
 };
 
@@ -117,6 +117,9 @@ pub(super) async fn unreact(
 
 /// 201 with the place once the owner has sequenced it; 202 while it waits in the outbox (spec 7.5).
 async fn write(viewer: &Viewer, thread: ThreadId, writing: Writing) -> Written {
+    if scopes::frozen(&viewer.snapshot().state, viewer.user, thread.into()).is_some() {
+        return Err(viewer.absent(thread));
+    }
     let submission = submission(viewer)?;
     let Writing { kind, target, text, mentions } = writing;
     let (author, id) = (viewer.user, submission);

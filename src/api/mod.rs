@@ -4,12 +4,16 @@
 //! gate. A later version gets its own prefix; within a version fields are only added.
 
 mod audit;
+mod check;
 mod events;
+mod evidence;
 mod invitations;
 mod messages;
+mod moves;
 mod peers;
 mod previews;
 mod problem;
+mod removals;
 mod scopes;
 mod threads;
 mod viewer;
@@ -76,11 +80,12 @@ macro_rules! endpoints {
 }
 
 endpoints! {
-    GET "/health" workspace::health,
+    GET "/health" check::health,
     GET "/me" workspace::me,
     DELETE "/me/token" workspace::revoke_token,
     GET "/workspace" workspace::show,
     POST "/workspace/rotate" workspace::rotate,
+    POST "/workspace/journal/confirm" check::confirm,
     GET "/users" workspace::users,
     POST "/users" workspace::add_user,
     PATCH "/users/{user}" workspace::change_user,
@@ -91,6 +96,8 @@ endpoints! {
     DELETE "/users/{user}/tokens" workspace::revoke_tokens,
     GET "/audit" audit::list,
     GET "/audit/export" audit::export,
+    GET "/evidence" evidence::list,
+    GET "/evidence/{id}" evidence::one,
 
     GET "/peers" peers::list,
     POST "/peers" peers::redeem,
@@ -113,11 +120,19 @@ endpoints! {
     DELETE "/groups/{id}" scopes::end,
     GET "/groups/{id}/members" scopes::members,
     POST "/groups/{id}/members" scopes::add_member,
-    DELETE "/groups/{id}/members/{user}" scopes::remove,
+    DELETE "/groups/{id}/members/{user}" removals::remove,
     PATCH "/groups/{id}/members/{user}" scopes::grade,
     POST "/groups/{id}/leave" scopes::leave,
     GET "/groups/{id}/tightening" previews::tightening,
-    GET "/removals" scopes::removals,
+    GET "/groups/{id}/move" moves::preview,
+    POST "/groups/{id}/move" moves::offer,
+    GET "/moves" moves::list,
+    POST "/moves/{id}/accept" moves::accept,
+    DELETE "/moves/{id}" moves::end,
+    GET "/groups/{id}/handover" moves::request,
+    POST "/handovers" moves::hand_over,
+    GET "/removals" removals::list,
+    GET "/removals/{scope}/{epoch}" removals::show,
 
     GET "/threads" threads::inbox,
     POST "/threads" threads::start,
@@ -127,7 +142,7 @@ endpoints! {
     DELETE "/threads/{id}" scopes::end,
     GET "/threads/{id}/members" scopes::members,
     POST "/threads/{id}/members" scopes::add_member,
-    DELETE "/threads/{id}/members/{user}" scopes::remove,
+    DELETE "/threads/{id}/members/{user}" removals::remove,
     PATCH "/threads/{id}/members/{user}" scopes::grade,
     POST "/threads/{id}/leave" scopes::leave,
     POST "/threads/{id}/groups" threads::add_group,

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     crypto::{fingerprint, sha256},
     ids::WorkspaceId,
-    node::clock,
+    node::{Claim, clock},
     protocol::{Command, row::InvitePolicy},
     time::Millis,
     view::people,
@@ -35,7 +35,12 @@ pub(super) async fn list(viewer: Viewer) -> Result<Json<Value>, Problem> {
         })
     });
     let peers: Vec<_> = peers.collect();
-    std::future::ready(Ok(Json(json!({ "peers": peers })))).await
+    let claims = viewer.handle.claims().into_iter().map(|claim| {
+        let Claim { workspace, at, from } = claim;
+        json!({ "workspace": workspace, "fingerprint": fingerprint(&workspace.0), "at": at, "from": from })
+    });
+    let claims: Vec<_> = claims.collect();
+    std::future::ready(Ok(Json(json!({ "peers": peers, "claims": claims })))).await
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! Groups and threads as places: members, settings, removal (P5, P7).
+//! Groups and threads as places: members and settings (P5).
 
 use axum::{Json, extract::Path, http::StatusCode};
 use serde::Deserialize;
@@ -11,12 +11,11 @@ use super::{
     workspace::After,
 };
 use crate::{
-    ids::{ScopeId, UserId},
+    ids::ScopeId,
     limits,
-    protocol::{Command, Reply, gate, policy, row::Removal, tighten},
+    protocol::{Command, Reply, policy, tighten},
     time::Millis,
     view::{
-        people,
         preview::{self, Counts},
         scopes,
     },
@@ -137,10 +136,11 @@ pub(super) async fn change(
 ) -> Result<StatusCode, Problem> {
     let scope: ScopeId = id(&scope)?;
     let state = viewer.snapshot().state.clone();
-    let before = policy::known_scope(&state, viewer.user, scope)?;
-    if scopes::waiting(&state, viewer.user, scope).is_some() {
+    let frozen = scopes::frozen(&state, viewer.user, scope).is_some();
+    if frozen || scopes::waiting(&state, viewer.user, scope).is_some() {
         return Err(viewer.absent(scope));
     }
+    let before = policy::known_scope(&state, viewer.user, scope)?;
     let lease = change.lease.as_ref().map(Lease::millis).transpose()?;
     let settings = change.over(before.head.settings.clone());
     let own = state.owns(scope) && policy::administers(&state, viewer.user, &before);
@@ -216,53 +216,6 @@ pub(super) async fn add_member(
         Reply::Already => Ok((StatusCode::OK, Json(json!({ "status": "member" })))),
         _ => Ok((StatusCode::CREATED, Json(json!({ "status": "member" })))),
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Everywhere {
-    #[serde(default)]
-    everywhere: bool,
-}
-
-/// Ends a membership. The answer names what remains (P7.8), and the homes whose receipts are awaited (P7.4).
-pub(super) async fn remove(
-    viewer: Viewer,
-    Path((scope, user)): Path<(String, String)>,
-    Query(query): Query<Everywhere>,
-) -> Result<Json<Value>, Problem> {
-    let (scope, user): (ScopeId, UserId) = (id(&scope)?, id(&user)?);
-    let action = Action::Remove { scope, user, everywhere: query.everywhere };
-    let reply = viewer.ask(Command::Act(viewer.user, action)).await?;
-    let Reply::Removed { epoch, remaining } = reply else {
-        return Ok(Json(json!({ "status": "no member" })));
-    };
-    let snapshot = viewer.snapshot();
-    let removal = snapshot.state.removals.get(&(scope, epoch)).map(|removal| shown(&snapshot.state, removal));
-    Ok(Json(json!({ "epoch": epoch, "remaining": remaining, "removal": removal })))
-}
-
-fn shown(state: &crate::protocol::State, removal: &Removal) -> Value {
-    let homes = removal.homes.iter().map(|(home, receipt)| {
-        let confirmed = receipt.as_ref().map(|(at, _)| *at);
-        json!({ "workspace": people::home(state, *home), "confirmed_at": confirmed })
-    });
-    json!({
-        "scope": removal.scope, "epoch": removal.epoch, "users": removal.users, "time": removal.time,
-        "event": removal.event, "homes": homes.collect::<Vec<_>>(),
-    })
-}
-
-/// Removals of people of other homes, with their receipts: of scopes that the viewer is in, or all for admins.
-pub(super) async fn removals(viewer: Viewer) -> Json<Value> {
-    let state = &viewer.snapshot().state;
-    let visible =
-        |removal: &Removal| viewer.is_admin() || gate::sees_scope(state, viewer.user, removal.scope);
-    let mut removals: Vec<_> = state.removals.values().filter(|removal| visible(removal)).collect();
-    removals.sort_by_key(|removal| std::cmp::Reverse(removal.time));
-    removals.truncate(limits::API_PAGE);
-    let removals: Vec<_> = removals.into_iter().map(|removal| shown(state, removal)).collect();
-    std::future::ready(Json(json!({ "removals": removals }))).await
 }
 
 #[derive(Deserialize)]

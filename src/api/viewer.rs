@@ -4,6 +4,8 @@
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderValue, StatusCode, header, request::Parts},
@@ -14,7 +16,7 @@ use super::{Api, problem::Problem};
 use crate::{
     crypto::sha256,
     ids::{Hash, IdError, ScopeId, SubmissionId, UserId},
-    node::{Handle, Snapshot},
+    node::{AskError, Handle, Snapshot},
     protocol::{Command, Reject, Reply, command::RejectCode, gate, people, row::Role},
     view::scopes,
     wire::{Blob, frames::SubmitAnswer},
@@ -22,6 +24,11 @@ use crate::{
 
 /// How long an answer waits for what it speaks of to be here.
 pub(super) const HERE: Duration = Duration::from_secs(2);
+
+/// How long an act may wait for the check after a start, here or at its owner: longer than the check takes.
+const CHECKED: Duration = Duration::from_secs(15);
+/// An owner that checks is asked again after this time at the latest.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The user who asks.
 #[derive(Clone, Debug)]
@@ -96,9 +103,13 @@ impl Viewer {
         self.token
     }
 
-    /// What is answered where nothing may be shown: that it waits for its owner, or that it does not exist.
+    /// What is answered where nothing may be shown: that it is frozen, waits for its owner, or does not exist.
     pub(super) fn absent(&self, scope: impl Into<ScopeId>) -> Problem {
-        match scopes::waiting(&self.snapshot().state, self.user, scope.into()) {
+        let (state, scope) = (&self.snapshot().state, scope.into());
+        if let Some(why) = scopes::frozen(state, self.user, scope) {
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "frozen", why);
+        }
+        match scopes::waiting(state, self.user, scope) {
             Some(waiting) => Problem::waiting(&waiting),
             None => Problem::not_found(),
         }
@@ -113,8 +124,9 @@ impl Viewer {
             }
             None => command,
         };
-        match self.handle.ask(self.named(command)).await? {
-            Reply::Forward(owner, act) => self.forward(owner, act).await,
+        let patience = Instant::now() + CHECKED;
+        match self.handle.ask_checked(self.named(command), patience).await? {
+            Reply::Forward(owner, act) => self.forward(owner, act, patience).await,
             reply => Ok(reply),
         }
     }
@@ -134,13 +146,20 @@ impl Viewer {
             | Command::Pause(..)
             | Command::EndPeer(..)
             | Command::SetInvitePolicy(..)
+            | Command::TrustJournal
             | Command::Manifest(..) => Command::By(self.user, Box::new(command)),
             _ => command,
         }
     }
 
-    async fn forward(&self, owner: crate::ids::WorkspaceId, act: Blob) -> Result<Reply, Problem> {
-        match self.handle.ask_peer(owner, act).await? {
+    /// The same act again while its owner checks; the owner carries it out once.
+    async fn forward(
+        &self,
+        owner: crate::ids::WorkspaceId,
+        act: Blob,
+        patience: Instant,
+    ) -> Result<Reply, Problem> {
+        match self.ask_owner(owner, act, patience).await? {
             SubmitAnswer::Done { scope: Some(scope), .. } => {
                 self.here(scope).await;
                 Ok(Reply::Scope(scope, Vec::new()))
@@ -153,6 +172,28 @@ impl Viewer {
                 let code = RejectCode::from_code(code).unwrap_or(RejectCode::Invalid);
                 Err(Reject::new(code, detail).into())
             }
+        }
+    }
+
+    async fn ask_owner(
+        &self,
+        owner: crate::ids::WorkspaceId,
+        act: Blob,
+        patience: Instant,
+    ) -> Result<SubmitAnswer, AskError> {
+        let mut view = self.handle.watch();
+        loop {
+            let fed = |view: &Snapshot| view.state.peers.get(&owner).and_then(|row| row.inbound);
+            let seen = fed(&view.now());
+            let answer = self.handle.ask_peer(owner, act.clone()).await?;
+            let checks =
+                matches!(answer, SubmitAnswer::Refused { code, .. } if code == RejectCode::Checking.code());
+            if !checks || Instant::now() >= patience {
+                return Ok(answer);
+            }
+            // Once it has compared with us it begins a new feed; that it waits for others no longer shows nowhere here.
+            let compared = view.wait_for(|now| fed(now) != seen);
+            drop(tokio::time::timeout_at(patience.min(Instant::now() + AGAIN), compared).await);
         }
     }
 

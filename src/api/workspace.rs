@@ -1,15 +1,11 @@
 //! The workspace and its people (P1).
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::Path, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Api,
+    check,
     problem::Problem,
     viewer::{Body, Query, Viewer, id},
 };
@@ -25,10 +21,6 @@ use crate::{
     view::people,
 };
 
-pub(super) async fn health(State(api): State<Api>) -> Json<Value> {
-    std::future::ready(Json(json!({ "status": "ok", "position": api.handle.snapshot().position }))).await
-}
-
 pub(super) async fn me(viewer: Viewer) -> Result<Json<people::Me>, Problem> {
     let me = people::me(&viewer.snapshot().state, viewer.user).map(Json);
     std::future::ready(me.ok_or_else(Problem::not_found)).await
@@ -37,8 +29,11 @@ pub(super) async fn me(viewer: Viewer) -> Result<Json<people::Me>, Problem> {
 pub(super) async fn show(viewer: Viewer) -> Result<Json<Value>, Problem> {
     let me = viewer.handle.me();
     let home = people::home(&viewer.snapshot().state, me);
-    let shown =
+    let mut shown =
         json!({ "id": me, "name": home.name, "domain": home.domain, "fingerprint": fingerprint(&me.0) });
+    if let Some(fields) = shown.as_object_mut().filter(|_| viewer.is_admin()) {
+        fields.insert("check".into(), check::shown(&viewer.handle));
+    }
     std::future::ready(Ok(Json(shown))).await
 }
 

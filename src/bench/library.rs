@@ -16,11 +16,11 @@ use super::measure::{now, rounded};
 use crate::{
     crypto::sha256,
     federation,
-    ids::{GroupId, SubmissionId, ThreadId, UserId},
+    ids::{GroupId, ScopeId, SubmissionId, ThreadId, UserId},
     node::{Handle, Node, Snapshot, identity},
     protocol::{
         Command, Reply, gate,
-        row::{PeerStatus, Role},
+        row::{InviteStatus, PeerStatus, Role},
     },
     time::Millis,
     wire::{
@@ -32,34 +32,60 @@ use crate::{
 /// Texts that are on the way at a time.
 const IN_FLIGHT: usize = 64;
 /// How long any step may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
-struct Side {
-    node: Node,
-    address: String,
-    user: UserId,
+/// A node of this process, with one user.
+pub(super) struct Side {
+    pub(super) node: Node,
+    pub(super) address: String,
+    pub(super) user: UserId,
     _dir: tempfile::TempDir,
 }
 
-async fn side(name: &str) -> Result<Side> {
+/// A node that says it is reached at `endpoint`; else where it listens.
+pub(super) async fn side(name: &str, endpoint: Option<String>) -> Result<Side> {
     let dir = tempfile::tempdir()?;
     let listen = crate::demo::cluster::free_udp()?;
-    identity::init(dir.path(), name, &format!("{name}.example"), vec![listen.to_string()])?;
+    let endpoint = endpoint.unwrap_or_else(|| listen.to_string());
+    identity::init(dir.path(), name, &format!("{name}.example"), vec![endpoint])?;
     let node = Node::start(dir.path())?;
+    node.boot().await?;
     federation::start(&node.handle, &node.tls, listen)?;
     let add = Command::AddUser { local: "user".into(), name: "User".into(), role: Role::Admin };
     let Reply::User(user) = node.handle.ask(add).await? else { bail!("no user") };
     Ok(Side { node, address: format!("user@{name}.example"), user, _dir: dir })
 }
 
-async fn until(handle: &Handle, wanted: impl Fn(&Snapshot) -> bool) -> Result<Arc<Snapshot>> {
+/// Waits for a view that is as wanted.
+pub(super) async fn until(handle: &Handle, wanted: impl Fn(&Snapshot) -> bool) -> Result<Arc<Snapshot>> {
     let mut view = handle.watch();
     let seen = view.wait_for(|snapshot| wanted(snapshot));
     Ok(tokio::time::timeout(PATIENCE, seen).await.context("waited in vain")??.clone())
 }
 
-/// Peers the two, and makes a group at the first one with the user of the second.
-async fn acquaint(a: &Side, b: &Side) -> Result<ThreadId> {
+/// The user of a node takes every invitation from now on.
+pub(super) fn accept_all(side: &Side) {
+    let (handle, user) = (side.node.handle.clone(), side.user);
+    side.node.handle.tasks().spawn(async move {
+        let mut view = handle.watch();
+        loop {
+            let snapshot = view.now();
+            let open = snapshot.state.received.values().filter(|row| row.status == InviteStatus::Sent);
+            let open: Vec<_> = open.map(|row| row.invite.id).collect();
+            for invite in open {
+                if let Err(error) = handle.ask(Command::AnswerInvite(user, invite, true)).await {
+                    tracing::warn!(%error, "an invitation was not accepted");
+                }
+            }
+            if view.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Peers the two.
+pub(super) async fn peer(a: &Side, b: &Side) -> Result<()> {
     let (at_a, at_b) = (&a.node.handle, &b.node.handle);
     let secret = Blob::from(vec![7; 32]);
     at_a.ask(Command::OpenTicket(sha256(&[&secret]), Millis(u64::MAX))).await?;
@@ -73,18 +99,31 @@ async fn acquaint(a: &Side, b: &Side) -> Result<ThreadId> {
     until(at_a, status(at_b.me(), PeerStatus::Waiting)).await?;
     at_a.ask(Command::Approve(at_b.me())).await?;
     until(at_b, status(at_a.me(), PeerStatus::Active)).await?;
+    Ok(())
+}
+
+/// A group of a node's user.
+pub(super) async fn group(of: &Side, name: &str) -> Result<ScopeId> {
     let off = false;
     let settings = Settings {
-        name: "Flood".into(),
+        name: name.into(),
         externals: true,
         open_invites: off,
         replies_off: off,
         locked: off,
         closed: off,
     };
-    let Reply::Scope(group, _) = at_a.ask(Command::CreateGroup(a.user, settings)).await? else {
-        bail!("no group")
-    };
+    match of.node.handle.ask(Command::CreateGroup(of.user, settings)).await? {
+        Reply::Scope(group, _) => Ok(group),
+        other => bail!("no group: {other:?}"),
+    }
+}
+
+/// Peers the two, and makes a group at the first one with the user of the second.
+async fn acquaint(a: &Side, b: &Side) -> Result<ThreadId> {
+    peer(a, b).await?;
+    let (at_a, at_b) = (&a.node.handle, &b.node.handle);
+    let group = group(a, "Flood").await?;
     let (grade, floor) = (Grade::Post, Floor::All);
     let invite = Action::Invite { scope: group, address: b.address.clone(), grade, floor, until: None };
     at_a.ask(Command::Act(a.user, invite)).await?;
@@ -102,7 +141,7 @@ fn chat(view: &Snapshot, group: GroupId) -> Option<ThreadId> {
 
 /// Messages per second from the first request until the second node may show the last one.
 pub(super) async fn throughput(count: usize) -> Result<Value> {
-    let (a, b) = (side("acme").await?, side("globex").await?);
+    let (a, b) = (side("acme", None).await?, side("globex", None).await?);
     let chat = acquaint(&a, &b).await?;
     let (next, begin) = (Arc::new(AtomicUsize::new(0)), now());
     let mut workers = JoinSet::new();

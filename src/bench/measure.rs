@@ -28,6 +28,16 @@ pub(super) fn cpu_seconds(pid: u32) -> Result<f64> {
     Ok(ticks / 100.0)
 }
 
+/// The same in nanoseconds' resolution: what all threads that still run have used (proc(5), `schedstat`).
+pub(super) fn cpu_exact(pid: u32) -> Result<f64> {
+    let mut nanos = 0.0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let used = fs::read_to_string(task?.path().join("schedstat"))?;
+        nanos += used.split_whitespace().next().context("an empty schedstat")?.parse::<f64>()?;
+    }
+    Ok(nanos / 1e9)
+}
+
 /// Resident memory of a process, in MiB (proc(5), `status`).
 pub(super) fn resident_mib(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;

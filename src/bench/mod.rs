@@ -2,10 +2,14 @@
 //!
 //! Duty: medians of repeated runs, as JSON. Never: a shortcut that a user does not have.
 
+mod ending;
+mod leases;
 mod library;
 mod measure;
 mod pair;
 mod workloads;
+
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -34,7 +38,7 @@ enum Workload {
     Throughput,
     /// One at a time, A to B and B to A.
     Latency,
-    /// From the removal's commit to the refused read at B.
+    /// From the removal's commit to the refused read at B: idle, and while content and history go there.
     Removal,
     /// A newcomer in a long thread.
     Join,
@@ -46,6 +50,10 @@ enum Workload {
     Footprint,
     /// The flood A to B through the library, both nodes in one process.
     Library,
+    /// CPU time and bytes of an owner whose peers only renew their leases, with few groups and with many.
+    Leases,
+    /// The end of a peering with many memberships.
+    EndPeering,
 }
 
 /// Sizes of the workloads.
@@ -56,10 +64,36 @@ struct Sizes {
     removals: usize,
     history: usize,
     members: usize,
+    lease_peers: usize,
+    /// Few and many.
+    lease_groups: (usize, usize),
+    lease_window: Duration,
+    /// Groups, and members of the other home in each.
+    ending: (usize, usize),
 }
 
-const FULL: Sizes = Sizes { messages: 20_000, single: 300, removals: 20, history: 10_000, members: 200 };
-const QUICK: Sizes = Sizes { messages: 500, single: 20, removals: 3, history: 300, members: 10 };
+const FULL: Sizes = Sizes {
+    messages: 20_000,
+    single: 300,
+    removals: 100,
+    history: 10_000,
+    members: 200,
+    lease_peers: 50,
+    lease_groups: (10, 1000),
+    lease_window: Duration::from_secs(60),
+    ending: (50, 200),
+};
+const QUICK: Sizes = Sizes {
+    messages: 500,
+    single: 20,
+    removals: 3,
+    history: 300,
+    members: 10,
+    lease_peers: 3,
+    lease_groups: (2, 6),
+    lease_window: Duration::from_secs(3),
+    ending: (5, 20),
+};
 
 /// Measures, and prints one JSON document.
 ///

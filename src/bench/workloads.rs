@@ -45,6 +45,8 @@ pub(super) async fn run(
         Workload::Outage => outage(pair, sizes).await?,
         Workload::FanOut => fan_out(pair, sizes).await?,
         Workload::Library => super::library::throughput(sizes.messages).await?,
+        Workload::Leases => super::leases::run(sizes).await?,
+        Workload::EndPeering => super::ending::run(sizes).await?,
         Workload::Footprint => footprint(pair, sizes).await?,
     };
     all.insert(format!("{which:?}").to_lowercase(), measured);
@@ -180,14 +182,44 @@ async fn removal(pair: &Pair, sizes: Sizes) -> Result<Value> {
         idle.push(one_removal(pair).await?);
     }
     let Shared { chat, .. } = pair.shared("Noise").await?;
-    let author = pair.alice.clone();
+    let (author, histories) = (pair.alice.clone(), Arc::new(AtomicUsize::new(0)));
     let mut noise = JoinSet::new();
+    noise.spawn(bulk(pair, sizes, histories.clone()).await?);
     noise.spawn(async move { flood(&author, &[chat], usize::MAX).await });
     for _ in 0..sizes.removals {
         busy.push(one_removal(pair).await?);
     }
+    let ended = noise.try_join_next();
     noise.shutdown().await;
-    Ok(json!({ "idle_ms": percentiles(idle), "saturated_ms": percentiles(busy) }))
+    if let Some(ended) = ended {
+        ended??;
+        bail!("the load ended before the removals");
+    }
+    Ok(json!({
+        "removals": sizes.removals, "idle_ms": percentiles(idle), "saturated_ms": percentiles(busy),
+        "histories_fetched_meanwhile": histories.load(Ordering::Relaxed), "history": sizes.history,
+    }))
+}
+
+/// Somebody of B joins a long thread, gets all of it, and goes with the last copy at B; again and again.
+async fn bulk(
+    pair: &Pair,
+    sizes: Sizes,
+    histories: Arc<AtomicUsize>,
+) -> Result<impl Future<Output = Result<()>> + Send + use<>> {
+    let group = pair.alice.post("/groups", json!({ "name": "Bulk" })).await?;
+    let of = |pointer| text(&group, pointer);
+    let (group, chat) = (of("/id")?, of("/chat")?);
+    flood(&pair.alice, std::slice::from_ref(&chat), sizes.history).await?;
+    let (alice, carl) = (pair.alice.clone(), pair.b.add("carl", "Carl").await?);
+    Ok(async move {
+        loop {
+            join(&alice, "groups", &group, &carl).await?;
+            carl.until(&format!("{}/1", path(&chat)), |_| true).await?;
+            histories.fetch_add(1, Ordering::Relaxed);
+            alice.delete(&format!("/groups/{group}/members/{}", carl.id)).await?;
+        }
+    })
 }
 
 async fn newcomer(pair: &Pair, sizes: Sizes) -> Result<Value> {

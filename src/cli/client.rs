@@ -46,6 +46,14 @@ impl Client {
         Ok(Self { sender, host: host.to_owned(), token: token.to_owned() })
     }
 
+    /// Another connection to the same node in the same name.
+    ///
+    /// # Errors
+    /// Nobody listens there any more.
+    pub async fn again(&self) -> Result<Self> {
+        Self::connect(&self.host, &self.token).await
+    }
+
     /// Sends a request, and reads the whole answer, whatever its status.
     ///
     /// # Errors

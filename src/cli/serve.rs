@@ -23,12 +23,22 @@ pub(super) async fn run(dir: &Path, as_json: bool) -> Result<()> {
     let http =
         api::start(&node.handle, config.http).await.with_context(|| format!("http = \"{}\"", config.http))?;
     if as_json {
-        println!("{}", json!({ "http": http, "link": link, "workspace": node.handle.me() }));
+        let (workspace, trusted) = (node.handle.me(), node.is_trusted());
+        println!(
+            "{}",
+            json!({ "http": http, "link": link, "workspace": workspace, "journal_trusted": trusted })
+        );
     } else {
         println!(
             "comity serves {} at http://{http}, other nodes at {link} (UDP). Ctrl-C stops.",
             node.handle.me()
         );
+        if !node.is_trusted() {
+            println!(
+                "The journal is missing or older than the data: partners are NOT served until an admin runs `comity \
+                 journal confirm`. See `comity journal show`."
+            );
+        }
     }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let failed = node.handle.tasks().stop_signal().clone();

@@ -4,19 +4,34 @@
 
 use serde_json::{Map, Value};
 
+use crate::time::Millis;
+
 /// The lists that answers hold, with the fields of a line.
-const LISTS: [(&str, &[&str]); 10] = [
+const LISTS: [(&str, &[&str]); 11] = [
     ("users", &["id", "address", "name", "role"]),
-    ("peers", &["workspace.id", "workspace.name", "status", "connected_since", "last_error.what"]),
+    ("peers", PEER),
     ("groups", &["id", "settings.name", "owner.name", "members", "chat"]),
     ("threads", &["id", "settings.name", "kind", "owner.name", "last", "read"]),
     ("members", &["id", "address", "name", "grade", "home"]),
     ("invitations", &["id", "name", "from.name", "inviter"]),
     ("pending", &["id", "thread", "owner", "text", "refused"]),
     ("paths", &["scope", "name", "direct", "by.name", "grade"]),
-    ("removals", &["scope", "epoch", "homes"]),
+    ("evidence", &["id", "accused.name", "scope", "noticed"]),
+    ("moves", &["id", "group", "name", "from.name", "to.name", "status", "by.address"]),
     ("lines", &["number", "line.time", "line.act", "line.actor", "line.peer", "line.scope", "line.detail"]),
 ];
+
+const PEER: &[&str] = &["workspace.id", "workspace.name", "status", "connected_since", "last_error.what"];
+
+/// Somebody who says that he is a peer: perhaps a peering that a restore forgot.
+fn claim(claim: &Value) -> String {
+    let at = |name: &str| plain(claim.get(name));
+    let when = claim.get("at").and_then(Value::as_u64).map_or_else(String::new, |at| Millis(at).to_string());
+    let advice =
+        "unknown here, unproven: if it was a partner before a restore, redeem a new ticket of theirs";
+    let (who, from) = (at("workspace"), at("from"));
+    clean(&format!("{who}  claims to be a peer, from {from} at {when}; {advice}")) + "\n"
+}
 
 /// An answer.
 pub(super) fn of(answer: &Value) -> String {
@@ -27,6 +42,11 @@ pub(super) fn of(answer: &Value) -> String {
     }
     if let Some(losses) = object.get("losses").and_then(Value::as_array) {
         return preview(losses, object);
+    }
+    if let Some(claims) = object.get("claims").and_then(Value::as_array) {
+        let peers = object.get("peers").and_then(Value::as_array).into_iter().flatten();
+        let peers = peers.map(|peer| line(peer, PEER));
+        return peers.chain(claims.iter().map(claim)).collect();
     }
     let list = LISTS.iter().find_map(|(name, fields)| Some((object.get(*name)?.as_array()?, fields)));
     match list {

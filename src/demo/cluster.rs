@@ -39,9 +39,17 @@ fn free_tcp() -> Result<SocketAddr> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-fn binary() -> Result<Command> {
+pub(super) fn binary() -> Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("the own program")?);
-    for name in ["COMITY_DIR", "COMITY_API", "COMITY_TOKEN", "COMITY_HTTP", "COMITY_LINK", "COMITY_LOG"] {
+    for name in [
+        "COMITY_DIR",
+        "COMITY_API",
+        "COMITY_TOKEN",
+        "COMITY_HTTP",
+        "COMITY_LINK",
+        "COMITY_JOURNAL",
+        "COMITY_LOG",
+    ] {
         command.env_remove(name);
     }
     command.kill_on_drop(true);
@@ -119,9 +127,30 @@ impl Workspace {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         if let Some(pid) = self.pid_of(&child) {
             rustix::process::kill_process(pid, signal)?;
+            rustix::process::kill_process(pid, rustix::process::Signal::CONT)?;
         }
         tokio::time::timeout(PATIENCE, child.wait()).await??;
         Ok(())
+    }
+
+    /// Stops the process where it stands, and returns when it has: to everybody else it is silent.
+    pub(crate) async fn freeze(&mut self) -> Result<()> {
+        let pid = self.child.as_ref().and_then(|child| self.pid_of(child)).context("it does not run")?;
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP)?;
+        let status = format!("/proc/{}/stat", pid.as_raw_nonzero());
+        let frozen = async {
+            while !std::fs::read_to_string(&status)?.contains(") T ") {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(PATIENCE, frozen).await?
+    }
+
+    /// Lets a frozen process go on.
+    pub(crate) fn thaw(&self) -> Result<()> {
+        let pid = self.child.as_ref().and_then(|child| self.pid_of(child)).context("it does not run")?;
+        Ok(rustix::process::kill_process(pid, rustix::process::Signal::CONT)?)
     }
 
     fn pid_of(&self, child: &Child) -> Option<rustix::process::Pid> {

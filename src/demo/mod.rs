@@ -2,18 +2,25 @@
 //!
 //! Duty: a newcomer types one command and sees them work together. Never: a feature that only the demo reaches.
 
+mod backup;
 pub(crate) mod cluster;
+mod forgetting_story;
+mod paths_story;
 mod relay;
+mod removal_story;
 mod replay;
+mod script;
 pub(crate) mod story;
+mod watch;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
 use crate::cli::person::{Person, join, text};
+use backup::{Backup, Restored};
 use cluster::{Workspace, free_udp};
 use relay::Relay;
-use story::Script;
+use script::Script;
 
 /// The workspaces, with their first admins.
 const CAST: [(&str, &str); 3] = [("acme", "alice"), ("globex", "bob"), ("initech", "carol")];
@@ -64,6 +71,25 @@ impl Stage {
         self.at(index)?.kill().await
     }
 
+    fn at_ref(&self, index: usize) -> Result<&Workspace> {
+        self.workspaces.get(index).context("no such workspace")
+    }
+
+    /// A copy of a workspace as it is now, made while it is stopped.
+    async fn save(&mut self, index: usize) -> Result<Backup> {
+        self.stop(index).await?;
+        let backup = Backup::of(&self.at_ref(index)?.dir)?;
+        self.start(index).await?;
+        Ok(backup)
+    }
+
+    /// Kills a workspace, and starts it from a copy.
+    async fn restore(&mut self, index: usize, backup: &Backup, what: Restored) -> Result<()> {
+        self.kill(index).await?;
+        backup.restore(what)?;
+        self.start(index).await
+    }
+
     async fn strike(mut self) -> Result<()> {
         for workspace in &mut self.workspaces {
             workspace.stop().await?;
@@ -79,7 +105,11 @@ impl Stage {
 pub(crate) async fn script(as_json: bool) -> Result<()> {
     let mut stage = Stage::set().await?;
     let mut script = Script::new(as_json);
-    let played = story::play(&mut script, &mut stage).await;
+    let played = async {
+        story::play(&mut script, &mut stage).await?;
+        removal_story::play(&mut script, &mut stage).await
+    };
+    let played = played.await;
     let ok = script.finish(&played);
     stage.strike().await?;
     played?;

@@ -2,77 +2,11 @@
 //!
 //! Duty: what a user would do and see, over the public API. Never: a look behind it, except for the search on disk.
 
-use std::{future::Future, time::Instant};
-
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::Stage;
+use super::{Stage, script::Script};
 use crate::cli::person::{Person, invitation, join, text};
-
-/// A step that was played.
-#[derive(Clone, Debug, serde::Serialize)]
-pub(super) struct Step {
-    name: &'static str,
-    ok: bool,
-    detail: String,
-    millis: u128,
-}
-
-/// Plays and notes.
-pub(super) struct Script {
-    as_json: bool,
-    steps: Vec<Step>,
-}
-
-impl Script {
-    pub(super) fn new(as_json: bool) -> Self {
-        Self { as_json, steps: Vec::new() }
-    }
-
-    /// Plays a step; after a failure the next ones are not played, since they build on it.
-    async fn step<T>(
-        &mut self,
-        name: &'static str,
-        work: impl Future<Output = Result<(T, String)>>,
-    ) -> Result<T> {
-        #[expect(clippy::disallowed_methods, reason = "how long a step took, for people")]
-        let begin = Instant::now();
-        let result = work.await;
-        let millis = begin.elapsed().as_millis();
-        let (ok, detail) = match &result {
-            Ok((_, detail)) => (true, detail.clone()),
-            Err(error) => (false, format!("{error:#}")),
-        };
-        let step = Step { name, ok, detail, millis };
-        if !self.as_json {
-            println!(
-                "{} {:<46} {:>6} ms  {}",
-                if ok { "ok  " } else { "FAIL" },
-                step.name,
-                step.millis,
-                step.detail
-            );
-        }
-        self.steps.push(step);
-        result.map(|(value, _)| value)
-    }
-
-    /// Prints the end. Whether every step was as promised.
-    pub(super) fn finish(self, played: &Result<()>) -> bool {
-        let ok = played.is_ok() && self.steps.iter().all(|step| step.ok);
-        if self.as_json {
-            println!("{}", json!({ "ok": ok, "steps": self.steps }));
-        } else {
-            println!(
-                "{} steps, {}",
-                self.steps.len(),
-                if ok { "all as promised" } else { "NOT as promised" }
-            );
-        }
-        ok
-    }
-}
 
 /// Peers two workspaces by ticket, both sides approving.
 pub(crate) async fn peer(from: &Person, to: &Person) -> Result<String> {
@@ -99,15 +33,15 @@ pub(crate) fn texts(page: &Value) -> Vec<String> {
     all.filter_map(|message| text(message, "/text").ok()).collect()
 }
 
-async fn write(author: &Person, thread: &str, body: &str) -> Result<Value> {
+pub(super) async fn write(author: &Person, thread: &str, body: &str) -> Result<Value> {
     author.post(&format!("/threads/{thread}/messages"), json!({ "text": body })).await
 }
 
-async fn reads(reader: &Person, thread: &str, expected: &[&str]) -> Result<()> {
+pub(super) async fn reads(reader: &Person, thread: &str, expected: &[&str]) -> Result<()> {
     reader.until(&format!("/threads/{thread}/messages"), |page| texts(page) == expected).await.map(drop)
 }
 
-async fn sees_nothing(reader: &Person, path: &str) -> Result<()> {
+pub(super) async fn sees_nothing(reader: &Person, path: &str) -> Result<()> {
     let mut client = reader.client().await?;
     let answer = client.send(hyper::Method::GET, path, None, None).await?;
     ensure!(answer.status.as_u16() == 404, "{path} answers {} {}", answer.status, answer.body);
@@ -209,7 +143,7 @@ async fn trouble(script: &mut Script, stage: &mut Stage, scene: &Scene) -> Resul
 }
 
 /// The owner is not reached: the message waits.
-async fn pending(author: &Person, thread: &str, body: &str) -> Result<()> {
+pub(super) async fn pending(author: &Person, thread: &str, body: &str) -> Result<()> {
     let answer = write(author, thread, body).await?;
     ensure!(answer.get("status").and_then(Value::as_str) == Some("pending"), "not pending: {answer}");
     Ok(())

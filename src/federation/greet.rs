@@ -131,6 +131,7 @@ async fn answer(federation: &Arc<Federation>, connection: &quinn::Connection) ->
     };
     let snapshot = federation.handle.snapshot();
     if !snapshot.state.peers.contains_key(&peer) {
+        federation.handle.claimed(peer, connection.remote_address());
         return Err(LinkError::Stranger(format!("{peer} is no peer and shows no ticket")));
     }
     let own = hello(&snapshot, peer, federation.handle.now()).ok_or_else(no_identity)?;

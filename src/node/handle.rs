@@ -4,14 +4,19 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::Instant,
+};
 
 use super::{
+    claims::{Claim, Claims},
     clock,
     snapshot::{Snapshot, View},
     tasks::Tasks,
@@ -20,7 +25,7 @@ use crate::{
     crypto::SecretKey,
     ids::{ThreadId, UserId, WorkspaceId},
     limits,
-    protocol::{Command, Reject, Reply},
+    protocol::{Command, Reject, Reply, command::RejectCode, recovery},
     time::Millis,
     wire::{Blob, frames::SubmitAnswer},
 };
@@ -102,6 +107,8 @@ pub struct Handle(Arc<Shared>);
 struct Shared {
     me: WorkspaceId,
     dir: PathBuf,
+    journal: Option<PathBuf>,
+    claims: Claims,
     control: mpsc::Sender<Input>,
     content: mpsc::Sender<Input>,
     view: watch::Receiver<Arc<Snapshot>>,
@@ -121,7 +128,12 @@ pub(super) struct Ends {
 }
 
 impl Handle {
-    pub(super) fn new(me: WorkspaceId, dir: &Path, snapshot: Snapshot, tasks: Tasks) -> (Self, Ends) {
+    pub(super) fn new(
+        me: WorkspaceId,
+        (dir, journal): (&Path, Option<&Path>),
+        snapshot: Snapshot,
+        tasks: Tasks,
+    ) -> (Self, Ends) {
         let (control, control_end) = mpsc::channel(limits::CONTROL_QUEUE);
         let (content, content_end) = mpsc::channel(limits::CONTENT_QUEUE);
         let (view_end, view) = watch::channel(Arc::new(snapshot));
@@ -129,6 +141,8 @@ impl Handle {
         let shared = Shared {
             me,
             dir: dir.to_owned(),
+            journal: journal.map(Path::to_owned),
+            claims: Claims::default(),
             control,
             content,
             view,
@@ -150,6 +164,30 @@ impl Handle {
     pub async fn ask(&self, command: Command) -> Result<Reply, AskError> {
         let answer = self.enqueue(command).await?;
         answer.await.map_err(|gone| AskError::Stopped(gone.to_string()))?
+    }
+
+    /// The same, again while the followers are asked what they hold (spec 12.1), until this moment: a removal right after
+    /// a start just takes some seconds.
+    ///
+    /// # Errors
+    /// As [`Handle::ask`].
+    pub async fn ask_checked(&self, command: Command, until: Instant) -> Result<Reply, AskError> {
+        let mut view = self.watch();
+        loop {
+            let seen = view.now();
+            match self.ask(command.clone()).await {
+                Err(AskError::Reject(reject)) if reject.code == RejectCode::Checking => {
+                    // Nobody tells when silence begins to count as an answer: that is a matter of the clock alone.
+                    let silent = Duration::from_millis(recovery::patience(&seen.state));
+                    if Instant::now() >= until || silent.is_zero() {
+                        return Err(reject.into());
+                    }
+                    let learned = view.wait_for(|now| now.state.uptime.check != seen.state.uptime.check);
+                    drop(tokio::time::timeout_at(until.min(Instant::now() + silent), learned).await);
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Hands a command over; the answer comes after its commit. Commands of one kind keep their order.
@@ -183,6 +221,24 @@ impl Handle {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.0.dir
+    }
+
+    /// Where the journal belongs; `None`: it is switched off.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Path> {
+        self.0.journal.as_deref()
+    }
+
+    /// Somebody says that he is a peer, whom we do not know.
+    pub fn claimed(&self, workspace: WorkspaceId, from: SocketAddr) {
+        self.0.claims.note(Claim { workspace, at: self.now(), from });
+    }
+
+    /// Who said so, the newest first, without those who are peers by now.
+    #[must_use]
+    pub fn claims(&self) -> Vec<Claim> {
+        let peers = &self.snapshot().state.peers;
+        self.0.claims.all().into_iter().filter(|claim| !peers.contains_key(&claim.workspace)).collect()
     }
 
     /// The clock of the node.

@@ -58,7 +58,12 @@ struct Base {
 /// An open journal.
 #[derive(Debug)]
 pub struct Journal {
+    /// Where it belongs.
     path: PathBuf,
+    /// Where it is: elsewhere until an admin has confirmed.
+    place: PathBuf,
+    /// The first position of the file.
+    base: u64,
     file: File,
     position: Position,
 }
@@ -69,10 +74,11 @@ impl Journal {
     /// # Errors
     /// The file cannot be read or made, or belongs to somebody else.
     pub fn open(path: &Path, workspace: WorkspaceId, store: Position) -> Result<(Self, Found), JournalError> {
+        if !path.exists() && store.0 == 0 {
+            return Ok((Self::create(path, path, workspace, store)?, Found::Ahead(Vec::new())));
+        }
         if !path.exists() {
-            let journal = Self::create(path, workspace, store)?;
-            let found = if store.0 == 0 { Found::Ahead(Vec::new()) } else { Found::Behind };
-            return Ok((journal, found));
+            return Ok((Self::beside(path, workspace, store)?, Found::Behind));
         }
         let io = |error| JournalError::Io(path.to_owned(), error);
         let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(io)?;
@@ -94,27 +100,55 @@ impl Journal {
         let whole = bytes.len() - rest.len();
         file.set_len(u64::try_from(whole).unwrap_or(u64::MAX)).map_err(io)?;
         file.seek(SeekFrom::End(0)).map_err(io)?;
-        let journal = Self { path: path.to_owned(), file, position };
         if behind {
-            return Ok((journal.begin_anew(workspace, store)?, Found::Behind));
+            return Ok((Self::beside(path, workspace, store)?, Found::Behind));
         }
-        Ok((journal, Found::Ahead(records)))
+        let (path, place, base) = (path.to_owned(), path.to_owned(), base.position.0);
+        Ok((Self { path, place, base, file, position }, Found::Ahead(records)))
     }
 
-    fn create(path: &Path, workspace: WorkspaceId, position: Position) -> Result<Self, JournalError> {
-        let io = |error| JournalError::Io(path.to_owned(), error);
+    fn create(
+        path: &Path,
+        place: &Path,
+        workspace: WorkspaceId,
+        position: Position,
+    ) -> Result<Self, JournalError> {
+        let io = |error| JournalError::Io(place.to_owned(), error);
         let mut file =
-            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-        let base = frame(&cbor::encode(&Base { workspace, position }));
-        file.write_all(&[MAGIC, &base].concat()).and_then(|()| file.sync_all()).map_err(io)?;
-        Ok(Self { path: path.to_owned(), file, position })
+            OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(place).map_err(io)?;
+        let begin = frame(&cbor::encode(&Base { workspace, position }));
+        file.write_all(&[MAGIC, &begin].concat()).and_then(|()| file.sync_all()).map_err(io)?;
+        Ok(Self { path: path.to_owned(), place: place.to_owned(), base: position.0, file, position })
     }
 
-    /// An older journal is kept beside the new one: it may hold what somebody wants to see.
-    fn begin_anew(self, workspace: WorkspaceId, store: Position) -> Result<Self, JournalError> {
-        let old = self.path.with_extension(format!("older-{}", self.position.0));
-        std::fs::rename(&self.path, &old).map_err(|error| JournalError::Io(old, error))?;
-        Self::create(&self.path, workspace, store)
+    /// Goes on in a file beside until an admin confirms: were it in its place, the next start would find nothing wrong.
+    fn beside(path: &Path, workspace: WorkspaceId, store: Position) -> Result<Self, JournalError> {
+        let place = path.with_added_extension("unconfirmed");
+        match std::fs::remove_file(&place) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(JournalError::Io(place, error));
+            }
+            _ => {}
+        }
+        Self::create(path, &place, workspace, store)
+    }
+
+    /// An admin has confirmed: it takes its place. An older one is kept: it may hold what somebody wants to see.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn confirm(&mut self) -> Result<(), JournalError> {
+        if self.place == self.path {
+            return Ok(());
+        }
+        if self.path.exists() {
+            let old = self.path.with_added_extension(format!("before-{}", self.base));
+            std::fs::rename(&self.path, &old).map_err(|error| JournalError::Io(old, error))?;
+        }
+        let moved = std::fs::rename(&self.place, &self.path);
+        moved.map_err(|error| JournalError::Io(self.path.clone(), error))?;
+        self.place.clone_from(&self.path);
+        Ok(())
     }
 
     /// Where it stands.
@@ -137,7 +171,7 @@ impl Journal {
             bytes.extend(position.1.0);
         }
         let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
-        written.map_err(|error| JournalError::Io(self.path.clone(), error))?;
+        written.map_err(|error| JournalError::Io(self.place.clone(), error))?;
         self.position = position;
         Ok(position)
     }
@@ -229,5 +263,25 @@ mod tests {
         drop(journal);
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(Journal::open(&path, ME, later).unwrap().1, Found::Behind), "missing");
+    }
+
+    #[test]
+    fn starting_again_confirms_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let (mut journal, _) = Journal::open(&path, ME, (0, Hash::ZERO)).unwrap();
+        let mut store = journal.append(&[record(1)]).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        for n in 2..4 {
+            let (mut journal, found) = Journal::open(&path, ME, store).unwrap();
+            assert!(matches!(found, Found::Behind), "start {n} without a confirmation");
+            store = journal.append(&[record(n)]).unwrap();
+        }
+        let (mut journal, _) = Journal::open(&path, ME, store).unwrap();
+        let later = journal.append(&[record(4)]).unwrap();
+        journal.confirm().unwrap();
+        assert_eq!(journal.append(&[record(5)]).unwrap().0, later.0 + 1, "it goes on in its place");
+        drop(journal);
+        assert_eq!(ahead(Journal::open(&path, ME, later).unwrap().1), [record(5)]);
     }
 }

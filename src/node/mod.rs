@@ -2,6 +2,7 @@
 //!
 //! Duty: what lies between the pure core and the machine. Never: a rule of the protocol.
 
+mod claims;
 pub mod clock;
 mod handle;
 pub mod identity;
@@ -17,6 +18,7 @@ use std::path::Path;
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use claims::Claim;
 pub use handle::{Answer, AskError, Forward, Handle, Link, Notice};
 pub use snapshot::{Happened, Snapshot, View};
 pub use tasks::Tasks;
@@ -57,7 +59,7 @@ impl Node {
         };
         let tasks = Tasks::default();
         let snapshot = Snapshot::new(opened.state, opened.store.position(), opened.store.reader()?);
-        let (handle, ends) = Handle::new(opened.home.id, dir, snapshot, tasks.clone());
+        let (handle, ends) = Handle::new(opened.home.id, (dir, path), snapshot, tasks.clone());
         let halt = CancellationToken::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(|error| IdentityError::Io(dir.to_owned(), error))?;
@@ -72,6 +74,12 @@ impl Node {
             })
             .map_err(|error| IdentityError::Io(dir.to_owned(), error))?;
         Ok(Self { handle, tls: opened.tls, halt: halt.drop_guard(), ended, trusted })
+    }
+
+    /// Whether the journal was there and not older than the store, or is switched off; else partners wait (spec 12.6).
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.trusted
     }
 
     /// Counts the start, and begins to ask the followers what they hold; before anybody else asks.

@@ -23,6 +23,7 @@ use crate::{
         Change, Command, Ctx, Mark, Records, Reject, Reply, State, decide, journal,
         row::{Node, Row},
         seal,
+        uptime::Promise,
     },
     store::{Committed, Fault, Store},
     time::{Boot, Millis},
@@ -153,7 +154,12 @@ impl Loop {
         let Batch { mut state, mut changes, answers, .. } = batch;
         if !changes.iter().any(Change::is_durable) {
             self.view = Arc::new(self.view.with(state));
-            self.ends.view.send_replace(self.view.clone());
+            let (newest, news) = (self.view.clone(), changes.iter().any(Change::is_news));
+            // Else each lease would wake every task of every link.
+            self.ends.view.send_if_modified(|view| {
+                *view = newest;
+                news
+            });
             dispatch(answers, None);
             return Ok(());
         }
@@ -182,6 +188,10 @@ impl Loop {
 impl Loop {
     /// Memberships and peerings go to the journal first: a crash in between leaves it ahead, never behind (spec 12.6).
     fn write(&mut self, state: &mut State, changes: &mut Vec<Change>) -> Result<Committed, Fault> {
+        let confirmed = changes.iter().any(|change| matches!(change, Change::Promise(Promise::Trusted)));
+        if let Some(journal) = self.journal.as_mut().filter(|_| confirmed) {
+            journal.confirm().map_err(|error| Fault::Journal(error.to_string()))?;
+        }
         let records = journal::records(&self.view.state, changes);
         if let (Some(journal), Some(node), false) =
             (&mut self.journal, state.node.clone(), records.is_empty())

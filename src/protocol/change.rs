@@ -73,6 +73,12 @@ impl Change {
     pub fn is_durable(&self) -> bool {
         !matches!(self, Self::Promise(_))
     }
+
+    /// Whether it may mean something to who follows the view: that a lease was given concerns only later removals.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        !matches!(self, Self::Promise(Promise::Given(..)))
+    }
 }
 
 /// What happened in a commit, for those who follow along. The journal keeps these by commit.

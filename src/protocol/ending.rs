@@ -160,7 +160,9 @@ fn close(draft: &mut Draft<'_>, peer: WorkspaceId, admin: Option<UserId>) -> Res
         close_dm(draft, id)?;
     }
     let lost: Vec<ScopeId> = followed(&draft.state, peer).map(|scope| scope.head.id).collect();
-    lost.into_iter().for_each(|id| follow::lose(draft, id));
+    for id in lost {
+        follow::lose(draft, id);
+    }
     draft.audit("peer.ended", admin, Some(peer), None, String::new());
     draft.mark(Mark::Peer(peer));
     Ok(())

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Change, Draft, Mark, Reject, State,
     command::RejectCode,
-    evidence, fanout, leaving, membership, posting, replica,
+    evidence, fanout, handover, leaving, membership, posting, reign, replica,
     row::{Log, MemberRow, Row, RowKey, ScopeHead},
     sabotage::{Switch, broken},
     state::Scope,
@@ -18,7 +18,7 @@ use crate::{
     wire::{
         AuditLine, Blob, Proof, Verified,
         frames::Item,
-        objects::{Event, Op, Receipt, Snapshot},
+        objects::{Event, Op, Purge, Receipt, Snapshot},
     },
 };
 
@@ -27,10 +27,16 @@ use crate::{
 /// # Errors
 /// The signature does not hold, or the chain is contradicted.
 pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    if handover::heard(draft, peer, bytes)? {
+        return Ok(());
+    }
     let event: Verified<Event> = draft.open(bytes, None, peer)?;
     let Some(id) = event.object().scope else {
         return Ok(());
     };
+    if matches!(event.object().ops.as_slice(), [Op::Move { .. }]) {
+        return Err(Reject::new(RejectCode::Invalid, "a move comes with the new owner's acceptance"));
+    }
     let Some(scope) = draft.state.scope(id).cloned().filter(|scope| scope.head.owner == peer) else {
         confirm(draft, peer, id, &event, Vec::new(), None);
         return Ok(());
@@ -73,7 +79,7 @@ fn confirm(
     id: ScopeId,
     event: &Verified<Event>,
     mut users: Vec<UserId>,
-    purged: Option<u64>,
+    purged: Option<Purge>,
 ) {
     let followed = follows_roster(&draft.state, id);
     users.extend(event.object().ops.iter().filter_map(|op| match op {
@@ -110,13 +116,21 @@ pub fn answer_removal(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) ->
 }
 
 fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
-    if receipt.users.is_empty() || broken(Switch::Receipt) {
+    if !receipt.users.is_empty() {
+        confirmed(draft, peer, receipt);
+    }
+}
+
+fn confirmed(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
+    if broken(Switch::Receipt) {
         return;
     }
-    let (scope, purged) = (receipt.scope, receipt.purged.unwrap_or(0));
+    let (scope, purged) = (receipt.scope, receipt.purged.clone());
     let receipt = draft.sign(receipt, Some(peer));
-    let line =
-        AuditLine::of("removal.applied").with(peer).at(scope).saying(format!("entries deleted: {purged}"));
+    let deleted = purged.map_or("readers remain".into(), |Purge { threads, entries, .. }| {
+        format!("threads deleted: {threads}, entries: {entries}")
+    });
+    let line = AuditLine::of("removal.applied").with(peer).at(scope).saying(deleted);
     draft.note(line.proven(Proof::of(&receipt, draft.me(), Some(peer))));
     draft.feed(peer, &Item::Receipt { receipt: receipt.bytes().clone() });
 }
@@ -228,7 +242,11 @@ fn granted(draft: &Draft<'_>, id: ScopeId) -> Vec<ThreadId> {
 }
 
 /// Access that ended with a change: live views and copies (spec 8.2). Who lost it, and what was deleted.
-fn after_change(draft: &mut Draft<'_>, id: ScopeId, before: &BTreeSet<UserId>) -> (Vec<UserId>, Option<u64>) {
+fn after_change(
+    draft: &mut Draft<'_>,
+    id: ScopeId,
+    before: &BTreeSet<UserId>,
+) -> (Vec<UserId>, Option<Purge>) {
     let now = draft.state.scope(id).map(|scope| local_members(draft, scope)).unwrap_or_default();
     let gone: Vec<UserId> = before.difference(&now).copied().collect();
     for thread in granted(draft, id) {
@@ -241,15 +259,16 @@ fn after_change(draft: &mut Draft<'_>, id: ScopeId, before: &BTreeSet<UserId>) -
 }
 
 /// Copies without a reader are deleted; of the scope only what a comparison needs stays (spec 8.2).
-/// `Some(entries)` if anything went.
-fn drop_unread(draft: &mut Draft<'_>, id: ScopeId) -> Option<u64> {
+/// What, if anything went.
+fn drop_unread(draft: &mut Draft<'_>, id: ScopeId) -> Option<Purge> {
     let mut purged = None;
     for thread in granted(draft, id) {
         posting::withdraw(draft, thread);
         let foreign = draft.state.scope(thread).is_some_and(|scope| scope.head.owner != draft.me());
         if foreign && !replica::has_reader(&draft.state, thread) {
             let entries = replica::purge(draft, thread);
-            purged = Some(purged.unwrap_or(0) + entries);
+            let all = purged.get_or_insert_with(Purge::begin);
+            (all.threads, all.entries) = (all.threads + 1, all.entries + entries);
             forget_scope(draft, thread.into());
         }
     }
@@ -259,7 +278,7 @@ fn drop_unread(draft: &mut Draft<'_>, id: ScopeId) -> Option<u64> {
             draft.state.links.values().any(|link| link.group == group && link.follower == draft.me());
         if unread && !linked {
             forget_scope(draft, id);
-            purged = purged.or(Some(0));
+            purged = purged.or_else(|| Some(Purge::begin()));
         }
     }
     purged
@@ -310,7 +329,8 @@ pub fn snapshot(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
     replace(draft, snapshot, held.as_deref());
     draft.changes.push(Change::Base(id, bytes.clone()));
     if let Some(thread) = id.thread().filter(|_| later) {
-        replica::truncate(draft, thread, 0, crate::ids::Hash::ZERO);
+        let (high, hash) = reign::goes_on(&draft.state, id).unwrap_or((0, crate::ids::Hash::ZERO));
+        replica::truncate(draft, thread, high, hash);
     }
     leaving::disown(draft, peer, id);
     draft.mark(Mark::Scope(id));
@@ -346,15 +366,22 @@ pub fn not_here(draft: &mut Draft<'_>, owner: WorkspaceId, id: ScopeId, statemen
         return;
     };
     let users: Vec<UserId> = local_members(draft, &scope).into_iter().collect();
-    lose(draft, id);
+    let purged = Some(lose(draft, id));
     let (event, applied) = (crate::crypto::sha256(&[statement]), draft.ctx.now);
-    send_receipt(draft, owner, Receipt { scope: id, event, users, applied, purged: Some(0) });
+    let me = draft.me();
+    if let Some(reign) = reign::last(&draft.state, id).filter(|reign| reign.from == me).cloned() {
+        confirmed(draft, owner, Receipt { scope: id, event: reign.hash, users, applied, purged });
+        return;
+    }
+    send_receipt(draft, owner, Receipt { scope: id, event, users, applied, purged });
 }
 
 /// The link to the owner is over: our users' access ends and the copies go, through whichever group they read (P7.5).
-pub fn lose(draft: &mut Draft<'_>, id: ScopeId) {
+/// What was deleted.
+pub fn lose(draft: &mut Draft<'_>, id: ScopeId) -> Purge {
+    let mut purged = Purge::begin();
     let Some(scope) = draft.state.scope(id).cloned() else {
-        return;
+        return purged;
     };
     let owner = scope.head.owner;
     let granting: Vec<_> = match id {
@@ -368,9 +395,11 @@ pub fn lose(draft: &mut Draft<'_>, id: ScopeId) {
     draft.audit("scope.lost", None, Some(owner), Some(id), format!("{} people", ours.len()));
     draft.mark(Mark::Lost(id, ours.into_iter().collect()));
     draft.mark(Mark::Scope(id));
-    drop_unread(draft, id);
+    purged = drop_unread(draft, id).unwrap_or(purged);
     if let ScopeId::Thread(thread) = id {
-        replica::purge(draft, thread);
+        purged.threads = purged.threads.max(1);
+        purged.entries += replica::purge(draft, thread);
     }
     forget_scope(draft, id);
+    purged
 }

@@ -98,6 +98,21 @@ pub fn knows_scope(state: &State, user: UserId, scope: ScopeId) -> bool {
     }
 }
 
+/// Why the user is shown nothing of what he is in: it is frozen, or every scope by which he reads it is (spec 12.7).
+#[must_use]
+pub fn frozen(state: &State, user: UserId, id: ScopeId) -> Option<&str> {
+    if !standing(state, user) || knows_scope(state, user, id) {
+        return None;
+    }
+    let own = state.scope(id).filter(|own| !own.head.ended)?;
+    let groups = own.head.groups.iter().filter_map(|recipient| state.scope(recipient.group));
+    let mine = std::iter::once(own).chain(groups).filter(|scope| {
+        let denied = recovery::is_denied(state, scope.head.id, user);
+        !scope.head.ended && scope.members.contains_key(&user) && !denied
+    });
+    mine.into_iter().find_map(|scope| own.head.frozen.as_deref().or(scope.head.frozen.as_deref()))
+}
+
 /// Whom the user waits for where nothing may be shown now: the head of the scope whose lease ran out first. `None`: the
 /// scope does not exist for him, or is shown.
 #[must_use]

@@ -138,6 +138,13 @@ pub fn ever_keys(home: &Home) -> Vec<PublicKey> {
     manifests.flat_map(|manifest| manifest.sign).collect()
 }
 
+/// The signing keys that any manifest of the chain revokes.
+#[must_use]
+pub fn ever_revoked(home: &Home) -> Vec<PublicKey> {
+    let manifests = home.chain.iter().filter_map(|bytes| envelope::peek::<Manifest>(bytes).ok());
+    manifests.flat_map(|manifest| manifest.revoked).collect()
+}
+
 /// Whether a TLS key is one of the workspace's (spec 9.1).
 #[must_use]
 pub fn is_tls_key(home: &Home, key: PublicKey) -> bool {

@@ -6,7 +6,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    fanout, feed, lease, membership, posting,
+    fanout, feed, handover, lease, membership, moving, posting, reign,
     row::{Deferred, PeerStatus, Row, RowKey},
     sabotage::{Switch, broken},
     uptime::{Check, Promise},
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     ids::{ScopeId, UserId, WorkspaceId},
     limits,
+    time::Millis,
     wire::{
         Blob, Object as _, envelope,
         frames::ScopeState,
@@ -46,7 +47,31 @@ fn is_awaited(state: &State, peer: WorkspaceId) -> bool {
 }
 
 fn is_late(state: &State) -> bool {
-    state.uptime.now >= state.uptime.started.plus(limits::RECOVERY_MILLIS)
+    patience(state) == 0
+}
+
+/// Milliseconds until silence counts as an answer.
+#[must_use]
+pub fn patience(state: &State) -> u64 {
+    state.uptime.started.plus(limits::RECOVERY_MILLIS).since(state.uptime.now)
+}
+
+/// Peers with which memberships may exist, and which have not said yet what they hold: they are not served.
+pub fn awaited(state: &State) -> impl Iterator<Item = WorkspaceId> {
+    state.peers.keys().copied().filter(|peer| needs_word(state, *peer) && is_awaited(state, *peer))
+}
+
+/// Since when they are asked, by the wall clock; `None`: nobody had to be asked.
+#[must_use]
+pub fn since(state: &State) -> Option<Millis> {
+    let uptime = &state.uptime;
+    uptime.check.as_ref().map(|_| Millis(uptime.wall.0.saturating_sub(uptime.now.since(uptime.started))))
+}
+
+/// Whether the journal is there and not older than the store, or an admin has confirmed (spec 12.6).
+#[must_use]
+pub fn is_trusted(state: &State) -> bool {
+    state.uptime.check.as_ref().is_none_or(|check| check.trusted)
 }
 
 /// Whether a peer has not said what it holds. Any peer: that one follows the scope may be just what was forgotten.
@@ -57,13 +82,20 @@ fn unheard(state: &State) -> bool {
 /// Whether content that a follower reported is on its way back.
 fn fetching(state: &State, id: ScopeId) -> bool {
     let check = state.uptime.check.as_ref();
-    check.zip(id.thread()).is_some_and(|(check, thread)| check.lost.contains_key(&thread))
+    let lost = check.zip(id.thread()).is_some_and(|(check, thread)| check.lost.contains_key(&thread));
+    lost || id.thread().is_some_and(|thread| reign::lacking(state, thread).is_some())
+}
+
+/// Whether a scope has waited long enough, since the start or since it came from another owner.
+pub(super) fn is_overdue(state: &State, id: ScopeId) -> bool {
+    let taken = state.uptime.taken.get(&id);
+    is_late(state) && taken.is_none_or(|taken| state.uptime.now >= taken.plus(limits::RECOVERY_MILLIS))
 }
 
 /// Whether something new may be signed in the scope now.
 #[must_use]
 pub fn is_ready(state: &State, id: ScopeId) -> bool {
-    is_late(state) || !(unheard(state) || fetching(state, id))
+    is_overdue(state, id) || !(unheard(state) || fetching(state, id))
 }
 
 /// The highest position of the scope that an answer showed to be signed, if it lies above what is held: events before it
@@ -145,6 +177,7 @@ pub fn incarnate(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
     let (high, hash) = log.map_or((0, crate::ids::Hash::ZERO), |log| (log.high, log.hash));
     membership::append_now(draft, id, scope.head.starter, vec![Op::Incarnate { high, hash }])?;
     promise(draft, Promise::Reborn(id));
+    reign::give_up_tail(draft, id);
     draft.audit("scope.incarnated", None, None, Some(id), format!("after epoch {}", scope.head.epoch));
     Ok(())
 }
@@ -258,7 +291,7 @@ pub fn is_denied(state: &State, id: ScopeId, user: UserId) -> bool {
 
 /// An admin takes the responsibility for a journal that is missing or older than the store (spec 12.6).
 pub fn trust(draft: &mut Draft<'_>) -> Reply {
-    if draft.state.uptime.check.as_ref().is_none_or(|check| check.trusted) {
+    if is_trusted(&draft.state) {
         return Reply::Already;
     }
     promise(draft, Promise::Trusted);
@@ -271,6 +304,8 @@ pub fn tick(draft: &mut Draft<'_>) {
     if draft.state.uptime.check.is_some() {
         release(draft);
     }
+    moving::tick(draft);
+    handover::tick(draft);
     lease::tick(draft);
 }
 

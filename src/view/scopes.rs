@@ -63,6 +63,8 @@ pub struct ScopeView {
     pub chat: Option<ThreadId>,
     /// Whom it waits for, if nothing of it may be shown now: then all else but `id`, `kind` and `owner` is empty.
     pub waiting_for: Option<Waiting>,
+    /// Why nothing of it may be shown: its owner contradicted itself. Then as above.
+    pub frozen: Option<String>,
 }
 
 /// Why nothing may be shown: the owner's lease ran out (P7.4).
@@ -144,7 +146,17 @@ pub fn scope(state: &State, viewer: UserId, id: ScopeId) -> Option<ScopeView> {
     if gate::sees_scope(state, viewer, id) {
         return Some(view(state, scope));
     }
-    waiting(state, viewer, id).map(|waiting| placeholder(state, scope, waiting))
+    if let Some(why) = frozen(state, viewer, id) {
+        return Some(ScopeView { frozen: Some(why), ..placeholder(state, scope, None) });
+    }
+    waiting(state, viewer, id).map(|waiting| placeholder(state, scope, Some(waiting)))
+}
+
+/// Why the viewer is shown nothing there, and whom to ask; `None`: it is not frozen, or does not exist for him.
+#[must_use]
+pub fn frozen(state: &State, viewer: UserId, id: ScopeId) -> Option<String> {
+    let why = gate::frozen(state, viewer, id)?;
+    Some(format!("frozen: the owner contradicted itself; ask your admin ({why})"))
 }
 
 /// Whom the viewer waits for there; `None`: it is shown, or does not exist for him.
@@ -167,8 +179,8 @@ pub fn places(state: &State, viewer: UserId) -> BTreeSet<ScopeId> {
     places
 }
 
-/// That it exists and waits, and nothing else (spec 11.2).
-fn placeholder(state: &State, scope: &Scope, waiting: Waiting) -> ScopeView {
+/// That it exists, and nothing else (spec 11.2).
+fn placeholder(state: &State, scope: &Scope, waiting_for: Option<Waiting>) -> ScopeView {
     let settings = SettingsView::from(&empty_settings());
     ScopeView {
         id: scope.head.id,
@@ -181,7 +193,8 @@ fn placeholder(state: &State, scope: &Scope, waiting: Waiting) -> ScopeView {
         members: 0,
         groups: Vec::new(),
         chat: scope.head.id.group().and_then(|group| chat(state, group)),
-        waiting_for: Some(waiting),
+        waiting_for,
+        frozen: None,
     }
 }
 
@@ -200,6 +213,7 @@ fn view(state: &State, scope: &Scope) -> ScopeView {
         groups: head.groups.iter().map(|at| recipient(state, at.group, at.owner)).collect(),
         chat,
         waiting_for: None,
+        frozen: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A follower's node that comes back from a copy of its folder taken before the removal (P7.3, invariant 6).
 
-use std::{fs, path::Path};
+use std::fs;
 
 use comity::{
     node::Snapshot,
@@ -8,19 +8,7 @@ use comity::{
     wire::objects::{Action, Grade},
 };
 
-use crate::harness::{Workspace, admit, group, http, peer, reads, shared_group};
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() {
-            copy(&from, &to);
-        } else {
-            fs::copy(&from, &to).unwrap();
-        }
-    }
-}
+use crate::harness::{Workspace, admit, copy, group, http, peer, reads, shared_group};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p7_3_a_follower_restored_from_before_the_removal_shows_nothing_once_it_is_back() {

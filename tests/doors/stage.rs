@@ -172,7 +172,8 @@ impl Stage {
         let (group_id, chat) = group(&acme, alice, "SECRET group").await;
         add(&acme, alice, group_id, nora, Grade::Post).await;
         admit(&acme, alice, group_id, &globex, dora, Grade::Post).await;
-        acme.ask(Command::Act(alice, Action::Remove { scope: group_id, user: dora, everywhere: true })).await;
+        let removing = Action::Remove { scope: group_id, user: dora, everywhere: true };
+        let Reply::Removed { epoch, .. } = acme.ask(Command::Act(alice, removing)).await else { panic!() };
         if stays {
             admit(&acme, alice, group_id, &globex, bea.0, Grade::Invite).await;
         }
@@ -193,6 +194,7 @@ impl Stage {
         let people = vec![person("bob", 0, bob, &globex.host), person("mia", 1, mia, &acme.host)];
         let bea = stays.then_some(bea);
         let mut stage = Self { acme, globex, people, alice, group: group_id, chat, direct, other, bea };
+        stage.people.iter_mut().for_each(|person| person.places.set("epoch", epoch));
         stage.place(&old).await;
         stage
     }

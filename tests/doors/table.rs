@@ -64,14 +64,17 @@ pub(crate) const TABLE: &[Row] = &[
     row("GET /me", "/me", "", [200, 200], "{me}", Without),
     row("GET /workspace", "/workspace", "", [200, 200], "fingerprint", Without),
     admins("POST /workspace/rotate", "/workspace/rotate", r#"{"key":"tls"}"#),
+    admins("POST /workspace/journal/confirm", "/workspace/journal/confirm", ""),
     row("GET /users", "/users", "", [200, 200], "{me}", Without),
     admins("POST /users", "/users", r#"{"local":"new","name":"New"}"#),
     row("PATCH /users/{user}", "/users/{me}", r#"{"name":"Anew"}"#, [200, 200], "Anew", Without),
-    row("POST /users/{user}/tokens", "/users/{me}/tokens", "", [201, 201], "token", Without),
     admins("DELETE /users/{user}", "/users/{me}", ""),
     admins("GET /users/{user}/departure", "/users/{me}/departure", ""),
     admins("DELETE /users/{user}/memberships/{scope}", "/users/{me}/memberships/{group}", ""),
+    row("POST /users/{user}/tokens", "/users/{me}/tokens", "", [201, 201], "token", Without),
     admins("GET /audit", "/audit", ""),
+    admins("GET /evidence", "/evidence", ""),
+    admins("GET /evidence/{id}", "/evidence/h_x", ""),
     admins("GET /audit/export", "/audit/export", ""),
     admins("GET /peers", "/peers", ""),
     admins("POST /peers", "/peers", r#"{"ticket":"x"}"#),
@@ -113,7 +116,17 @@ pub(crate) const TABLE: &[Row] = &[
     row("DELETE /groups/{id}/members/{user}", "/groups/{group}/members/{alice}", "", [403, 403], "", Missing),
     row("PATCH /groups/{id}/members/{user}", "/groups/{group}/members/{me}", ADMIN, [403, 403], "", Missing),
     spare(row("POST /groups/{id}/leave", "/groups/{left}/leave", "", [204, 204], "", Missing)),
+    row("GET /groups/{id}/tightening", "/groups/{group}/tightening", "", [409, 403], "", Missing),
+    row("GET /groups/{id}/move", "/groups/{group}/move?to=globex.example", "", [409, 403], "", Missing),
+    row("POST /groups/{id}/move", "/groups/{group}/move", MOVE, [409, 403], "", Missing),
+    row("GET /moves", "/moves", "", [200, 200], "moves", Without),
+    admins("POST /moves/{id}/accept", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae/accept", ""),
+    admins("DELETE /moves/{id}", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae", ""),
+    admins("GET /groups/{id}/handover", "/groups/{group}/handover", ""),
+    admins("POST /handovers", "/handovers", r#"{"handovers":[]}"#),
     row("GET /removals", "/removals", "", [200, 200], "{removals}", Without),
+    row("GET /removals/{scope}/{epoch}", REMOVAL, "", [409, 0], "another workspace owns this", Missing),
+    row("GET /removals/{scope}/{epoch}", REMOVAL, "", [0, 200], "{group}", Missing),
     // Threads as places.
     row("GET /threads", "/threads", "", [200, 200], "{chat}", Without),
     row("GET /threads", "/threads?before=99999999999999-{chat}", "", [200, 200], "{chat}", Without),
@@ -235,13 +248,15 @@ pub(crate) const TABLE: &[Row] = &[
     row("GET /events", "/events", "", [200, 200], "hello", Without),
     // The outbox while the link rests, and sessions: last, because they end what the rows above use.
     row("GET /pending", "/pending", "", [200, 0], "{waiting}", Repeated),
-    spare(row("DELETE /pending/{submission}", "/pending/{waiting}", "", [204, 0], "", Repeated)),
+    spare(row("DELETE /pending/{submission}", "/pending/{waiting}", "", [204, 0], "", Missing)),
     row("DELETE /me/token", "/me/token", "", [204, 204], "", Without),
     row("DELETE /users/{user}/tokens", "/users/{me}/tokens", "", [204, 204], "", Without),
 ];
 
+const REMOVAL: &str = "/removals/{group}/{epoch}";
 const INVITE: &str = r#"{"address":"carl@globex.example"}"#;
 const INVITE_ME: &str = r#"{"address":"{address}"}"#;
 const ADMIN: &str = r#"{"grade":"admin"}"#;
 const GROUP: &str = r#"{"group":"{group}"}"#;
+const MOVE: &str = r#"{"to":"globex.example"}"#;
 const EMOJI: &str = r#"{"emoji":"+1"}"#;

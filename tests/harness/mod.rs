@@ -6,7 +6,13 @@
 pub(crate) mod http;
 pub(crate) mod raw;
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use comity::{
     api,
@@ -41,6 +47,8 @@ pub(crate) struct Workspace {
     pub(crate) admin: String,
     /// Its identity as it began.
     pub(crate) home: Home,
+    /// Where its journal lies, if it keeps one.
+    pub(crate) journal: Option<PathBuf>,
 }
 
 impl Workspace {
@@ -57,11 +65,11 @@ impl Workspace {
         let domain = format!("{name}.example");
         let home = identity::init(dir.path(), name, &domain, vec![address.to_string()]).unwrap();
         let admin = identity::first_admin(dir.path(), "alice").unwrap().unwrap();
-        Self { dir, address, node: None, id: home.id, host: String::new(), admin, home }
+        Self { dir, address, node: None, id: home.id, host: String::new(), admin, home, journal: None }
     }
 
     pub(crate) async fn start(&mut self) {
-        let node = Node::start(self.dir.path()).unwrap();
+        let node = Node::with_journal(self.dir.path(), self.journal.as_deref()).unwrap();
         node.boot().await.unwrap();
         // The socket of a node that stopped is closed a moment later.
         let bound = async {
@@ -92,7 +100,8 @@ impl Workspace {
     }
 
     pub(crate) async fn ask(&self, command: Command) -> Reply {
-        self.handle().ask(command).await.unwrap()
+        let until = tokio::time::Instant::now() + PATIENCE;
+        self.handle().ask_checked(command, until).await.unwrap()
     }
 
     pub(crate) async fn user(&self, local: &str) -> UserId {
@@ -126,6 +135,19 @@ impl Workspace {
         let id = SubmissionId(sha256(&[&author.home().0, &n.to_be_bytes()]).0[..16].try_into().unwrap());
         let (kind, text) = (EntryKind::Message, text.to_owned());
         self.ask(Command::Post { author, thread, id, kind, target: None, text, mentions: vec![] }).await
+    }
+}
+
+/// A copy of a folder.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(&from, &to).unwrap();
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comity::{
     crypto::{Random, SecretKey, sha256},
-    ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    ids::{FeedId, Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     protocol::{
         Change, Command, Ctx, Mark, Records, Reject, Reply, State, command::RejectCode, decide, identity,
         lease, recovery, replica, row::Role, seal, serve, uptime::Uptime, witness,
@@ -172,6 +172,17 @@ impl Node {
         Backup { state: self.state.clone(), disk: self.disk.clone(), journal: self.journal.clone() }
     }
 
+    /// The root key of a node of this name.
+    pub fn root(name: &str) -> SecretKey {
+        SecretKey::from_seed(&sha256(&[name.as_bytes(), b"root"]).0)
+    }
+
+    /// Is as it was, without a start.
+    pub fn restore(&mut self, from: Backup) {
+        let Backup { state, disk, journal } = from;
+        (self.state, self.disk, self.journal) = (state, disk, journal);
+    }
+
     /// Starts again from a copy of the disk: the newest one, or an older.
     pub fn restart(&mut self, from: Backup) {
         let Backup { mut state, disk, journal } = from;
@@ -180,6 +191,17 @@ impl Node {
         (self.state, self.disk, self.journal) = (state, disk, journal);
         self.cursors.values_mut().for_each(|(position, _)| *position = end);
         self.run(Command::Boot { trusted: true }).unwrap();
+    }
+
+    /// Goes on from a copy of the disk as if nothing had happened: without the check that a start makes.
+    pub fn forget(&mut self, from: Backup) {
+        self.restart(from);
+        self.state.uptime.check = None;
+    }
+
+    /// An event of a scope, as it is on disk.
+    pub fn event(&self, scope: ScopeId, incarnation: u64, epoch: u64) -> Blob {
+        self.disk.event(scope, incarnation, epoch).unwrap()
     }
 
     fn keep(&mut self, change: Change) {
@@ -317,6 +339,15 @@ impl Cluster {
         true
     }
 
+    /// One row of a feed of its own, by hand.
+    pub fn say(&mut self, a: usize, b: usize, item: &Item) {
+        self.nodes[b].steps += 1;
+        let feed = FeedId(sha256(&[&self.nodes[b].steps.to_be_bytes()]).0[..16].try_into().unwrap());
+        let frame = FeedFrame { feed, first: 1, items: vec![cbor::encode(item).into()] };
+        let from = self.nodes[a].id;
+        self.nodes[b].run(Command::Feed(from, frame)).unwrap();
+    }
+
     /// Time passes for everybody.
     pub fn pass(&mut self, millis: u64) {
         for node in &mut self.nodes {
@@ -325,11 +356,21 @@ impl Cluster {
         }
     }
 
+    /// Time passes, and no node has looked at its clock.
+    pub fn wait(&mut self, millis: u64) {
+        for node in &mut self.nodes {
+            node.time += millis;
+            node.look();
+        }
+    }
+
     /// b asks a for a lease; `late`: the answer takes so long. It travels behind the rows that it counts.
     pub fn lease(&mut self, a: usize, b: usize, late: u64) {
         let Some(asked) = self.ask(a, b) else { return };
         let Some(granted) = self.answer(a, b, &asked) else { return };
-        self.pass(late);
+        if late > 0 {
+            self.pass(late);
+        }
         while self.lacks(a, b, granted.counted) {
             assert!(self.feed(a, b, false), "rows that a lease counts are there");
         }
@@ -416,6 +457,7 @@ impl Cluster {
     /// Every follower of every owner asks.
     pub fn leases(&mut self) {
         let count = self.nodes.len();
+        self.pass(0);
         for (a, b) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).filter(|(a, b)| a != b) {
             self.lease(a, b, 0);
         }
@@ -455,6 +497,9 @@ impl Cluster {
             if !frame.entries.is_empty() {
                 frame.heads = serve::heads(&node.state, to, *thread);
             }
+        }
+        if let Mark::Covered(thread) = mark {
+            frame.heads = serve::heads(&node.state, to, *thread);
         }
         let read = |thread: &ThreadId| {
             node.state.granting(*thread).any(|scope| scope.members.keys().any(|user| user.home() == to))
@@ -496,7 +541,10 @@ impl Cluster {
             Reply::Posted(seq) => seq,
             other => panic!("{other:?}"),
         });
-        let later = answer.as_ref().err().is_some_and(|reject: &Reject| reject.code == RejectCode::Checking);
+        let later = answer
+            .as_ref()
+            .err()
+            .is_some_and(|reject: &Reject| matches!(reject.code, RejectCode::Checking | RejectCode::Stale));
         if later {
             return false;
         }

@@ -4,10 +4,14 @@
 
 mod cluster;
 mod ending;
+mod equivocation;
 mod forgetting;
+mod handing;
 mod leaving;
+mod moving;
 mod paths;
 mod preview;
+mod spanning;
 mod story;
 mod world;
 

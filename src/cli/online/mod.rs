@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 use super::{client::Client, text};
 
 mod invite;
+mod journal;
+mod moves;
 mod peer;
 mod place;
+mod removal;
 mod user;
 
 /// What can be asked of a running node.
@@ -25,6 +28,9 @@ pub(super) enum Command {
     /// Other workspaces.
     #[command(subcommand)]
     Peer(peer::Peer),
+    /// What keeps the removed out after a restore.
+    #[command(subcommand)]
+    Journal(journal::Journal),
     /// Groups.
     #[command(subcommand)]
     Group(place::Group),
@@ -34,6 +40,9 @@ pub(super) enum Command {
     /// Invitations to me.
     #[command(subcommand)]
     Invite(invite::Invite),
+    /// Offers to move groups between workspaces.
+    #[command(subcommand)]
+    Move(moves::Move),
     /// Open the direct conversation with somebody.
     Dm {
         /// His address.
@@ -87,8 +96,9 @@ pub(super) enum Command {
     },
     /// My messages that wait for their owners.
     Pending,
-    /// Removals of people of other workspaces, with their receipts.
-    Removals,
+    /// Removals, and how they take effect at other workspaces.
+    #[command(subcommand)]
+    Removal(removal::Removal),
     /// Replace a key (sign, tls or root) of the running node; the root key has to lie in its folder.
     RotateLive {
         /// Which.
@@ -105,9 +115,11 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
         Command::Me => client.get("/me").await?,
         Command::User(user) => user::run(client, user, as_json).await?,
         Command::Peer(peer) => peer::run(client, peer, as_json).await?,
+        Command::Journal(journal) => journal::run(client, journal).await?,
         Command::Group(group) => place::group(client, group, as_json).await?,
         Command::Thread(thread) => place::thread(client, thread).await?,
         Command::Invite(invite) => invite::run(client, invite).await?,
+        Command::Move(offer) => moves::run(client, offer).await?,
         Command::Dm { address } => client.post("/dms", &json!({ "address": address })).await?,
         Command::Post { thread, text, key } => post(client, &thread, &text, key.as_deref()).await?,
         Command::Read { thread, before, limit } => {
@@ -126,7 +138,7 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
             client.post(&path, &json!({ "emoji": emoji })).await?
         }
         Command::Pending => client.get("/pending").await?,
-        Command::Removals => client.get("/removals").await?,
+        Command::Removal(removal) => return removal::run(client, removal, as_json).await,
         Command::RotateLive { key, revoke } => {
             client.post("/workspace/rotate", &json!({ "key": key, "revoke": revoke })).await?
         }

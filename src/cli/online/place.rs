@@ -29,6 +29,17 @@ pub(in crate::cli) enum Group {
         #[arg(long)]
         yes: bool,
     },
+    /// Offer it, with its chat and the topics that began with it, to another workspace; without --yes only show what
+    /// moves and who goes along.
+    Move {
+        /// Which.
+        id: String,
+        /// The new owner: its id, or its domain.
+        workspace: String,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
     #[command(flatten)]
     Place(Place),
 }
@@ -107,6 +118,13 @@ pub(in crate::cli) enum Place {
         #[arg(long)]
         everywhere: bool,
     },
+    /// How long partners may show it without a word of this workspace, after which a removal is in force there too.
+    Lease {
+        /// Which.
+        id: String,
+        /// strict (60 s), standard (300 s), relaxed (24 h), or a number of seconds.
+        lease: String,
+    },
     /// Leave it.
     Leave {
         /// Which.
@@ -129,6 +147,10 @@ pub(super) async fn group(client: &mut Client, command: Group, as_json: bool) ->
             confirmed(client, &format!("/groups/{id}/tightening"), yes, as_json).await?;
             let (path, body) = (format!("/groups/{id}?confirm=true"), json!({ "externals": false }));
             client.call(Method::PATCH, &path, Some(&body)).await
+        }
+        Group::Move { id, workspace, yes } => {
+            confirmed(client, &format!("/groups/{id}/move?to={workspace}"), yes, as_json).await?;
+            client.post(&format!("/groups/{id}/move"), &json!({ "to": workspace })).await
         }
         Group::List => client.get("/groups").await,
         Group::Place(place) => self::place(client, "groups", place).await,
@@ -165,6 +187,10 @@ async fn place(client: &mut Client, kind: &str, command: Place) -> Result<Value>
             let members = format!("/{kind}/{id}/members");
             let user = person(client, &members, "members", &user).await?;
             client.call(Method::DELETE, &format!("{members}/{user}?everywhere={everywhere}"), None).await
+        }
+        Place::Lease { id, lease } => {
+            let lease = lease.parse::<u64>().map_or_else(|_| json!(lease), |seconds| json!(seconds));
+            client.call(Method::PATCH, &format!("/{kind}/{id}"), Some(&json!({ "lease": lease }))).await
         }
         Place::Leave { id } => client.post(&format!("/{kind}/{id}/leave"), &json!({})).await,
         Place::End { id } => client.call(Method::DELETE, &format!("/{kind}/{id}"), None).await,

@@ -18,7 +18,7 @@ pub(super) const VERSION: u64 = 1;
 
 /// Bytes as base64 (RFC 4648, with padding).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Base64(pub(super) Blob);
+pub(in crate::protocol) struct Base64(pub(in crate::protocol) Blob);
 
 impl Serialize for Base64 {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {

@@ -6,6 +6,7 @@ mod file;
 mod order;
 mod verify;
 
+pub(super) use file::Base64;
 pub use file::{Header, Record, Trailer, referred};
 pub use verify::{Finding, NoExport, Report, verify};
 

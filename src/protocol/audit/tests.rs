@@ -10,7 +10,9 @@ use crate::{
     time::Millis,
     wire::{
         AuditLine, AuditRecord, Object, Proof, envelope,
-        objects::{AuditSeal, Event, Extensions, Manifest, Op, Receipt, Statement, Word, WorkspaceKind},
+        objects::{
+            AuditSeal, Event, Extensions, Manifest, Op, Purge, Receipt, Statement, Word, WorkspaceKind,
+        },
     },
 };
 
@@ -70,8 +72,8 @@ fn lines(acme: &Home, globex: &Home, by: &SecretKey, peer: &SecretKey) -> Vec<Au
         None,
         by,
     );
-    let receipt =
-        Receipt { scope, event: event.hash(), users: vec![user], applied: Millis(4), purged: Some(2) };
+    let purged = Some(Purge { entries: 2, threads: 1, ..Purge::begin() });
+    let receipt = Receipt { scope, event: event.hash(), users: vec![user], applied: Millis(4), purged };
     let receipt = envelope::sign(receipt, Some(acme.id), peer);
     let statement =
         envelope::sign(Statement { word: Word::Offboard { user }, time: Millis(5) }, Some(acme.id), peer);

@@ -24,7 +24,7 @@ pub struct Deferred {
 /// Two signed objects that contradict each other: evidence against their owner (spec 12.7).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contradiction {
-    /// A hash over both.
+    /// A hash over both. One is kept per scope and incarnation.
     pub id: Hash,
     /// Whose signature both bear.
     pub owner: WorkspaceId,

@@ -8,7 +8,7 @@ use super::super::{
 };
 use super::{Extensions, Floor, Grade, Profile, ThreadKind, short};
 use crate::{
-    ids::{FeedId, GroupId, Hash, InviteId, ScopeId, ThreadId, UserId},
+    ids::{FeedId, GroupId, Hash, InviteId, MoveId, ScopeId, ThreadId, UserId},
     limits,
     time::Millis,
 };
@@ -90,8 +90,33 @@ record! {
         pub users: Vec<UserId>,
         /// When the home applied it.
         pub applied: Millis,
-        /// Entries deleted, when no reader was left; null when readers remain.
-        pub purged: Option<u64>,
+        /// What was deleted because no reader was left; null when readers remain.
+        pub purged: Option<Purge>,
+    }
+}
+
+record! {
+    /// What a home deleted, and what may remain of it (spec 8.3).
+    pub struct Purge {
+        /// Copies of threads.
+        pub threads: u64,
+        /// Entries in them.
+        pub entries: u64,
+        /// Where it may still lie: [`Purge::FREE_PAGES`], [`Purge::BACKUPS`].
+        pub remains: u64,
+    }
+}
+
+impl Purge {
+    /// Pages of the database file that are free but not overwritten; bodies lie there under keys that are gone.
+    pub const FREE_PAGES: u64 = 1;
+    /// Backups that the home's operator made.
+    pub const BACKUPS: u64 = 2;
+
+    /// Nothing yet, at a node that cannot vouch for free pages and for what its operator copied.
+    #[must_use]
+    pub fn begin() -> Self {
+        Self { threads: 0, entries: 0, remains: Self::FREE_PAGES | Self::BACKUPS }
     }
 }
 
@@ -136,6 +161,12 @@ choice! {
         5 => Revoke { /** Which. */ invite: InviteId, },
         /// No user of the receiver is in the scope (spec 12.4).
         6 => NotHere { /** Which. */ scope: ScopeId, },
+        /// The owner offers a group, its chat and the topics that began with it, to the receiver (spec 14.1).
+        7 => OfferMove { /** The offer. */ offer: MoveId, /** What. */ group: GroupId, /** Who offers. */ by: UserId, },
+        /// The receiver of an offer wants it, once its copies are whole.
+        8 => WantMove { /** The offer. */ offer: MoveId, },
+        /// An offer is over: taken back by the owner, or declined.
+        9 => EndMove { /** The offer. */ offer: MoveId, },
     }
 }
 
