@@ -350,7 +350,7 @@ def submissions(family):
 # 9: the number of fields behind the code of each variant; None: a record with so many fields.
 CONTROL = {0: 1, 1: 1, 2: 2, 3: 1, 4: 2, 5: 1, 6: 1, 7: 1, 8: 2, 9: 3, 10: 1, 11: 1, 12: 1, 13: 1, 14: 2, 15: 1}
 VARIANTS = {"control": CONTROL, "submit": {0: 2, 1: 1}, "submit-answer": {0: 2, 1: 3, 2: 3},
-            "item": {0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1, 8: 3, 9: 2}}
+            "item": {0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1, 8: 3, 9: 2, 10: 2, 11: 1, 12: 3, 13: 3}}
 RECORDS = {"history-request": 4, "history-page": 4, "content-frame": 3}
 NUMBER_ONLY = {6, 7}
 
@@ -389,6 +389,24 @@ def comparison(family):
             running = hashlib.sha256(b"comity/1 feed" + running + item).digest()
             agree(running.hex(), row["hash"], f"{case['why']}: the running hash")
             agree(KINDS[shaped("item", item)[0]], row["kind"], case["why"])
+
+
+def moves(family):
+    keys = {name: bytes.fromhex(shown) for name, shown in family["keys"].items()}
+    old, new = bytes.fromhex(family["from"]), bytes.fromhex(family["to"])
+    for case in family["cases"]:
+        event, acceptance = bytes.fromhex(case["event"]), bytes.fromhex(case["acceptance"])
+
+        def believed():
+            last = opened(event, 2, None, keys["from"], 8)[0]
+            accepted, digest = opened(acceptance, 14, old, keys["to"], 10)[:2]
+            code, to, consent, _, _ = last[6][0]
+            begins = ((last[1] >> 32) + 1) << 32
+            bound = [code, to, consent, len(last[6])] == [13, new, digest, 1] and accepted[2] == old
+            if not bound or [accepted[1], accepted[3], accepted[8]] != [last[0], last[1], begins] or accepted[4] >= last[2]:
+                raise Bad("contradiction")
+        _, name = attempt(believed)
+        agree(name == "ok", case["expect"] == "ok", f"moves: {case['why']}")
 
 
 def leases(family):
@@ -432,7 +450,7 @@ def contradictions(family):
 
 
 # 13.5: types whose objects an audit record may hold, with the number of their fields.
-OBJECTS = {2: 8, 3: 12, 4: 6, 5: 6, 6: 13, 7: 6, 8: 5, 9: 5, 10: 2, 12: 4, 13: 4}
+OBJECTS = {2: 8, 3: 12, 4: 6, 5: 6, 6: 13, 7: 6, 8: 5, 9: 5, 10: 2, 12: 4, 13: 4, 14: 10}
 
 
 def audit(family):
@@ -500,11 +518,11 @@ def proven(record, homes):
     audience = proof["audience"] and unarmored(proof["audience"])
     value = by_any(data, proof["kind"], audience, keys, OBJECTS[proof["kind"]])
     about = record["scope"] and unarmored(record["scope"])
-    return value is not None and (proof["kind"] not in (2, 8) or value[0] in (None, about))
+    return value is not None and (proof["kind"] not in (2, 8, 14) or value[proof["kind"] == 14] in (None, about))
 
 
 FAMILIES = [cbor, ed25519, envelope, ids, limits, errors, manifests, membership, content, submissions,
-            frames, comparison, leases, contradictions, audit]
+            frames, comparison, moves, leases, contradictions, audit]
 
 
 def main():

@@ -133,6 +133,10 @@ id! {
     InviteId, 16, "in"
 }
 id! {
+    /// An offer to move a group to another workspace (spec 14.1).
+    MoveId, 16, "mv"
+}
+id! {
     /// One life of a control feed (spec 9.1).
     FeedId, 16, "fd"
 }

@@ -67,6 +67,12 @@ pub const PEERING_REQUESTS: usize = 64;
 pub const CLAIMS: usize = 16;
 /// Tickets open at a time.
 pub const TICKETS: usize = 64;
+/// Scopes that move with one group: itself, its chat and the topics that began with it.
+pub const MOVED_SCOPES: usize = 1_000;
+/// Offers to move a group that are open at a time, from here and to here.
+pub const OPEN_MOVES: usize = 64;
+/// Removed people that one row names to a new owner.
+pub const ESTATE_ROWS: usize = 1_000;
 /// Open invitations that one scope may have.
 pub const INVITES_PER_SCOPE: usize = 10_000;
 /// Received invitations that wait, per user of this node.

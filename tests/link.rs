@@ -143,3 +143,45 @@ async fn each_key_is_rotated_while_peers_are_connected_and_while_they_are_away()
     b.start().await;
     both_ways(&a, alice, &b, bob, chat, 10).await;
 }
+
+/// P5.4: a group moves to the other node with its history, goes on there, and the old owner obeys the new one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_moves_to_the_other_node() {
+    let (mut a, b) = (Workspace::new("acme").await, Workspace::new("globex").await);
+    let (alice, bob) = (a.alice(), b.alice());
+    peer(&a, &b).await;
+    let (group, chat) = shared_group(&a, alice, &b, bob).await;
+    a.post(alice, chat, 1, "one").await;
+    b.post(bob, chat, 1, "two").await;
+    a.until("two", |snapshot| reads(snapshot, alice, chat) == ["one", "two"]).await;
+    let Reply::Offered(id) = a.ask(Command::OfferMove(alice, group.group().unwrap(), b.id)).await else {
+        panic!()
+    };
+    b.until("the offer", |snapshot| snapshot.state.transfers.contains_key(&id)).await;
+    b.ask(Command::WantMove(bob, id)).await;
+    b.until("the group", |snapshot| snapshot.state.owns(group) && snapshot.state.owns(chat)).await;
+    let follows = |snapshot: &Snapshot| {
+        snapshot.state.scope(chat).is_some_and(|scope| scope.head.owner == b.id)
+            && reads(snapshot, alice, chat) == ["one", "two"]
+    };
+    a.until("the group by the new owner's lease", follows).await;
+    assert_eq!(a.post(alice, chat, 2, "three").await, Reply::Pending(b.id));
+    assert!(matches!(b.post(bob, chat, 2, "four").await, Reply::Posted(_)));
+    let all = |snapshot: &Snapshot, user: UserId| {
+        let mut texts = reads(snapshot, user, chat);
+        texts.sort_unstable();
+        texts == ["four", "one", "three", "two"]
+    };
+    a.until("all of it", |snapshot| all(snapshot, alice)).await;
+    b.until("all of it", |snapshot| all(snapshot, bob)).await;
+    a.stop().await;
+    a.start().await;
+    a.until("all of it after a restart", |snapshot| all(snapshot, alice)).await;
+    b.ask(Command::Act(bob, Action::Remove { scope: group, user: alice, everywhere: true })).await;
+    a.until("P7.2: the removed reads nothing", |snapshot| reads(snapshot, alice, chat).is_empty()).await;
+    let receipt = |snapshot: &Snapshot| {
+        let mut homes = snapshot.state.removals.values().flat_map(|removal| removal.homes.iter());
+        !snapshot.state.removals.is_empty() && homes.all(|(_, at)| at.is_some())
+    };
+    b.until("P7.6: the receipt", receipt).await;
+}

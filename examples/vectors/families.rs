@@ -11,6 +11,8 @@ mod chains;
 mod cluster;
 #[path = "frames.rs"]
 mod frames;
+#[path = "moves.rs"]
+mod moves;
 #[path = "promises.rs"]
 mod promises;
 #[path = "writing.rs"]
@@ -32,7 +34,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The files as they must be.
 pub fn files() -> Vec<(PathBuf, String)> {
-    let families: [(&str, Value); 15] = [
+    let families: [(&str, Value); 16] = [
         ("cbor", bytes::cbor()),
         ("ed25519", bytes::ed25519()),
         ("envelope", bytes::envelopes()),
@@ -44,6 +46,7 @@ pub fn files() -> Vec<(PathBuf, String)> {
         ("content", chains::content()),
         ("frames", frames::frames()),
         ("comparison", frames::comparison()),
+        ("moves", moves::moves()),
         ("submissions", writing::submissions()),
         ("leases", promises::leases()),
         ("contradictions", promises::contradictions()),

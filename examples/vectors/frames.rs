@@ -72,6 +72,7 @@ pub fn frames() -> Value {
         },
     ];
     let mut cases: Vec<Value> = control.iter().map(|frame| good("control", cbor::encode(frame))).collect();
+    let signed = Blob::from(vec![1]);
     let act = Submit::Act { signed: Blob::from(vec![1]) };
     let request = HistoryRequest { thread, before: Some(10), after: None, limit: 256 };
     cases.extend([
@@ -87,6 +88,10 @@ pub fn frames() -> Value {
         good("content-frame", cbor::encode(&ContentFrame { number: 1, entries: vec![], heads: vec![] })),
         good("item", cbor::encode(&Item::AskGroup { thread, group: GroupId([4; 32]), by: user })),
         good("item", cbor::encode(&Item::Alarm { first: vec![1].into(), second: vec![2].into() })),
+        good("item", cbor::encode(&Item::Moved { event: signed.clone(), acceptance: signed.clone() })),
+        good("item", cbor::encode(&Item::Acceptance { acceptance: signed.clone() })),
+        good("item", cbor::encode(&Item::Estate { scope, ttl: 60_000, gone: vec![(user, 3)] })),
+        good("item", cbor::encode(&Item::HandedOver { handover: signed, high: 3, hash: Hash([8; 32]) })),
     ]);
     for (why, bytes) in [
         ("an unknown code", "8118c8"),

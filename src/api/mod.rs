@@ -9,6 +9,7 @@ mod events;
 mod evidence;
 mod invitations;
 mod messages;
+mod moves;
 mod peers;
 mod previews;
 mod problem;
@@ -123,6 +124,13 @@ endpoints! {
     PATCH "/groups/{id}/members/{user}" scopes::grade,
     POST "/groups/{id}/leave" scopes::leave,
     GET "/groups/{id}/tightening" previews::tightening,
+    GET "/groups/{id}/move" moves::preview,
+    POST "/groups/{id}/move" moves::offer,
+    GET "/moves" moves::list,
+    POST "/moves/{id}/accept" moves::accept,
+    DELETE "/moves/{id}" moves::end,
+    GET "/groups/{id}/handover" moves::request,
+    POST "/handovers" moves::hand_over,
     GET "/removals" removals::list,
     GET "/removals/{scope}/{epoch}" removals::show,
 

@@ -5,6 +5,7 @@
 mod audit;
 pub mod client;
 mod evidence;
+mod handover;
 mod offline;
 mod online;
 pub(crate) mod person;
@@ -65,6 +66,9 @@ enum Command {
     /// What owners signed twice.
     #[command(subcommand)]
     Evidence(evidence::Command),
+    /// A group whose owner does not come back.
+    #[command(subcommand)]
+    Handover(handover::Command),
     /// Messages and events as they happen.
     Watch,
     /// Three workspaces on this machine, to try.
@@ -127,6 +131,14 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Evidence(command) => {
             wait(async { evidence::run(&mut connect(&dir, api, token).await?.0, command, json).await })
         }
+        Command::Handover(handover::Command::Sign { root_key, request, out }) => {
+            handover::sign(&root_key, &request, &out, json)
+        }
+        Command::Handover(command) => wait(async {
+            let answer = handover::run(&mut connect(&dir, api, token).await?.0, command).await?;
+            online::print(&answer, json);
+            Ok(())
+        }),
         Command::Watch => wait(async { online::watch(connect(&dir, api, token).await?.0, json).await }),
         Command::Import(ImportCommand::Slack { file }) => wait(async {
             let (mut admin, host, token) = connect(&dir, api, token).await?;

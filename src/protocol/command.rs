@@ -142,6 +142,14 @@ pub enum Command {
     Act(UserId, Action),
     /// A group's settings change, and whoever they exclude goes: the actor has seen who that is (P8.2).
     Tighten(UserId, ScopeId, Settings),
+    /// An admin of a group offers it to another workspace.
+    OfferMove(UserId, crate::ids::GroupId, WorkspaceId),
+    /// Our admin wants what was offered.
+    WantMove(UserId, crate::ids::MoveId),
+    /// Our admin takes over what the root key of a dead owner gave to this workspace: the signed handovers.
+    TakeHandover(UserId, Vec<Blob>),
+    /// An offer is taken back here, or declined.
+    EndMove(UserId, crate::ids::MoveId),
     /// A user leaves a scope, wherever it is owned.
     Leave(UserId, ScopeId),
     /// A user answers an invitation.
@@ -253,6 +261,8 @@ pub enum Reply {
     Scope(ScopeId, Vec<InviteId>),
     /// An invitation was sent.
     Invited(InviteId),
+    /// A move was offered.
+    Offered(crate::ids::MoveId),
     /// The entry's place in the thread.
     Posted(u64),
     /// The message waits in the outbox for this owner.

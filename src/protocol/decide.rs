@@ -5,7 +5,8 @@
 use super::{
     Change, Command, Ctx, Decision, Draft, Mark, Reject, State, acts,
     command::Reply,
-    ending, feed, heads, identity, invite, journal, lease, leaving, once, peering, people, posting,
+    ending, feed, handover, heads, identity, invite, journal, lease, leaving, moving, once, peering, people,
+    posting,
     posting::Writing,
     recovery, removal, replica,
     row::{Node, ReadMark, Row, RowKey},
@@ -66,6 +67,10 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         }
         Command::Act(actor, action) => acts::act(draft, actor, action),
         Command::Tighten(actor, scope, settings) => acts::set_settings(draft, actor, scope, settings, true),
+        Command::OfferMove(actor, group, to) => moving::offer(draft, actor, group, to),
+        Command::WantMove(admin, id) => moving::want(draft, admin, id),
+        Command::TakeHandover(admin, handovers) => handover::take(draft, admin, &handovers),
+        Command::EndMove(actor, id) => moving::end(draft, actor, id),
         Command::Leave(user, scope) => removal::leave(draft, user, scope),
         Command::AnswerInvite(user, id, accept) => invite::answer(draft, user, id, accept),
         Command::RevokeInvite(actor, id) => invite::revoke(draft, actor, id),
@@ -105,7 +110,11 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
         Command::Feed(peer, frame) => feed::rows(draft, peer, &frame),
         Command::FeedAcked(peer, feed, number) => feed::acked(draft, peer, feed, number),
         Command::Compare(peer, held) => feed::compare(draft, peer, &held),
-        Command::Content(peer, frame) => replica::content(draft, peer, frame),
+        Command::Content(peer, frame) => {
+            let reply = replica::content(draft, peer, frame)?;
+            moving::progress(draft);
+            Ok(reply)
+        }
         Command::ContentReset(peer, number) => Ok(replica::reset(draft, peer, number)),
         Command::ContentAcked(peer, number, position) => Ok(content_acked(draft, peer, number, position)),
         Command::History(peer, page) => replica::history(draft, peer, page),

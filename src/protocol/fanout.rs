@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Draft, Mark, State, lease, recovery,
+    Draft, Mark, State, lease, recovery, reign,
     row::{PeerStatus, Removal, Row},
     state::Scope,
 };
@@ -111,6 +111,9 @@ pub fn introduce(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
     if recovery::signed_above(&draft.state, id).is_some() {
         return;
     }
+    for item in reign::items(&draft.state, id).collect::<Vec<_>>() {
+        draft.feed(peer, &item);
+    }
     if let Some(snapshot) = draft.state.scope(id).map(|scope| snapshot(scope)) {
         let snapshot = draft.sign(snapshot, None).bytes().clone();
         draft.feed(peer, &Item::Snapshot { snapshot });
@@ -124,6 +127,7 @@ fn introduce_homes(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
     if let Some(thread) = id.thread() {
         homes.extend(draft.state.granting(thread).flat_map(|scope| scope.homes.keys().copied()));
     }
+    homes.extend(reign::of(&draft.state, id).flat_map(|reign| [reign.from, reign.to]));
     homes.retain(|home| *home != peer && *home != draft.me());
     for home in homes {
         if let Some(chain) = draft.state.homes.get(&home).map(|home| home.chain.clone()) {

@@ -9,7 +9,8 @@ use super::{
     Change, Draft, Mark, Reject, Reply,
     command::RejectCode,
     draft::{linked, running_hash},
-    ending, evidence, fanout, follow, grouplink, identity, invite, recovery, removal,
+    ending, evidence, fanout, follow, grouplink, handover, identity, invite, parting, recovery, reign,
+    removal,
     row::{Peer, PeerStatus, Row},
     state::Scope,
     uptime::Promise,
@@ -88,8 +89,18 @@ fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<()
     match cbor::decode::<Item>(bytes) {
         Err(error) => Err(Reject::new(RejectCode::Malformed, error.to_string())),
         Ok(
-            Item::Statement { .. } | Item::Consent { .. } | Item::GroupConsent { .. } | Item::Alarm { .. },
+            Item::Statement { .. }
+            | Item::Consent { .. }
+            | Item::GroupConsent { .. }
+            | Item::Alarm { .. }
+            | Item::Acceptance { .. },
         ) if recovery::is_checking(&draft.state) => {
+            recovery::defer(draft, peer, bytes);
+            Ok(())
+        }
+        Ok(Item::Moved { event, .. })
+            if recovery::is_checking(&draft.state) && parting::comes_here(&draft.state, &event) =>
+        {
             recovery::defer(draft, peer, bytes);
             Ok(())
         }
@@ -103,6 +114,15 @@ fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<()
         Ok(Item::GroupConsent { consent }) => grouplink::consented(draft, peer, &consent),
         Ok(Item::Manifests { chain }) => identity::adopt(draft, &chain).map(drop),
         Ok(Item::AskGroup { thread, group, by }) => grouplink::asked(draft, peer, thread, group, by),
+        Ok(Item::Moved { event, acceptance }) => reign::shown(draft, peer, &event, &acceptance),
+        Ok(Item::Acceptance { acceptance }) => parting::accepted(draft, peer, &acceptance),
+        Ok(Item::Estate { scope, ttl, gone }) => {
+            parting::inherits(draft, peer, scope, ttl, &gone);
+            Ok(())
+        }
+        Ok(Item::HandedOver { handover, high, hash }) => {
+            handover::shown(draft, peer, &handover, (high, hash))
+        }
         Ok(Item::Alarm { first, second }) => evidence::alarmed(draft, peer, &first, &second),
     }
 }
@@ -202,13 +222,21 @@ fn unacked(draft: &Draft<'_>, row: &Peer) -> Vec<Item> {
     let numbers = row.acked + 1..=row.queued;
     let items = numbers.filter_map(|number| draft.ctx.records.feed(row.id, number));
     let items = items.filter_map(|bytes| cbor::decode::<Item>(&bytes).ok());
-    items.filter(|item| !matches!(item, Item::Event { .. } | Item::Snapshot { .. })).collect()
+    let again = |item: &Item| match item {
+        Item::Snapshot { .. } => false,
+        // Of others only what a handover made us tell (spec 14.7): no comparison brings that.
+        Item::Event { event } => envelope::peek::<Event>(event)
+            .is_ok_and(|event| event.scope.is_some_and(|id| !draft.state.owns(id))),
+        _ => true,
+    };
+    items.filter(again).collect()
 }
 
 /// Brings one scope of the peer up to date: the events it lacks, up to its own removal.
 fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: bool) {
     let Some(scope) = draft.state.scope(held.scope).cloned().filter(|scope| scope.head.owner == draft.me())
     else {
+        given_away(draft, peer, held);
         return;
     };
     let now = (scope.head.incarnation, scope.head.epoch);
@@ -261,8 +289,29 @@ fn ends_place_at(event: &Event, home: WorkspaceId) -> bool {
 fn other_incarnation(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, follows: bool) {
     if follows {
         fanout::introduce(draft, peer, held.scope);
-    } else if held.follows {
+    } else if held.follows || held.content.is_some() {
         not_here(draft, peer, held.scope);
+    }
+}
+
+/// The peer takes us for the owner of a scope that we gave away: it gets what came before, and the move (spec 14.5).
+fn given_away(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
+    let me = draft.me();
+    let Some(reign) = reign::of(&draft.state, held.scope).find(|reign| reign.from == me).cloned() else {
+        return;
+    };
+    if proven(draft, held, reign.incarnation) {
+        for epoch in held.epoch + 1..reign.epoch {
+            if let Some(event) = draft.ctx.records.event(held.scope, reign.incarnation, epoch) {
+                draft.feed(peer, &Item::Event { event });
+            }
+        }
+    }
+    if held.follows {
+        reign::items(&draft.state, held.scope)
+            .collect::<Vec<_>>()
+            .iter()
+            .for_each(|item| draft.feed(peer, item));
     }
 }
 

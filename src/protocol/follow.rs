@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Change, Draft, Mark, Reject, State,
     command::RejectCode,
-    evidence, fanout, leaving, membership, posting, replica,
+    evidence, fanout, handover, leaving, membership, posting, reign, replica,
     row::{Log, MemberRow, Row, RowKey, ScopeHead},
     sabotage::{Switch, broken},
     state::Scope,
@@ -27,10 +27,16 @@ use crate::{
 /// # Errors
 /// The signature does not hold, or the chain is contradicted.
 pub fn event(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    if handover::heard(draft, peer, bytes)? {
+        return Ok(());
+    }
     let event: Verified<Event> = draft.open(bytes, None, peer)?;
     let Some(id) = event.object().scope else {
         return Ok(());
     };
+    if matches!(event.object().ops.as_slice(), [Op::Move { .. }]) {
+        return Err(Reject::new(RejectCode::Invalid, "a move comes with the new owner's acceptance"));
+    }
     let Some(scope) = draft.state.scope(id).cloned().filter(|scope| scope.head.owner == peer) else {
         confirm(draft, peer, id, &event, Vec::new(), None);
         return Ok(());
@@ -110,7 +116,13 @@ pub fn answer_removal(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) ->
 }
 
 fn send_receipt(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
-    if receipt.users.is_empty() || broken(Switch::Receipt) {
+    if !receipt.users.is_empty() {
+        confirmed(draft, peer, receipt);
+    }
+}
+
+fn confirmed(draft: &mut Draft<'_>, peer: WorkspaceId, receipt: Receipt) {
+    if broken(Switch::Receipt) {
         return;
     }
     let (scope, purged) = (receipt.scope, receipt.purged.clone());
@@ -317,7 +329,8 @@ pub fn snapshot(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resul
     replace(draft, snapshot, held.as_deref());
     draft.changes.push(Change::Base(id, bytes.clone()));
     if let Some(thread) = id.thread().filter(|_| later) {
-        replica::truncate(draft, thread, 0, crate::ids::Hash::ZERO);
+        let (high, hash) = reign::goes_on(&draft.state, id).unwrap_or((0, crate::ids::Hash::ZERO));
+        replica::truncate(draft, thread, high, hash);
     }
     leaving::disown(draft, peer, id);
     draft.mark(Mark::Scope(id));
@@ -355,6 +368,11 @@ pub fn not_here(draft: &mut Draft<'_>, owner: WorkspaceId, id: ScopeId, statemen
     let users: Vec<UserId> = local_members(draft, &scope).into_iter().collect();
     let purged = Some(lose(draft, id));
     let (event, applied) = (crate::crypto::sha256(&[statement]), draft.ctx.now);
+    let me = draft.me();
+    if let Some(reign) = reign::last(&draft.state, id).filter(|reign| reign.from == me).cloned() {
+        confirmed(draft, owner, Receipt { scope: id, event: reign.hash, users, applied, purged });
+        return;
+    }
     send_receipt(draft, owner, Receipt { scope: id, event, users, applied, purged });
 }
 

@@ -84,6 +84,8 @@ pub fn latest(state: &State, peer: WorkspaceId, head: &ScopeHead) -> Millis {
     let believed = state.peers.get(&peer).and_then(|row| row.believes.iter().find(|(of, _)| *of == head.id));
     let ttl = believed.map_or(head.ttl, |(_, ttl)| head.ttl.max(*ttl));
     let given = uptime.given.get(&peer).copied().unwrap_or(uptime.started);
+    // The owner before us may have given one until the moment at which the scope came here (spec 14.3).
+    let given = uptime.taken.get(&head.id).map_or(given, |taken| given.max(*taken));
     uptime.wall.plus(surely_over(given, ttl).since(uptime.now))
 }
 
@@ -212,7 +214,7 @@ pub fn set_ttl(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, ttl: u64) -> R
 }
 
 /// Followers may believe in the longer ttl until they hold every row that is queued for them.
-fn believe(draft: &mut Draft<'_>, id: ScopeId, ttl: u64) {
+pub(super) fn believe(draft: &mut Draft<'_>, id: ScopeId, ttl: u64) {
     for peer in super::fanout::followers(&draft.state, id) {
         if let Some(row) = draft.state.peers.get(&peer) {
             let mut row = (**row).clone();

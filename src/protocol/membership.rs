@@ -97,14 +97,32 @@ pub(super) fn append_now(
     actor: UserId,
     ops: Vec<Op>,
 ) -> Result<u64, Reject> {
+    let before = fanout::audience(&draft.state, id);
+    let event = link(draft, id, actor, ops)?;
+    fanout::announce(draft, id, &before, event.bytes());
+    Ok(event.object().epoch)
+}
+
+/// The link alone: in force here, and nobody is told.
+///
+/// # Errors
+/// The scope is unknown, over or not ours.
+pub(super) fn link(
+    draft: &mut Draft<'_>,
+    id: ScopeId,
+    actor: UserId,
+    ops: Vec<Op>,
+) -> Result<Verified<Event>, Reject> {
     let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
+    if scope.head.owner != draft.me() {
+        return Err(Reject::new(RejectCode::NotOwner, "another workspace owns this: ask there"));
+    }
     if scope.head.ended {
         return Err(Reject::new(RejectCode::Closed, "this group or thread was ended"));
     }
     if scope.members.len() + ops.len() > limits::MEMBERS_PER_SCOPE + limits::OPS_PER_EVENT {
         return Err(Reject::new(RejectCode::Quota, "the scope has as many members as it may have"));
     }
-    let before = fanout::audience(&draft.state, id);
     let (incarnation, epoch) = match ops.first() {
         Some(Op::Incarnate { .. }) => {
             let above = recovery::signed_above(&draft.state, id).map_or(0, |(incarnation, _)| incarnation);
@@ -118,8 +136,7 @@ pub(super) fn append_now(
     let event = event(draft, Some((id, incarnation)), epoch, scope.head.hash, actor, ops);
     apply(draft, id, event.object(), event.hash());
     record(draft, id, &event);
-    fanout::announce(draft, id, &before, event.bytes());
-    Ok(epoch)
+    Ok(event)
 }
 
 fn event(
@@ -224,6 +241,7 @@ fn apply_to_head(head: &mut ScopeHead, op: &Op) {
             head.groups.clear();
         }
         Op::Lease { ttl } => head.ttl = *ttl,
+        Op::Move { to, .. } => head.owner = *to,
         Op::Join { .. }
         | Op::Leave { .. }
         | Op::Remove { .. }

@@ -6,7 +6,7 @@ use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
     gate::{self, Path},
-    policy, recovery,
+    policy, recovery, reign,
     row::{Log, PeerStatus, Pending, Row, RowKey},
     sabotage::{Switch, broken},
     state::Scope,
@@ -172,6 +172,10 @@ pub fn submitted(
         return Err(Reject::new(RejectCode::Malformed, "the body is not the one that was committed to"));
     }
     if !draft.state.owns(claimed.thread) {
+        if reign::is_in_motion(&draft.state, claimed.thread, peer) {
+            let why = "the thread moves to another workspace: what comes from there says where to send this";
+            return Err(Reject::new(RejectCode::Stale, why));
+        }
         return Err(Reject::not_found());
     }
     let known = draft.ctx.records.submitted(peer, claimed.id).filter(|_| !broken(Switch::Repetition));
@@ -414,6 +418,18 @@ pub fn answered(
             Reply::Done
         }
     }
+}
+
+/// A message that waits is signed anew for another owner, under the same id.
+pub(super) fn readdress(draft: &mut Draft<'_>, pending: &Pending, owner: WorkspaceId) {
+    draft.delete(RowKey::Pending((pending.owner, pending.number)));
+    let Pending { submission: id, thread, author, kind, time, .. } = pending.clone();
+    let commitment = pending.sealed.commitment();
+    let submission = Submission { id, thread, author, kind, commitment, time };
+    let signed = draft.sign(submission, Some(owner)).bytes().clone();
+    let number = next_number(draft);
+    draft.put(Row::Pending(Pending { owner, number, signed, ..pending.clone() }));
+    draft.mark(Mark::Outbox(author, thread));
 }
 
 /// Messages for a thread whose authors have no place in it any more: they will not be sent, and their text goes (P7.3).

@@ -6,7 +6,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    fanout, feed, lease, membership, posting,
+    fanout, feed, handover, lease, membership, moving, posting, reign,
     row::{Deferred, PeerStatus, Row, RowKey},
     sabotage::{Switch, broken},
     uptime::{Check, Promise},
@@ -82,13 +82,20 @@ fn unheard(state: &State) -> bool {
 /// Whether content that a follower reported is on its way back.
 fn fetching(state: &State, id: ScopeId) -> bool {
     let check = state.uptime.check.as_ref();
-    check.zip(id.thread()).is_some_and(|(check, thread)| check.lost.contains_key(&thread))
+    let lost = check.zip(id.thread()).is_some_and(|(check, thread)| check.lost.contains_key(&thread));
+    lost || id.thread().is_some_and(|thread| reign::lacking(state, thread).is_some())
+}
+
+/// Whether a scope has waited long enough, since the start or since it came from another owner.
+pub(super) fn is_overdue(state: &State, id: ScopeId) -> bool {
+    let taken = state.uptime.taken.get(&id);
+    is_late(state) && taken.is_none_or(|taken| state.uptime.now >= taken.plus(limits::RECOVERY_MILLIS))
 }
 
 /// Whether something new may be signed in the scope now.
 #[must_use]
 pub fn is_ready(state: &State, id: ScopeId) -> bool {
-    is_late(state) || !(unheard(state) || fetching(state, id))
+    is_overdue(state, id) || !(unheard(state) || fetching(state, id))
 }
 
 /// The highest position of the scope that an answer showed to be signed, if it lies above what is held: events before it
@@ -152,16 +159,25 @@ pub fn checking() -> Reject {
     Reject::new(RejectCode::Checking, what)
 }
 
-/// The scope goes on in a new incarnation: contradiction counts only within one (spec 12.3).
+/// The scope goes on in a new incarnation: contradiction counts only within one (spec 12.3). A thread takes its own groups
+/// along: the heads through which they grant it name their incarnation, and give entries new hashes.
 ///
 /// # Errors
 /// The scope is over.
 pub fn incarnate(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
     let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
+    for group in scope.head.groups.iter().map(|recipient| ScopeId::Group(recipient.group)) {
+        let reborn = draft.state.uptime.check.as_ref().is_some_and(|check| check.reborn.contains(&group));
+        let alive = draft.state.scope(group).is_some_and(|group| !group.head.ended);
+        if alive && !reborn && draft.state.owns(group) {
+            incarnate(draft, group)?;
+        }
+    }
     let log = id.thread().and_then(|thread| draft.state.logs.get(&thread));
     let (high, hash) = log.map_or((0, crate::ids::Hash::ZERO), |log| (log.high, log.hash));
     membership::append_now(draft, id, scope.head.starter, vec![Op::Incarnate { high, hash }])?;
     promise(draft, Promise::Reborn(id));
+    reign::give_up_tail(draft, id);
     draft.audit("scope.incarnated", None, None, Some(id), format!("after epoch {}", scope.head.epoch));
     Ok(())
 }
@@ -288,6 +304,8 @@ pub fn tick(draft: &mut Draft<'_>) {
     if draft.state.uptime.check.is_some() {
         release(draft);
     }
+    moving::tick(draft);
+    handover::tick(draft);
     lease::tick(draft);
 }
 

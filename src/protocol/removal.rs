@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{
     Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    gate, invite, leaving, membership, policy,
+    gate, invite, leaving, membership, moving, parting, policy,
     row::{Removal, Row, RowKey},
 };
 use crate::{
@@ -181,6 +181,9 @@ fn said(word: &Word) -> String {
         Word::Profile { user, .. } => format!("profile {user}"),
         Word::Revoke { invite } => format!("revoke {invite}"),
         Word::NotHere { scope } => format!("not here {scope}"),
+        Word::OfferMove { offer, group, by } => format!("offer {offer} {group} by {by}"),
+        Word::WantMove { offer } => format!("want {offer}"),
+        Word::EndMove { offer } => format!("end {offer}"),
     }
 }
 
@@ -210,6 +213,18 @@ pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
             Ok(())
         }
         Word::EndPeering {} => super::ending::ended(draft, peer),
+        Word::OfferMove { offer, group, by } => {
+            moving::offered(draft, peer, offer, group, by);
+            Ok(())
+        }
+        Word::WantMove { offer } => {
+            moving::wanted(draft, peer, offer);
+            Ok(())
+        }
+        Word::EndMove { offer } => {
+            moving::ended(draft, peer, offer);
+            Ok(())
+        }
         Word::NotHere { scope } => {
             super::follow::not_here(draft, peer, scope, bytes);
             Ok(())
@@ -239,6 +254,7 @@ pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result
     let receipt: Verified<Receipt> = draft.open(bytes, Some(draft.me()), peer)?;
     let proof = Proof::of(&receipt, peer, Some(draft.me()));
     let receipt = receipt.into_object();
+    parting::confirmed(draft, peer, &receipt, bytes, &proof);
     let of_scope = (receipt.scope, 0)..=(receipt.scope, u64::MAX);
     let found = draft.state.removals.range(of_scope).map(|(_, removal)| removal);
     let answered: Vec<Removal> =

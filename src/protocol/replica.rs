@@ -6,7 +6,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    evidence, gate, posting,
+    evidence, fanout, gate, moving, posting, reign,
     row::{Cover, Log, PeerStatus, Row},
     witness,
 };
@@ -31,7 +31,17 @@ pub fn wanted(state: &State, owner: WorkspaceId) -> Vec<HistoryRequest> {
     let mut gaps: Vec<_> = lost
         .map(|(thread, high)| HistoryRequest { thread, before: None, after: Some(high), limit })
         .collect();
-    let mut older = Vec::new();
+    gaps.extend(state.logs.values().filter_map(|log| {
+        let reign = reign::lacking(state, log.thread).filter(|reign| reign.from == owner)?;
+        Some(HistoryRequest { thread: reign.scope.thread()?, before: None, after: Some(log.high), limit })
+    }));
+    let mut older: Vec<HistoryRequest> = state
+        .logs
+        .keys()
+        .filter_map(|thread| reign::headless(state, *thread))
+        .filter(|log| fanout::followers(state, log.thread.into()).contains(&owner))
+        .map(|log| HistoryRequest { thread: log.thread, before: Some(log.low), after: None, limit })
+        .collect();
     for log in state.logs.values().filter(|log| log.stale || log.low > 1 || !log.bottom) {
         let thread = log.thread;
         let followed =
@@ -43,7 +53,10 @@ pub fn wanted(state: &State, owner: WorkspaceId) -> Vec<HistoryRequest> {
         match (log.high, log.stale) {
             (0, _) => gaps.push(request(None, None)),
             (high, true) => gaps.push(request(None, Some(high))),
-            (_, false) if log.low > 1 && (!log.bottom || below_held(state, log)) => {
+            (_, false)
+                if log.low > 1
+                    && (!log.bottom || below_held(state, log) || moving::wants_all(state, thread)) =>
+            {
                 older.push(request(Some(log.low), None))
             }
             _ => {}
@@ -104,6 +117,9 @@ pub fn reset(draft: &mut Draft<'_>, peer: WorkspaceId, number: u64) -> Reply {
 /// # Errors
 /// The page does not belong where it claims to, or contradicts its signatures.
 pub fn history(draft: &mut Draft<'_>, peer: WorkspaceId, page: HistoryPage) -> Result<Reply, Reject> {
+    if reign::tail(draft, peer, &page)? {
+        return Ok(Reply::Done);
+    }
     if draft.state.owns(page.thread) {
         return witness::content(draft, peer, &page);
     }
@@ -120,6 +136,7 @@ pub fn history(draft: &mut Draft<'_>, peer: WorkspaceId, page: HistoryPage) -> R
         take_head(draft, peer, covering)?;
     }
     settle(draft, &page, below);
+    moving::progress(draft);
     Ok(Reply::Done)
 }
 
@@ -179,7 +196,12 @@ fn take_ascending(draft: &mut Draft<'_>, peer: WorkspaceId, entries: &[Stored]) 
 }
 
 /// Entries below the copy, checked backwards from what a head already covers.
-fn take_below(draft: &mut Draft<'_>, peer: WorkspaceId, log: &Log, entries: &[Stored]) -> Result<(), Reject> {
+pub(super) fn take_below(
+    draft: &mut Draft<'_>,
+    peer: WorkspaceId,
+    log: &Log,
+    entries: &[Stored],
+) -> Result<(), Reject> {
     let mut log = log.clone();
     let held = log.low;
     for stored in entries.iter().rev().skip_while(|stored| stored.entry.seq >= held) {
@@ -218,14 +240,20 @@ pub(super) fn check_entry(draft: &Draft<'_>, owner: WorkspaceId, stored: &Stored
         }
         Body::parse(&sealed.body).map_err(|error| Reject::new(RejectCode::Malformed, error.to_string()))?;
     }
+    reign::check_end(&draft.state, stored)?;
     let home = entry.author.home();
+    let vouching = || reign::vouching(&draft.state, entry.thread, entry.seq).chain([owner]);
     match &entry.signed {
-        None if home == owner => Ok(()),
+        None if vouching().any(|owner| home == owner) => Ok(()),
         None => Err(Reject::new(
             RejectCode::Signature,
             "an entry of another home's user lacks that home's signature",
         )),
-        Some(signed) => check_author(&draft.state, owner, entry, signed),
+        Some(signed) => {
+            let mut answers = vouching().map(|owner| check_author(&draft.state, owner, entry, signed));
+            let first = answers.next().unwrap_or(Ok(()));
+            if first.is_ok() { first } else { answers.find(Result::is_ok).unwrap_or(first) }
+        }
     }
 }
 
@@ -248,9 +276,20 @@ pub(super) fn head_of(draft: &Draft<'_>, owner: WorkspaceId, bytes: &Blob) -> Re
     Ok(head.into_object())
 }
 
+/// A head by the owner, or by one before it for entries of its own time (spec 14.6).
+fn head_of_its_time(draft: &Draft<'_>, owner: WorkspaceId, bytes: &Blob) -> Result<Head, Reject> {
+    let refused = match head_of(draft, owner, bytes) {
+        Ok(head) => return Ok(head),
+        Err(refused) => refused,
+    };
+    let Ok(claimed) = envelope::peek::<Head>(bytes) else { return Err(refused) };
+    let mut before = reign::vouching(&draft.state, claimed.thread, claimed.seq);
+    before.find_map(|owner| head_of(draft, owner, bytes).ok()).ok_or(refused)
+}
+
 /// A head with its marks: covers at once if its epoch is applied, else waits for it (spec 5.5).
 fn take_head(draft: &mut Draft<'_>, peer: WorkspaceId, covering: &Covering) -> Result<(), Reject> {
-    let head = head_of(draft, peer, &covering.head)?;
+    let head = head_of_its_time(draft, peer, &covering.head)?;
     let Some(mut log) = followed_log(draft, peer, head.thread) else {
         return Ok(());
     };

@@ -13,7 +13,7 @@ pub use removal::Removal;
 
 use crate::{
     crypto::PublicKey,
-    ids::{FeedId, GroupId, Hash, InviteId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    ids::{FeedId, GroupId, Hash, InviteId, MoveId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     limits,
     time::Millis,
     wire::{
@@ -463,6 +463,9 @@ rows! {
     14 ReadMark(ReadMark, (UserId, ThreadId), |r| (r.user, r.thread)),
     15 Deferred(Deferred, u64, |r| r.number),
     16 Contradiction(Contradiction, Hash, |r| r.id),
+    17 Reign(super::reign::Reign, (ScopeId, u64), |r| (r.scope, r.epoch)),
+    19 Succession(super::handover::Succession, MoveId, |r| r.id),
+    18 Transfer(super::moving::Transfer, MoveId, |r| r.id),
 }
 
 /// A member of a scope, as a row of its own: rosters can be long.

@@ -4,7 +4,7 @@
 //! peer's users, or of a thread in which it has no reader (P7.2).
 
 use super::{
-    Records, State, gate,
+    Records, State, gate, moving,
     sabotage::{Switch, broken},
     witness,
 };
@@ -90,10 +90,18 @@ fn given_back(
     high: u64,
 ) -> HistoryPage {
     let thread = request.thread;
-    let from = request.after.map_or(low, |after| after.saturating_add(1)).max(low);
     let limit = request.limit.clamp(1, u64::try_from(limits::PAGE_ENTRIES).unwrap_or(1));
-    let to = high.min(from.saturating_add(limit - 1));
-    let entries = bounded((from..=to).map_while(|seq| records.stored(thread, seq)));
+    let entries = if let Some(before) = request.before {
+        let to = high.min(before.saturating_sub(1));
+        let from = low.max(to.saturating_sub(limit - 1));
+        let mut newest_first = bounded((from..=to).rev().map_while(|seq| records.stored(thread, seq)));
+        newest_first.reverse();
+        newest_first
+    } else {
+        let from = request.after.map_or(low, |after| after.saturating_add(1)).max(low);
+        let to = high.min(from.saturating_add(limit - 1));
+        bounded((from..=to).map_while(|seq| records.stored(thread, seq)))
+    };
     let covers = state.logs.get(&thread).into_iter().flat_map(|log| log.covers.iter().chain(&log.pending));
     let heads = covers.map(|(_, cover)| Covering { head: cover.head.clone(), marks: Vec::new() }).collect();
     HistoryPage { thread, entries, heads, bottom: false }
@@ -103,7 +111,8 @@ fn floor(state: &State, peer: WorkspaceId, thread: ThreadId) -> Option<u64> {
     if broken(Switch::ServeAnyone) {
         return Some(0);
     }
-    gate::peer_floor(state, peer, thread).filter(|_| state.owns(thread))
+    let floor = gate::peer_floor(state, peer, thread).filter(|_| state.owns(thread))?;
+    Some(if moving::opens(state, peer, thread) { 0 } else { floor })
 }
 
 fn bounded(entries: impl Iterator<Item = Stored>) -> Vec<Stored> {

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use super::change::Change;
+use super::handover::Succession;
+use super::moving::Transfer;
+use super::reign::Reign;
 use super::row::{
     Contradiction, Deferred, GroupLink, Home, InviteStatus, Log, MemberRow, Node, Peer, Pending, ReadMark,
     ReceivedInvite, Remembered, Removal, Row, RowKey, ScopeHead, SentInvite, Ticket, User,
@@ -15,7 +18,7 @@ use super::row::{
 use super::uptime::Uptime;
 use crate::{
     crypto::{PublicKey, sha256},
-    ids::{GroupId, Hash, InviteId, KeyId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    ids::{GroupId, Hash, InviteId, KeyId, MoveId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     time::Millis,
     wire::{
         envelope,
@@ -67,6 +70,12 @@ pub struct State {
     pub deferred: OrdMap<u64, Arc<Deferred>>,
     /// Evidence against owners.
     pub evidence: OrdMap<Hash, Arc<Contradiction>>,
+    /// Moves of scopes, by the epoch of the old owner's last event.
+    pub reigns: OrdMap<(ScopeId, u64), Arc<Reign>>,
+    /// Offers to move a group, from here and to here.
+    pub transfers: OrdMap<MoveId, Arc<Transfer>>,
+    /// Handovers of dead owners to this workspace, while the followers are asked.
+    pub successions: OrdMap<MoveId, Arc<Succession>>,
     /// Read marks.
     pub reads: OrdMap<(UserId, ThreadId), u64>,
 
@@ -212,6 +221,9 @@ impl State {
             Row::GroupLink(row) => drop(self.links.insert((row.group, row.thread), row.into())),
             Row::Deferred(row) => drop(self.deferred.insert(row.number, row.into())),
             Row::Contradiction(row) => drop(self.evidence.insert(row.id, row.into())),
+            Row::Reign(row) => drop(self.reigns.insert((row.scope, row.epoch), row.into())),
+            Row::Succession(row) => drop(self.successions.insert(row.id, row.into())),
+            Row::Transfer(row) => drop(self.transfers.insert(row.id, row.into())),
             Row::ReadMark(ReadMark { user, thread, seq }) => {
                 self.reads.insert((user, thread), seq);
             }
@@ -238,6 +250,9 @@ impl State {
             RowKey::GroupLink(key) => drop(self.links.remove(key)),
             RowKey::Deferred(number) => drop(self.deferred.remove(number)),
             RowKey::Contradiction(id) => drop(self.evidence.remove(id)),
+            RowKey::Reign(key) => drop(self.reigns.remove(key)),
+            RowKey::Succession(id) => drop(self.successions.remove(id)),
+            RowKey::Transfer(id) => drop(self.transfers.remove(id)),
             RowKey::ReadMark(key) => drop(self.reads.remove(key)),
         }
     }

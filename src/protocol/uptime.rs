@@ -25,6 +25,8 @@ pub struct Uptime {
     pub held: OrdMap<WorkspaceId, Boot>,
     /// Leases to followers: when the last one was answered.
     pub given: OrdMap<WorkspaceId, Boot>,
+    /// Scopes that came here from another owner since the start: when.
+    pub taken: OrdMap<ScopeId, Boot>,
     /// Owner and ttl for which readers were last told that the lease is fresh.
     pub told: OrdSet<(WorkspaceId, u64)>,
     /// Owners that were told what we hold, and will begin a new feed: no other one is taken (spec 9.6).
@@ -60,6 +62,7 @@ impl Default for Uptime {
             started: Boot(0),
             held: OrdMap::new(),
             given: OrdMap::new(),
+            taken: OrdMap::new(),
             told: OrdSet::new(),
             comparing: OrdSet::new(),
             check: None,
@@ -98,6 +101,8 @@ pub enum Promise {
     Held(WorkspaceId, Boot),
     /// A follower got a lease at this moment.
     Given(WorkspaceId, Boot),
+    /// A scope came here from another owner at this moment.
+    Taken(ScopeId, Boot),
     /// Readers are told whether the lease of an owner is fresh for scopes of this ttl.
     Told(WorkspaceId, u64, bool),
 }
@@ -112,6 +117,7 @@ impl Uptime {
             }
             Promise::Held(owner, asked) => drop(self.held.insert(*owner, *asked)),
             Promise::Given(peer, at) => drop(self.given.insert(*peer, *at)),
+            Promise::Taken(scope, at) => drop(self.taken.insert(*scope, *at)),
             Promise::Told(owner, ttl, true) => drop(self.told.insert((*owner, *ttl))),
             Promise::Told(owner, ttl, false) => drop(self.told.remove(&(*owner, *ttl))),
             Promise::Comparing(owner, true) => drop(self.comparing.insert(*owner)),
@@ -148,6 +154,7 @@ impl Check {
             Promise::Started(..)
             | Promise::Held(..)
             | Promise::Given(..)
+            | Promise::Taken(..)
             | Promise::Told(..)
             | Promise::Comparing(..) => {}
         }

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Change, Draft, Mark, Records, Reject, Reply, State, evidence, membership,
+    Change, Draft, Mark, Records, Reject, Reply, State, evidence, handover, membership, parting,
     posting::note_marks,
-    recovery, removal,
+    recovery, reign, removal,
     replica::{check_entry, head_of},
-    row::{Log, MemberRow, Row, ScopeHead},
+    row::{Log, MemberRow, Row, RowKey, ScopeHead},
     state::Scope,
     uptime::Promise,
 };
@@ -18,9 +18,9 @@ use crate::{
     ids::{Hash, ScopeId, ThreadId, UserId, WorkspaceId},
     limits,
     wire::{
-        Blob, Verified, envelope,
-        frames::{HistoryPage, ScopeState, Witness},
-        objects::{Event, Head, Op, Snapshot},
+        Blob, Stored, Verified, cbor, envelope,
+        frames::{HistoryPage, Item, ScopeState, Witness},
+        objects::{Acceptance, Event, Handover, Head, Op, Snapshot},
     },
 };
 
@@ -62,8 +62,8 @@ pub fn answer(
     let known: BTreeMap<ScopeId, &ScopeState> = theirs.iter().map(|known| (known.scope, known)).collect();
     let mut frames = vec![Witness { scopes: Vec::new(), items: Vec::new(), more: false }];
     let mut bytes = 0;
-    for state in held(state, owner) {
-        let items = beyond(records, &state, known.get(&state.scope).copied());
+    for held in held(state, owner) {
+        let items = beyond(state, records, &held, known.get(&held.scope).copied());
         for item in items {
             if bytes >= limits::PAGE_BYTES {
                 frames.push(Witness { scopes: Vec::new(), items: Vec::new(), more: false });
@@ -73,7 +73,15 @@ pub fn answer(
             frames.last_mut().into_iter().for_each(|frame| frame.items.push(item.clone()));
         }
         bytes += 160;
-        frames.last_mut().into_iter().for_each(|frame| frame.scopes.push(state.clone()));
+        frames.last_mut().into_iter().for_each(|frame| frame.scopes.push(held.clone()));
+    }
+    for items in given_away(state, records, owner, &known) {
+        bytes += items.iter().map(|item| item.len()).sum::<usize>();
+        frames.last_mut().into_iter().for_each(|frame| frame.items.extend(items.iter().cloned()));
+        if bytes >= limits::PAGE_BYTES {
+            frames.push(Witness { scopes: Vec::new(), items: Vec::new(), more: false });
+            bytes = 0;
+        }
     }
     let last = frames.len() - 1;
     frames.iter_mut().take(last).for_each(|frame| frame.more = true);
@@ -81,10 +89,15 @@ pub fn answer(
 }
 
 /// The owner's objects for one scope that it lacks, oldest first, with the base if it lies beyond what it knows.
-fn beyond(records: &dyn Records, held: &ScopeState, known: Option<&ScopeState>) -> Vec<Blob> {
+fn beyond(state: &State, records: &dyn Records, held: &ScopeState, known: Option<&ScopeState>) -> Vec<Blob> {
     let base = records.base(held.scope);
     let Some(known) = known else {
-        return base.into_iter().chain(records.events(held.scope, 0)).collect();
+        let mut events = records.events(held.scope, 0);
+        if let Some(reign) = reign::last(state, held.scope) {
+            let own = |event: Event| event.incarnation > reign.incarnation;
+            events.retain(|bytes| envelope::peek::<Event>(bytes).is_ok_and(own));
+        }
+        return base.into_iter().chain(events).collect();
     };
     let base = base.filter(|base| {
         evidence::claim(base)
@@ -104,13 +117,56 @@ fn events_beyond(records: &dyn Records, held: &ScopeState, known: &ScopeState) -
     records.events(held.scope, known.epoch)
 }
 
+/// Moves that an owner has forgotten: of scopes that it still takes for its own, with what it signed before; and of those
+/// that came to it (spec 14.5).
+fn given_away(
+    state: &State,
+    records: &dyn Records,
+    owner: WorkspaceId,
+    known: &BTreeMap<ScopeId, &ScopeState>,
+) -> Vec<Vec<Blob>> {
+    let theirs = state.reigns.values().filter(|reign| reign.from == owner);
+    let forgotten = theirs.filter_map(|reign| Some((reign, known.get(&reign.scope)?)));
+    let came = state.reigns.values().filter(|reign| {
+        let now = state.scope(reign.scope).is_some_and(|scope| scope.head.owner == owner);
+        now && !known.contains_key(&reign.scope)
+    });
+    let came = came.map(|reign| reign::objects(reign));
+    let items = forgotten.flat_map(|(reign, known)| {
+        let before = |bytes: &Blob| {
+            envelope::peek::<Event>(bytes)
+                .is_ok_and(|event| event.incarnation <= reign.incarnation && event.epoch < reign.epoch)
+        };
+        let mut events = records.events(reign.scope, known.epoch);
+        events.retain(before);
+        let pair = reign::objects(reign);
+        events.into_iter().map(|event| vec![event]).chain([pair]).collect::<Vec<_>>()
+    });
+    items.chain(came).collect()
+}
+
 /// One frame of a follower's answer (spec 12.4): membership first, then what content it has beyond ours.
 ///
 /// # Errors
 /// Never for what cannot be used: it is audited and passed over.
 pub fn taken(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &Witness) -> Result<Reply, Reject> {
+    let mut acceptance = None;
     for item in &frame.items {
-        if let Err(reject) = own_object(draft, peer, item) {
+        if envelope::peek::<Handover>(item).is_ok() {
+            if let Err(reject) = handover::shown(draft, peer, item, (0, Hash::ZERO)) {
+                draft.audit("witness.refused", None, Some(peer), None, reject.to_string());
+            }
+            continue;
+        }
+        if envelope::peek::<Acceptance>(item).is_ok() {
+            acceptance = Some(item);
+            continue;
+        }
+        let taken = match acceptance.take() {
+            Some(acceptance) => moved(draft, peer, item, acceptance),
+            None => own_object(draft, peer, item),
+        };
+        if let Err(reject) = taken {
             draft.audit("witness.refused", None, Some(peer), None, reject.to_string());
         }
     }
@@ -118,6 +174,19 @@ pub fn taken(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &Witness) -> Resul
         note_content(draft, peer, held);
     }
     Ok(Reply::Done)
+}
+
+/// A move that was forgotten. One that came here and was not begun yet waits until the check is over.
+fn moved(draft: &mut Draft<'_>, peer: WorkspaceId, event: &Blob, acceptance: &Blob) -> Result<(), Reject> {
+    let scope = envelope::peek::<Event>(event).ok().and_then(|event| event.scope);
+    let begun = scope.is_some_and(|id| draft.state.owns(id));
+    if parting::comes_here(&draft.state, event) && !begun {
+        let (event, acceptance) = (event.clone(), acceptance.clone());
+        let item = cbor::encode(&Item::Moved { event, acceptance });
+        recovery::defer(draft, peer, &item.into());
+        return Ok(());
+    }
+    reign::shown(draft, peer, event, acceptance)
 }
 
 fn own_object(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
@@ -153,7 +222,11 @@ pub fn own_event(
         return Ok(());
     };
     if scope.head.owner != draft.me() {
-        return Err(Reject::not_found());
+        return Ok(());
+    }
+    if matches!(object.ops.as_slice(), [Op::Move { .. }]) {
+        reign::recalled(draft, event);
+        return Ok(());
     }
     let held = draft.ctx.records.event(id, object.incarnation, object.epoch);
     if held.as_ref() == Some(event.bytes()) {
@@ -233,7 +306,7 @@ fn noted(draft: &mut Draft<'_>, from: Option<WorkspaceId>, id: ScopeId, epoch: u
 }
 
 /// Of an event that cannot be put in its place any more, what it took away stays away.
-fn restrict(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
+pub(super) fn restrict(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
     for op in &event.ops {
         if let Op::Remove { user } | Op::Leave { user } = op {
             entomb(draft, id, *user);
@@ -256,16 +329,30 @@ fn entomb(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
 /// A scope of ours that we do not know at all, from our own snapshot.
 fn restore(draft: &mut Draft<'_>, peer: WorkspaceId, snapshot: Snapshot) {
     let id = snapshot.scope;
-    if snapshot.owner != draft.me() || draft.state.scope(id).is_some() {
+    // A scope that came here after the copy from which we were restored is still another owner's here (spec 14.5).
+    let later =
+        |scope: &Scope| scope.head.owner != draft.me() && snapshot.incarnation > scope.head.incarnation;
+    if snapshot.owner != draft.me() || draft.state.scope(id).is_some_and(|scope| !later(scope)) {
         return;
     }
+    let held = draft.state.scope(id).cloned();
     let (members, epoch) = (snapshot.members.clone(), snapshot.epoch);
-    draft.put(Row::Scope(ScopeHead::from_snapshot(snapshot, Vec::new())));
+    let tombstones = held.as_ref().map(|held| held.head.tombstones.clone()).unwrap_or_default();
+    draft.put(Row::Scope(ScopeHead::from_snapshot(snapshot, tombstones)));
+    for user in held.iter().flat_map(|held| held.members.keys()) {
+        draft.delete(RowKey::Member((id, *user)));
+    }
     for member in members {
         draft.put(Row::Member(MemberRow { scope: id, member }));
     }
     if let Some(thread) = id.thread() {
-        draft.put(Row::Log(Log::empty(thread, true)));
+        // A copy without its beginning is no owner's: it is fetched back whole.
+        let held = draft.state.logs.get(&thread).filter(|log| log.low <= 1).map(|log| (**log).clone());
+        if held.is_none() {
+            draft.changes.push(Change::Purge(thread));
+        }
+        let log = held.unwrap_or_else(|| Log::empty(thread, true));
+        draft.put(Row::Log(Log { stale: false, bottom: true, pending: Vec::new(), ..log }));
     }
     draft.mark(Mark::Scope(id));
     noted(draft, Some(peer), id, epoch, "scope.restored");
@@ -310,17 +397,7 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> 
         return Ok(Reply::Already);
     }
     let covered = covered(draft, page);
-    let mut new = log.clone();
-    for stored in page.entries.iter().filter(|stored| stored.entry.seq > log.high) {
-        let entry = &stored.entry;
-        if entry.seq != new.high + 1 || entry.previous != new.hash || entry.seq > covered {
-            break;
-        }
-        check_entry(draft, draft.me(), stored)?;
-        (new.high, new.hash, new.time) = (entry.seq, entry.hash(), new.time.max(entry.time));
-        note_marks(&draft.state, &mut new);
-        draft.changes.push(Change::Content(stored.clone()));
-    }
+    let new = continued(draft, &log, &page.entries, covered)?;
     let (from, to) = (log.high + 1, new.high);
     if to < from || to >= high {
         recovery::promise(draft, Promise::Found(thread));
@@ -344,6 +421,30 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> 
     }
     recovery::release(draft);
     Ok(Reply::Done)
+}
+
+/// An own thread's chain with the entries that continue it, up to one that is vouched for.
+///
+/// # Errors
+/// An entry lacks its author's signature.
+pub(super) fn continued(
+    draft: &mut Draft<'_>,
+    log: &Log,
+    entries: &[Stored],
+    last: u64,
+) -> Result<Log, Reject> {
+    let mut new = log.clone();
+    for stored in entries.iter().filter(|stored| stored.entry.seq > log.high) {
+        let entry = &stored.entry;
+        if entry.seq != new.high + 1 || entry.previous != new.hash || entry.seq > last {
+            break;
+        }
+        check_entry(draft, draft.me(), stored)?;
+        (new.high, new.hash, new.time) = (entry.seq, entry.hash(), new.time.max(entry.time));
+        note_marks(&draft.state, &mut new);
+        draft.changes.push(Change::Content(stored.clone()));
+    }
+    Ok(new)
 }
 
 /// How far the page's entries are covered by heads that we signed ourselves, and that fit them.

@@ -5,6 +5,7 @@
 
 pub mod inbox;
 pub mod messages;
+pub mod moves;
 pub mod people;
 pub mod preview;
 pub mod removals;

@@ -176,6 +176,19 @@ choice! {
         7 => Manifests { /** As signed. */ chain: Vec<Blob>, },
         /// Two objects of the receiver's that contradict each other (spec 12.7).
         9 => Alarm { /** What was held first, as signed. */ first: Blob, /** What contradicts it, as signed. */ second: Blob, },
+        /// An old owner's last event with the acceptance by the new one (spec 14.2).
+        10 => Moved { /** As signed, type 2. */ event: Blob, /** As signed, type 14, audience the old owner. */ acceptance: Blob, },
+        /// An acceptance, type 14, audience the receiver, which owns the scope.
+        11 => Acceptance { /** As signed. */ acceptance: Blob, },
+        /// To the new owner, before the move: what only the owner knows of a scope (spec 14.3).
+        12 => Estate {
+            /** The scope. */ scope: ScopeId, /** The longest ttl that a follower may believe in. */ ttl: u64,
+            /** Who was removed, and at what epoch. */ gone: Vec<(UserId, u64)>,
+        },
+        /// A dead owner's root key gave the scope away, type 15 (spec 14.7).
+        13 => HandedOver {
+            /** As signed. */ handover: Blob, /** Of a thread: the last entry held. */ high: u64, /** Its hash. */ hash: Hash,
+        },
         /// A thread's owner asks the group's owner for a consent, in the name of one of the group's users.
         8 => AskGroup { /** The thread. */ thread: ThreadId, /** The group. */ group: crate::ids::GroupId, /** Who asks. */ by: UserId, },
     }

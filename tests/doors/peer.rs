@@ -5,7 +5,7 @@
 
 use comity::{
     crypto::{SecretKey, sha256},
-    ids::{FeedId, Hash, InviteId, Salt, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    ids::{FeedId, Hash, InviteId, MoveId, Salt, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     node::Notice,
     protocol::{Command, Records as _, Reply, command::RejectCode},
     time::Millis,
@@ -16,8 +16,8 @@ use comity::{
             LeaseAsk, ScopeState, StreamKind, Submit, SubmitAnswer, Witness,
         },
         objects::{
-            Act, Action, Consent, EntryKind, Event, Extensions, Floor, Grade, GroupConsent, Head, Invite, Op,
-            Profile, Purge, Receipt, Snapshot, Statement, Submission, Word,
+            Acceptance, Act, Action, Consent, EntryKind, Event, Extensions, Floor, Grade, GroupConsent,
+            Handover, Head, Invite, Op, Profile, Purge, Receipt, Snapshot, Statement, Submission, Word,
         },
     },
 };
@@ -348,7 +348,13 @@ fn next_word(after: Option<&Word>, ghost: UserId, scope: ScopeId, invite: Invite
         }
         Some(Word::Profile { .. }) => Word::Revoke { invite },
         Some(Word::Revoke { .. }) => Word::NotHere { scope },
-        Some(Word::NotHere { .. }) => Word::EndPeering {},
+        Some(Word::NotHere { .. }) => {
+            let group = scope.group().unwrap();
+            Word::OfferMove { offer: MoveId([3; 16]), group, by: ghost }
+        }
+        Some(Word::OfferMove { offer, .. }) => Word::WantMove { offer: *offer },
+        Some(Word::WantMove { offer }) => Word::EndMove { offer: *offer },
+        Some(Word::EndMove { .. }) => Word::EndPeering {},
         Some(Word::EndPeering {}) => return None,
     })
 }
@@ -432,8 +438,41 @@ fn next_item(after: Option<&Item>, peer: &Peer, lost: &Lost) -> Option<Item> {
         Some(Item::AskGroup { .. }) => {
             Item::Alarm { first: lost.invite.clone(), second: lost.invite.clone() }
         }
-        Some(Item::Alarm { .. }) => return None,
+        Some(Item::Alarm { .. }) => Item::Acceptance { acceptance: acceptance(peer, lost) },
+        Some(Item::Acceptance { .. }) => {
+            let ops = vec![Op::Move { to: peer.globex.id, consent: Hash::ZERO, high: 1, hash: Hash::ZERO }];
+            let (scope, previous) = (Some(lost.group), Hash::ZERO);
+            let event =
+                Event { scope, incarnation: 0, epoch: 99, previous, time, actor: bob, ops, extensions };
+            let event = envelope::sign(event, None, key).bytes().clone();
+            Item::Moved { event, acceptance: acceptance(peer, lost) }
+        }
+        Some(Item::Moved { .. }) => Item::Estate { scope: lost.group, ttl: 60_000, gone: vec![(alice, 1)] },
+        Some(Item::Estate { .. }) => {
+            let handover = Handover {
+                scope: lost.group,
+                from: lost.acme,
+                to: peer.globex.id,
+                incarnation: 0,
+                epoch: 1,
+                hash: Hash::ZERO,
+                time,
+            };
+            let handover = envelope::sign(handover, None, key).bytes().clone();
+            Item::HandedOver { handover, high: 0, hash: Hash::ZERO }
+        }
+        Some(Item::HandedOver { .. }) => return None,
     })
+}
+
+/// Nobody offered the group: an acceptance changes nothing.
+fn acceptance(peer: &Peer, lost: &Lost) -> Blob {
+    let (offer, scope, from, time) = (MoveId([3; 16]), lost.group, lost.acme, Millis(0));
+    let (previous, hash, begins) = (Hash::ZERO, Hash::ZERO, 1 << 32);
+    let (incarnation, epoch, high) = (0, 1, 0);
+    let acceptance =
+        Acceptance { offer, scope, from, incarnation, epoch, previous, high, hash, begins, time };
+    envelope::sign(acceptance, Some(lost.acme), &peer.sign).bytes().clone()
 }
 
 /// Every control frame that a removed peer may send; `Bye` is the last.
@@ -553,6 +592,9 @@ impl Stage {
                 assert!(!scopes.contains(&snapshot.scope), "{what}: a snapshot");
             }
             Item::GroupConsent { .. } => panic!("{what}: a consent"),
+            Item::Moved { .. } | Item::Acceptance { .. } | Item::Estate { .. } | Item::HandedOver { .. } => {
+                panic!("{what}: a move")
+            }
             Item::Invite { .. }
             | Item::Consent { .. }
             | Item::Receipt { .. }

@@ -117,6 +117,13 @@ pub(crate) const TABLE: &[Row] = &[
     row("PATCH /groups/{id}/members/{user}", "/groups/{group}/members/{me}", ADMIN, [403, 403], "", Missing),
     spare(row("POST /groups/{id}/leave", "/groups/{left}/leave", "", [204, 204], "", Missing)),
     row("GET /groups/{id}/tightening", "/groups/{group}/tightening", "", [409, 403], "", Missing),
+    row("GET /groups/{id}/move", "/groups/{group}/move?to=globex.example", "", [409, 403], "", Missing),
+    row("POST /groups/{id}/move", "/groups/{group}/move", MOVE, [409, 403], "", Missing),
+    row("GET /moves", "/moves", "", [200, 200], "moves", Without),
+    admins("POST /moves/{id}/accept", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae/accept", ""),
+    admins("DELETE /moves/{id}", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae", ""),
+    admins("GET /groups/{id}/handover", "/groups/{group}/handover", ""),
+    admins("POST /handovers", "/handovers", r#"{"handovers":[]}"#),
     row("GET /removals", "/removals", "", [200, 200], "{removals}", Without),
     row("GET /removals/{scope}/{epoch}", REMOVAL, "", [409, 0], "another workspace owns this", Missing),
     row("GET /removals/{scope}/{epoch}", REMOVAL, "", [0, 200], "{group}", Missing),
@@ -251,4 +258,5 @@ const INVITE: &str = r#"{"address":"carl@globex.example"}"#;
 const INVITE_ME: &str = r#"{"address":"{address}"}"#;
 const ADMIN: &str = r#"{"grade":"admin"}"#;
 const GROUP: &str = r#"{"group":"{group}"}"#;
+const MOVE: &str = r#"{"to":"globex.example"}"#;
 const EMOJI: &str = r#"{"emoji":"+1"}"#;

@@ -316,11 +316,11 @@ fn cut(stage: &Stage, now: &mut Moment, home: usize) {
 
 fn write(stage: &Stage, now: &mut Moment, node: usize) {
     let author = if node == OWNER { stage.ann } else { stage.guest(node) };
-    let n = now.spent.posts * 16 + now.spent.writes;
-    let who = u8::try_from(node).unwrap();
-    let id = SubmissionId([100 + n + 64 * who; 16]);
+    let (posts, writes, who) = (now.spent.posts, now.spent.writes, u8::try_from(node).unwrap());
+    let mut id = SubmissionId([100; 16]);
+    (id.0[0], id.0[1], id.0[2]) = (posts, writes, who);
     let kind = EntryKind::Message;
-    let (target, text, mentions) = (None, format!("message {n}"), vec![]);
+    let (target, text, mentions) = (None, format!("message {posts} {writes} {who}"), vec![]);
     let post = Command::Post { author, thread: stage.chat, id, kind, target, text, mentions };
     drop(now.cluster.nodes[node].run(post));
     debug_assert!(gate::ways(&now.cluster.nodes[node].state, author, stage.chat).len() < 2);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comity::{
     crypto::{Random, SecretKey, sha256},
-    ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    ids::{FeedId, Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     protocol::{
         Change, Command, Ctx, Mark, Records, Reject, Reply, State, command::RejectCode, decide, identity,
         lease, recovery, replica, row::Role, seal, serve, uptime::Uptime, witness,
@@ -172,6 +172,17 @@ impl Node {
         Backup { state: self.state.clone(), disk: self.disk.clone(), journal: self.journal.clone() }
     }
 
+    /// The root key of a node of this name.
+    pub fn root(name: &str) -> SecretKey {
+        SecretKey::from_seed(&sha256(&[name.as_bytes(), b"root"]).0)
+    }
+
+    /// Is as it was, without a start.
+    pub fn restore(&mut self, from: Backup) {
+        let Backup { state, disk, journal } = from;
+        (self.state, self.disk, self.journal) = (state, disk, journal);
+    }
+
     /// Starts again from a copy of the disk: the newest one, or an older.
     pub fn restart(&mut self, from: Backup) {
         let Backup { mut state, disk, journal } = from;
@@ -326,6 +337,15 @@ impl Cluster {
             Err(reject) => panic!("a feed must not stall: {reject}"),
         }
         true
+    }
+
+    /// One row of a feed of its own, by hand.
+    pub fn say(&mut self, a: usize, b: usize, item: &Item) {
+        self.nodes[b].steps += 1;
+        let feed = FeedId(sha256(&[&self.nodes[b].steps.to_be_bytes()]).0[..16].try_into().unwrap());
+        let frame = FeedFrame { feed, first: 1, items: vec![cbor::encode(item).into()] };
+        let from = self.nodes[a].id;
+        self.nodes[b].run(Command::Feed(from, frame)).unwrap();
     }
 
     /// Time passes for everybody.
@@ -521,7 +541,10 @@ impl Cluster {
             Reply::Posted(seq) => seq,
             other => panic!("{other:?}"),
         });
-        let later = answer.as_ref().err().is_some_and(|reject: &Reject| reject.code == RejectCode::Checking);
+        let later = answer
+            .as_ref()
+            .err()
+            .is_some_and(|reject: &Reject| matches!(reject.code, RejectCode::Checking | RejectCode::Stale));
         if later {
             return false;
         }

@@ -2,7 +2,7 @@
 
 use comity::{
     ids::{ScopeId, ThreadId, UserId},
-    protocol::{Command, Reply, command::RejectCode, gate},
+    protocol::{Command, Reply, command::RejectCode, evidence, gate},
     wire::objects::Action,
 };
 
@@ -257,4 +257,26 @@ fn p7_a_snapshot_tells_who_was_out() {
     stage.cluster.pass(10_001);
     stage.cluster.settle();
     stage.is_out(stage.bob, GLOBEX);
+}
+
+/// Found by the model: entry 2 is signed again after it was forgotten, under heads of the group.
+#[test]
+fn p7_heads_over_forgotten_entries_are_no_evidence_against_an_honest_owner() {
+    let mut stage = stage();
+    let head = |stage: &Stage| {
+        let log = stage.cluster.nodes[INITECH].state.logs.get(&stage.chat).unwrap();
+        log.covers.iter().find(|(of, _)| *of == stage.group).map(|(_, cover)| cover.head.clone()).unwrap()
+    };
+    post(&mut stage.cluster.nodes[ACME], stage.ann, stage.chat, 2);
+    stage.cluster.settle();
+    let forgotten = head(&stage);
+    stage.restore();
+    stage.cluster.pass(10_001);
+    post(&mut stage.cluster.nodes[ACME], stage.ann, stage.chat, 9);
+    stage.cluster.settle();
+    assert!(
+        !evidence::contradict(&forgotten, &head(&stage)),
+        "invariant 4: one hash per incarnation and entry"
+    );
+    stage.goes_on(10);
 }

@@ -11,6 +11,7 @@ use super::{client::Client, text};
 
 mod invite;
 mod journal;
+mod moves;
 mod peer;
 mod place;
 mod removal;
@@ -39,6 +40,9 @@ pub(super) enum Command {
     /// Invitations to me.
     #[command(subcommand)]
     Invite(invite::Invite),
+    /// Offers to move groups between workspaces.
+    #[command(subcommand)]
+    Move(moves::Move),
     /// Open the direct conversation with somebody.
     Dm {
         /// His address.
@@ -115,6 +119,7 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
         Command::Group(group) => place::group(client, group, as_json).await?,
         Command::Thread(thread) => place::thread(client, thread).await?,
         Command::Invite(invite) => invite::run(client, invite).await?,
+        Command::Move(offer) => moves::run(client, offer).await?,
         Command::Dm { address } => client.post("/dms", &json!({ "address": address })).await?,
         Command::Post { thread, text, key } => post(client, &thread, &text, key.as_deref()).await?,
         Command::Read { thread, before, limit } => {

@@ -29,6 +29,17 @@ pub(in crate::cli) enum Group {
         #[arg(long)]
         yes: bool,
     },
+    /// Offer it, with its chat and the topics that began with it, to another workspace; without --yes only show what
+    /// moves and who goes along.
+    Move {
+        /// Which.
+        id: String,
+        /// The new owner: its id, or its domain.
+        workspace: String,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
     #[command(flatten)]
     Place(Place),
 }
@@ -136,6 +147,10 @@ pub(super) async fn group(client: &mut Client, command: Group, as_json: bool) ->
             confirmed(client, &format!("/groups/{id}/tightening"), yes, as_json).await?;
             let (path, body) = (format!("/groups/{id}?confirm=true"), json!({ "externals": false }));
             client.call(Method::PATCH, &path, Some(&body)).await
+        }
+        Group::Move { id, workspace, yes } => {
+            confirmed(client, &format!("/groups/{id}/move?to={workspace}"), yes, as_json).await?;
+            client.post(&format!("/groups/{id}/move"), &json!({ "to": workspace })).await
         }
         Group::List => client.get("/groups").await,
         Group::Place(place) => self::place(client, "groups", place).await,

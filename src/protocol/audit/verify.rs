@@ -19,8 +19,8 @@ use crate::{
     wire::{
         AuditLine, AuditRecord, EnvelopeError, Object, Proof, Verified, envelope,
         objects::{
-            Act, AuditSeal, Consent, Event, GroupConsent, Head, Invite, Manifest, Receipt, Snapshot,
-            Statement, Submission,
+            Acceptance, Act, AuditSeal, Consent, Event, GroupConsent, Handover, Head, Invite, Manifest,
+            Receipt, Snapshot, Statement, Submission,
         },
     },
 };
@@ -320,6 +320,8 @@ impl Check {
             Statement::TYPE => opens::<Statement>(proof, key).map(drop),
             Act::TYPE => opens::<Act>(proof, key).map(drop),
             GroupConsent::TYPE => opens::<GroupConsent>(proof, key).map(drop),
+            Acceptance::TYPE => about(Some(opens::<Acceptance>(proof, key)?.scope) == line.scope),
+            Handover::TYPE => Err("a handover is signed by a root key, and stands in no log".into()),
             other => Err(format!("objects of type {other} are unknown to this version")),
         }
     }

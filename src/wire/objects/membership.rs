@@ -157,6 +157,11 @@ choice! {
         11 => Lease { /** In milliseconds. */ ttl: u64, },
         /// First operation of a new incarnation: the owner may have forgotten what it signed after this (spec 12.3).
         12 => Incarnate { /** Of a thread: the last entry that counts. */ high: u64, /** Its hash. */ hash: Hash, },
+        /// Alone in its event, the last one of an owner: another workspace owns the scope from now on (spec 14.2).
+        13 => Move {
+            /** The new owner. */ to: WorkspaceId, /** The object hash of its acceptance. */ consent: Hash,
+            /** Of a thread: the last entry. */ high: u64, /** Its hash. */ hash: Hash,
+        },
     }
 }
 
@@ -196,6 +201,9 @@ record! {
 impl Object for Event {
     const TYPE: u64 = 2;
     fn bounds(&self) -> Result<(), String> {
+        if self.ops.len() > 1 && self.ops.iter().any(|op| matches!(op, Op::Move { .. })) {
+            return Err("a move stands alone in its event".into());
+        }
         if self.ops.is_empty() || self.ops.len() > limits::OPS_PER_EVENT {
             return Err(format!("an event has 1 to {} operations", limits::OPS_PER_EVENT));
         }

@@ -7,6 +7,7 @@ mod audit_seal;
 mod manifest;
 mod membership;
 mod sequencing;
+mod transfer;
 mod word;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use membership::{
     Event, Floor, Grade, GroupRecipient, Member, Op, Profile, Settings, Snapshot, ThreadKind,
 };
 pub use sequencing::{EntryKind, Head, Submission};
+pub use transfer::{Acceptance, Handover};
 pub use word::{Consent, GroupConsent, Invite, Lease, Purge, Receipt, Statement, Word};
 
 /// Fields of later versions: keys from 1024 on, kept and ignored (spec 3.7).

@@ -8,7 +8,7 @@ use super::super::{
 };
 use super::{Extensions, Floor, Grade, Profile, ThreadKind, short};
 use crate::{
-    ids::{FeedId, GroupId, Hash, InviteId, ScopeId, ThreadId, UserId},
+    ids::{FeedId, GroupId, Hash, InviteId, MoveId, ScopeId, ThreadId, UserId},
     limits,
     time::Millis,
 };
@@ -161,6 +161,12 @@ choice! {
         5 => Revoke { /** Which. */ invite: InviteId, },
         /// No user of the receiver is in the scope (spec 12.4).
         6 => NotHere { /** Which. */ scope: ScopeId, },
+        /// The owner offers a group, its chat and the topics that began with it, to the receiver (spec 14.1).
+        7 => OfferMove { /** The offer. */ offer: MoveId, /** What. */ group: GroupId, /** Who offers. */ by: UserId, },
+        /// The receiver of an offer wants it, once its copies are whole.
+        8 => WantMove { /** The offer. */ offer: MoveId, },
+        /// An offer is over: taken back by the owner, or declined.
+        9 => EndMove { /** The offer. */ offer: MoveId, },
     }
 }
 

@@ -1,0 +1,130 @@
+//! Moving a group to another workspace (P5.4): a preview, the offer, both sides' answers.
+
+use axum::{Json, extract::Path, http::StatusCode};
+use data_encoding::BASE64;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    problem::Problem,
+    viewer::{Body, Query, Viewer, id},
+};
+use crate::{
+    ids::{GroupId, MoveId, ScopeId, WorkspaceId},
+    protocol::{Command, Reject, Reply, State, handover, policy},
+    view::moves,
+    wire::Blob,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct To {
+    /// The new owner: its id, or the domain of a peer.
+    to: String,
+}
+
+impl To {
+    fn workspace(&self, state: &State) -> Result<WorkspaceId, Problem> {
+        if let Ok(id) = self.to.parse() {
+            return Ok(id);
+        }
+        let of_domain = |id: &WorkspaceId| {
+            state.homes.get(id).is_some_and(|home| home.manifest.domain.eq_ignore_ascii_case(&self.to))
+        };
+        let mut peers = state.peers.keys().copied().filter(of_domain);
+        match (peers.next(), peers.next()) {
+            (Some(id), None) => Ok(id),
+            (None, _) => Err(Problem::invalid("to: the id of a workspace, or the domain of a peer")),
+            (Some(_), Some(_)) => {
+                Err(Problem::invalid("to: two peers claim this domain: name one by its id"))
+            }
+        }
+    }
+}
+
+/// The group, for one of its admins at its owner.
+fn own(viewer: &Viewer, state: &State, group: &str) -> Result<GroupId, Problem> {
+    let scope: ScopeId = id(group)?;
+    let own = policy::own_scope(state, viewer.user, scope)?;
+    policy::may_administer(state, viewer.user, &own)?;
+    scope.group().ok_or_else(|| Reject::not_found().into())
+}
+
+pub(super) async fn preview(
+    viewer: Viewer,
+    Path(group): Path<String>,
+    Query(to): Query<To>,
+) -> Result<Json<Value>, Problem> {
+    let state = &viewer.snapshot().state;
+    let group = own(&viewer, state, &group)?;
+    let preview = moves::preview(state, viewer.user, group, to.workspace(state)?);
+    std::future::ready(Ok(Json(json!({ "move": preview })))).await
+}
+
+pub(super) async fn offer(
+    viewer: Viewer,
+    Path(group): Path<String>,
+    Body(to): Body<To>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let snapshot = viewer.snapshot();
+    let group = own(&viewer, &snapshot.state, &group)?;
+    let to = to.workspace(&snapshot.state)?;
+    match viewer.ask(Command::OfferMove(viewer.user, group, to)).await? {
+        Reply::Offered(id) => Ok((StatusCode::ACCEPTED, Json(json!({ "id": id })))),
+        _ => Ok((StatusCode::ACCEPTED, Json(json!({})))),
+    }
+}
+
+pub(super) async fn list(viewer: Viewer) -> Json<Value> {
+    let moves = moves::list(&viewer.snapshot().state, viewer.user, viewer.is_admin());
+    std::future::ready(Json(json!({ "moves": moves }))).await
+}
+
+pub(super) async fn accept(viewer: Viewer, Path(offer): Path<String>) -> Result<StatusCode, Problem> {
+    viewer.administers()?;
+    let offer: MoveId = id(&offer)?;
+    viewer.ask(Command::WantMove(viewer.user, offer)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+pub(super) async fn end(viewer: Viewer, Path(offer): Path<String>) -> Result<StatusCode, Problem> {
+    let offer: MoveId = id(&offer)?;
+    viewer.ask(Command::EndMove(viewer.user, offer)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What the root key of a group's dead owner has to sign, as things stand here (spec 14.7).
+pub(super) async fn request(viewer: Viewer, Path(group): Path<String>) -> Result<Json<Value>, Problem> {
+    viewer.administers()?;
+    let group: GroupId = id(&group)?;
+    let state = &viewer.snapshot().state;
+    let scope = state.scope(group).filter(|_| !state.owns(group)).ok_or_else(Problem::not_found)?;
+    let bases = handover::scopes(state, group).into_iter().filter_map(|scope| {
+        let (incarnation, epoch, hash) = handover::base(state, scope)?;
+        Some(json!({ "scope": scope, "incarnation": incarnation, "epoch": epoch, "hash": hash }))
+    });
+    let bases: Vec<Value> = bases.collect();
+    if bases.is_empty() {
+        return Err(Problem::not_found());
+    }
+    let (from, to, name) = (scope.head.owner, viewer.handle.me(), &scope.head.settings.name);
+    let request = json!({ "group": group, "name": name, "from": from, "to": to, "scopes": bases });
+    std::future::ready(Ok(Json(json!({ "handover": request })))).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Handovers {
+    /// As signed, in base64.
+    handovers: Vec<String>,
+}
+
+/// The signed handovers: takes effect once the followers said what they hold.
+pub(super) async fn hand_over(viewer: Viewer, Body(given): Body<Handovers>) -> Result<StatusCode, Problem> {
+    viewer.administers()?;
+    let decoded = given.handovers.iter().map(|text| BASE64.decode(text.as_bytes()).map(Blob::from));
+    let handovers = decoded.collect::<Result<Vec<Blob>, _>>();
+    let handovers = handovers.map_err(|error| Problem::invalid(format!("handovers: base64: {error}")))?;
+    viewer.ask(Command::TakeHandover(viewer.user, handovers)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
