@@ -81,7 +81,7 @@ impl Race {
     }
 
     fn step(&mut self, die: u8, number: u8) {
-        let lossy = die % 3 == 0;
+        let lossy = die.is_multiple_of(3);
         match die % 10 {
             0 | 1 => drop(self.cluster.submit(ACME, GLOBEX, lossy)),
             2 => drop(people::post(&mut self.cluster.nodes[ACME], self.ann, self.chat, [20 + number; 16])),

@@ -57,6 +57,20 @@ pub fn ours(state: &State, peer: WorkspaceId) -> Vec<Cut> {
     followed(state, peer).map(cut).collect()
 }
 
+/// Threads of third workspaces to which the peer's groups lead our people: the only way of some of them.
+pub fn beyond(state: &State, peer: WorkspaceId) -> impl Iterator<Item = (ThreadId, UserId)> + '_ {
+    let groups = followed(state, peer).filter_map(|scope| Some((scope.head.id.group()?, scope)));
+    let ways = groups.flat_map(move |(group, scope)| {
+        let threads = state.addressed.get(&group).into_iter().flatten();
+        let owner = |id: &ThreadId| state.scope(*id).map(|thread| thread.head.owner);
+        let third =
+            threads.filter(move |id| owner(id).is_some_and(|at| at != peer && Some(at) != state.me()));
+        let people: Vec<UserId> = state.me().map(|me| scope.members_of(me).collect()).unwrap_or_default();
+        third.flat_map(move |thread| people.clone().into_iter().map(move |user| (*thread, user)))
+    });
+    ways.collect::<BTreeSet<_>>().into_iter()
+}
+
 /// Groups and threads that the peer owns; not DMs.
 fn followed(state: &State, peer: WorkspaceId) -> impl Iterator<Item = &Scope> {
     let theirs = state.scopes.values().map(|scope| &**scope);

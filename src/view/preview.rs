@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::people::{self, Home, Person};
 use crate::{
-    ids::{GroupId, InviteId, ScopeId, UserId, WorkspaceId},
+    ids::{GroupId, InviteId, ScopeId, ThreadId, UserId, WorkspaceId},
     protocol::{
         State, ending, fanout, gate, leaving,
         removal::{self, Cut},
@@ -89,10 +89,23 @@ pub fn end_of_peering(state: &State, peer: WorkspaceId) -> Option<Preview> {
     }
     cuts.extend(ours);
     after.put(Row::Peer(Peer { status: PeerStatus::Ended, ..(**row).clone() }));
+    let beyond = ending::beyond(state, peer);
+    let lost: BTreeSet<(ThreadId, UserId)> = beyond
+        .filter(|(thread, user)| {
+            gate::reaches(state, *user, *thread) && !gate::reaches(&after, *user, *thread)
+        })
+        .collect();
+    let elsewhere = state.outbox.values().filter(|pending| pending.refused.is_none());
+    let stopped = elsewhere.filter(|pending| lost.contains(&(pending.thread, pending.author))).count();
+    cuts.extend(lost.into_iter().map(|(thread, user)| Cut {
+        scope: thread.into(),
+        users: vec![user],
+        groups: Vec::new(),
+    }));
     let rest = Rest {
         sent,
         received: ending::received(state, peer).count(),
-        messages: ending::outbox(state, peer).count(),
+        messages: ending::outbox(state, peer).count() + stopped,
         conversations: ending::dms(state, peer).len(),
         told,
     };

@@ -168,16 +168,16 @@ fn known_to_be_out(stage: &Stage, now: &Moment, home: usize, broken: &mut Vec<(u
     let witnesses = std::iter::once(OWNER).chain(HOMES.into_iter().filter(answered));
     let known = witnesses.filter_map(|node| removal(stage, &now.cluster.nodes[node], user)).max();
     let denied = recovery::is_denied(&acme.state, stage.group, user);
-    if let (Some(joined), Some(out), false) = (member(stage, &acme.state, user), known, denied) {
-        if joined <= out {
-            broken.push((6, format!("the owner has him in since {joined}, an answer says out at {out}")));
-        }
+    if let (Some(joined), Some(out), false) = (member(stage, &acme.state, user), known, denied)
+        && joined <= out
+    {
+        broken.push((6, format!("the owner has him in since {joined}, an answer says out at {out}")));
     }
     let node = &now.cluster.nodes[home];
-    if let (Some(joined), Some(out)) = (member(stage, &node.state, user), removal(stage, node, user)) {
-        if joined <= out {
-            broken.push((6, format!("his home has him in since {joined}, and out at {out}")));
-        }
+    if let (Some(joined), Some(out)) = (member(stage, &node.state, user), removal(stage, node, user))
+        && joined <= out
+    {
+        broken.push((6, format!("his home has him in since {joined}, and out at {out}")));
     }
 }
 
@@ -185,10 +185,10 @@ fn known_to_be_out(stage: &Stage, now: &Moment, home: usize, broken: &mut Vec<(u
 fn signed_once(stage: &Stage, bounds: &Bounds, now: &Moment, broken: &mut Vec<(u8, String)>) {
     let acme = &now.cluster.nodes[OWNER];
     for (at, bytes) in own_events(stage, acme) {
-        if let Some((_, left, _)) = now.past.events.get(&at).filter(|(hash, ..)| *hash != of(bytes)) {
-            if *left || bounds.journal {
-                broken.push((4, format!("two events for epoch {} of {:x}", at.2, at.1)));
-            }
+        if let Some((_, left, _)) = now.past.events.get(&at).filter(|(hash, ..)| *hash != of(bytes))
+            && (*left || bounds.journal)
+        {
+            broken.push((4, format!("two events for epoch {} of {:x}", at.2, at.1)));
         }
     }
     for (at, hash) in heads(stage, &acme.state) {

@@ -119,6 +119,7 @@ fn search(copy_of: CopyOf, clocks: Vec<[u64; 3]>, bounds: Bounds, switch: Option
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the time that it takes is shown")]
 fn p7_removal_holds_in_every_state_within_the_bounds() {
     quietly(|| {
         let (mut seen, mut states, begin) = (BTreeSet::new(), 0, Instant::now());

@@ -41,6 +41,7 @@ fn bounds(journal: bool) -> Bounds {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the walks are bounded in time")]
 fn invariant_15_all_comes_together_after_any_walk() {
     let begin = Instant::now();
     let clocks = vec![EXACT, APART[0], APART[1]];

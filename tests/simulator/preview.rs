@@ -48,7 +48,29 @@ impl Play {
         if play.dice.below(2) == 0 {
             play.cluster.settle();
         }
+        play.wait();
         play
+    }
+
+    /// The people of the first node write to wherever they may: what they write to others waits for its owner.
+    fn wait(&mut self) {
+        let node = &mut self.cluster.nodes[0];
+        let threads: Vec<_> = node.state.scopes.keys().filter_map(|id| id.thread()).collect();
+        for (n, thread) in (1_u128..).zip(threads) {
+            for author in self.people[0].clone() {
+                let id = SubmissionId(n.to_be_bytes());
+                let (kind, text) = (EntryKind::Message, "waits".into());
+                drop(node.run(Command::Post {
+                    author,
+                    thread,
+                    id,
+                    kind,
+                    target: None,
+                    text,
+                    mentions: vec![],
+                }));
+            }
+        }
     }
 
     fn address(&mut self) -> String {
@@ -118,14 +140,17 @@ fn effect(before: &State, after: &State) -> BTreeSet<(ScopeId, UserId)> {
         let mut people: Vec<UserId> = scope.members.keys().copied().collect();
         people.retain(|user| (before.owns(id) || before.is_local(*user)) && !now.members.contains_key(user));
         gone.extend(people.into_iter().map(|user| (id, user)));
-        if now.head.ended && !before.owns(id) {
+        if !before.owns(id) {
+            let over = |group: GroupId| after.scope(group).is_some_and(|scope| scope.head.ended);
             let others = scope.head.groups.iter().filter(|at| at.owner != scope.head.owner);
+            let others = others.filter(|at| now.head.ended || over(at.group));
             let people =
                 others.filter_map(|at| before.scope(at.group)).flat_map(|group| group.members.keys());
-            let reached = |user: &&UserId| gate::reaches(before, **user, id.thread().unwrap());
-            gone.extend(
-                people.filter(|user| before.is_local(**user)).filter(reached).map(|user| (id, *user)),
-            );
+            let lost = |user: &&UserId| {
+                let reaches = |state| gate::reaches(state, **user, id.thread().unwrap());
+                before.is_local(**user) && reaches(before) && !reaches(after)
+            };
+            gone.extend(people.filter(lost).map(|user| (id, *user)));
         }
         let off = scope.head.groups.iter().filter(|at| before.owns(id) && !now.head.groups.contains(at));
         for user in off.filter_map(|at| before.scope(at.group)).flat_map(|group| group.members.keys()) {
