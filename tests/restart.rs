@@ -124,8 +124,14 @@ async fn p7_without_the_journal_partners_wait_for_an_admin() {
     let words = |view: &Snapshot| reads(view, alice, own) == ["own people go on"];
     acme.until("P7: own people are not stopped", words).await;
     acme.post(alice, chat, 3, "two").await;
+    let waiting = acme.handle().snapshot().position;
     acme.until("the post after the check", |view| reads(view, alice, chat) == ["one", "two"]).await;
     let view = acme.handle().snapshot();
+    assert!(
+        view.position - waiting <= 5,
+        "seconds in which nothing happens write nothing: {}",
+        view.position
+    );
     assert!(
         !recovery::feeds(&view.state, globex.id) && gate::peer_floor(&view.state, globex.id, chat).is_none()
     );

@@ -26,6 +26,10 @@ use crate::{
 
 /// Positions are persisted after so many frames, or when a second has passed.
 const FRAMES_PER_POSITION: u64 = 256;
+/// Where nothing was sent, the position is persisted once half of the commits have passed that a return may be behind.
+/// That is a commit as well: at each change it would keep every peer's pump, and the disk, busy for ever.
+const COMMITS_PER_POSITION: u64 = 512;
+const _: () = assert!(limits::RECENT_COMMITS == 1024);
 
 fn gone(error: impl std::fmt::Display) -> LinkError {
     LinkError::Transport(error.to_string())
@@ -137,7 +141,9 @@ impl Pump {
     }
 
     async fn persist(&mut self) -> Result<(), LinkError> {
-        if self.durable != self.persisted {
+        let (sent, passed) =
+            (self.durable.0 != self.persisted.0, self.durable.1.saturating_sub(self.persisted.1));
+        if sent || passed >= COMMITS_PER_POSITION {
             let (number, position) = self.durable;
             drop(
                 self.shared.handle.enqueue(Command::ContentAcked(self.shared.peer, number, position)).await?,
