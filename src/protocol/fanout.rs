@@ -105,10 +105,10 @@ pub fn spread(draft: &mut Draft<'_>, before: &Audience, after: &Audience) {
 }
 
 /// A peer begins to follow: manifests of the homes in the scope, then the scope as it stands. Nobody is shown less than
-/// was signed: where events are known to be missing, the scope follows when it is whole, or in a new incarnation.
+/// was signed: where events are known to be missing, or members known to be out, the scope follows when it is whole.
 pub fn introduce(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
     introduce_homes(draft, peer, id);
-    if recovery::signed_above(&draft.state, id).is_some() {
+    if recovery::is_unsettled(&draft.state, id) {
         return;
     }
     for item in reign::items(&draft.state, id).collect::<Vec<_>>() {

@@ -4,12 +4,12 @@
 
 use super::{
     Draft, State,
-    row::{Cover, PeerStatus, Row},
+    row::{Cover, Log, PeerStatus, Row},
     state::Scope,
 };
 use crate::{
-    ids::{ScopeId, ThreadId},
-    wire::{envelope, objects::Head},
+    ids::{ScopeId, ThreadId, WorkspaceId},
+    wire::{Stored, Verified, envelope, frames::Covering, objects::Head},
 };
 
 /// Signs the heads that the followers of a thread lack; whether there were any.
@@ -52,4 +52,25 @@ pub fn sign(draft: &mut Draft<'_>, thread: ThreadId) -> bool {
 fn followed(state: &State, scope: &Scope) -> bool {
     let active = |home| state.peers.get(home).is_some_and(|peer| peer.status == PeerStatus::Active);
     scope.homes.keys().any(active)
+}
+
+/// Content of an incarnation whose row is on its way (control does not wait for content): it is asked for again.
+pub(super) fn is_early(draft: &Draft<'_>, peer: WorkspaceId, entries: &[Stored], heads: &[Covering]) -> bool {
+    let Some(first) = entries.first() else { return false };
+    let Some(log) = draft.state.logs.get(&first.entry.thread).filter(|log| log.high > 0) else {
+        return false;
+    };
+    let mut next = entries.iter().filter(|stored| stored.entry.seq == log.high + 1);
+    let opened = heads.iter().filter_map(|covering| draft.open::<Head>(&covering.head, None, peer).ok());
+    let mut heads = opened.map(Verified::into_object);
+    next.any(|stored| stored.entry.previous != log.hash)
+        && heads.any(|head| head.thread == log.thread && is_later(log, &head))
+}
+
+/// Whether a head is of a later incarnation than the one that covers what is held.
+pub(super) fn is_later(log: &Log, head: &Head) -> bool {
+    let mut held = log.covers.iter().filter(|(of, _)| *of == head.scope);
+    held.any(|(_, cover)| {
+        envelope::peek(&cover.head).is_ok_and(|held: Head| held.incarnation < head.incarnation)
+    })
 }

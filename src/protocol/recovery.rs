@@ -108,6 +108,13 @@ pub fn signed_above(state: &State, id: ScopeId) -> Option<(u64, u64)> {
     Some((*incarnation, *epoch)).filter(|at| *at > (head.incarnation, head.epoch))
 }
 
+/// Whether what was signed, or who is out, is known to differ from what is held: nobody is shown the scope as it stands.
+#[must_use]
+pub fn is_unsettled(state: &State, id: ScopeId) -> bool {
+    let denied = |check: &Check| check.denied.iter().any(|(scope, ..)| *scope == id);
+    signed_above(state, id).is_some() || state.uptime.check.as_ref().is_some_and(denied)
+}
+
 /// Makes the scope fit for something new (spec 12.1, 12.3): a follower that stayed silent, and content or events
 /// that nobody brought back, lead to a new incarnation first.
 ///

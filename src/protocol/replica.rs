@@ -6,7 +6,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    evidence, fanout, gate, moving, posting, reign,
+    evidence, fanout, gate, heads, moving, posting, reign,
     row::{Cover, Log, PeerStatus, Row},
     witness,
 };
@@ -85,7 +85,9 @@ pub fn has_reader(state: &State, thread: ThreadId) -> bool {
 /// Never for a gap; only content that contradicts its signatures is refused.
 pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, frame: ContentFrame) -> Result<Reply, Reject> {
     for entries in frame.entries.chunk_by(|a, b| a.entry.thread == b.entry.thread) {
-        take_ascending(draft, peer, entries)?;
+        if !heads::is_early(draft, peer, entries, &frame.heads) {
+            take_ascending(draft, peer, entries)?;
+        }
     }
     for covering in &frame.heads {
         take_head(draft, peer, covering)?;
@@ -130,6 +132,10 @@ pub fn history(draft: &mut Draft<'_>, peer: WorkspaceId, page: HistoryPage) -> R
     if below {
         take_below(draft, peer, &log, &page.entries)?;
     } else {
+        if heads::is_early(draft, peer, &page.entries, &page.heads) {
+            draft.put(Row::Log(Log { stale: true, ..log }));
+            return Ok(Reply::Already);
+        }
         take_ascending(draft, peer, &page.entries)?;
     }
     for covering in &page.heads {
@@ -311,6 +317,10 @@ fn take_head(draft: &mut Draft<'_>, peer: WorkspaceId, covering: &Covering) -> R
     } else {
         if let Err(reject) = check_head(draft, &log, &head) {
             if drop_tail(draft, &log) {
+                return Ok(());
+            }
+            if heads::is_later(&log, &head) {
+                draft.put(Row::Log(Log { stale: true, ..log }));
                 return Ok(());
             }
             return contradicted(draft, &log, &head, &covering.head).ok_or(reject);

@@ -73,6 +73,7 @@ fn uptime(ink: &mut Ink, node: &Node) {
     uptime.held.iter().for_each(|(id, asked)| ink.put(&(id, left(lease::ends(*asked, TTL)))));
     uptime.given.iter().for_each(|(id, given)| ink.put(&(id, left(lease::surely_over(*given, TTL)))));
     ink.put(&left(lease::surely_over(uptime.started, TTL)));
+    uptime.comparing.iter().for_each(|peer| ink.put(peer));
     uptime.told.iter().for_each(|told| ink.put(told));
     if let Some(check) = &uptime.check {
         ink.put(&left(uptime.started.plus(comity::limits::RECOVERY_MILLIS)));

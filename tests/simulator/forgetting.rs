@@ -280,3 +280,23 @@ fn p7_heads_over_forgotten_entries_are_no_evidence_against_an_honest_owner() {
     );
     stage.goes_on(10);
 }
+
+/// Found by the model: bob's home, which had purged, gets a snapshot while his removal waits for the other answers.
+#[test]
+fn p7_who_is_known_to_be_out_is_not_introduced_again() {
+    let mut stage = stage();
+    stage.cluster.settle();
+    stage.restore();
+    stage.cluster.pass(10_001);
+    post(&mut stage.cluster.nodes[ACME], stage.ann, stage.chat, 9);
+    assert!(stage.is_in(stage.bob), "nobody has answered");
+    let newest = stage.cluster.nodes[ACME].backup();
+    stage.cluster.nodes[ACME].restart(newest);
+    stage.cluster.recall(ACME, GLOBEX);
+    while stage.cluster.feed(ACME, GLOBEX, false) {}
+    let knows = gate::knows_scope(&stage.cluster.nodes[GLOBEX].state, stage.bob, stage.group);
+    assert!(!knows, "invariant 6: globex had said that he is out");
+    stage.cluster.settle();
+    stage.is_out(stage.bob, GLOBEX);
+    stage.goes_on(10);
+}
