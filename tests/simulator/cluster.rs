@@ -339,12 +339,12 @@ impl Cluster {
         true
     }
 
-    /// One row of a feed of its own, by hand.
+    /// One row by hand, as the next of the feed that is held.
     pub fn say(&mut self, a: usize, b: usize, item: &Item) {
-        self.nodes[b].steps += 1;
-        let feed = FeedId(sha256(&[&self.nodes[b].steps.to_be_bytes()]).0[..16].try_into().unwrap());
-        let frame = FeedFrame { feed, first: 1, items: vec![cbor::encode(item).into()] };
         let from = self.nodes[a].id;
+        let own = FeedId(sha256(&[&from.0]).0[..16].try_into().unwrap());
+        let (feed, number) = self.nodes[b].state.peers[&from].inbound.map_or((own, 0), |at| (at.0, at.1));
+        let frame = FeedFrame { feed, first: number + 1, items: vec![cbor::encode(item).into()] };
         self.nodes[b].run(Command::Feed(from, frame)).unwrap();
     }
 
