@@ -9,6 +9,7 @@ use super::{
     Draft, Mark, State, lease, recovery, reign,
     row::{PeerStatus, Removal, Row},
     state::Scope,
+    uptime::Promise,
 };
 use crate::{
     ids::{ScopeId, ThreadId, UserId, WorkspaceId},
@@ -109,6 +110,7 @@ pub fn spread(draft: &mut Draft<'_>, before: &Audience, after: &Audience) {
 pub fn introduce(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
     introduce_homes(draft, peer, id);
     if recovery::is_unsettled(&draft.state, id) {
+        recovery::promise(draft, Promise::Withheld(id, peer));
         return;
     }
     for item in reign::items(&draft.state, id).collect::<Vec<_>>() {

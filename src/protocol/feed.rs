@@ -250,9 +250,13 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: 
         other_incarnation(draft, peer, held, follows);
         return;
     }
+    if follows && !held.follows {
+        // Without a reader it forgot the roster: events alone would lead nowhere.
+        fanout::introduce(draft, peer, held.scope);
+        return;
+    }
     if (held.epoch, held.hash) == (now.1, scope.head.hash) {
         match (follows, held.follows) {
-            (true, false) => fanout::introduce(draft, peer, held.scope),
             (false, true) => not_here(draft, peer, held.scope),
             (true, true) if doubted => fanout::introduce(draft, peer, held.scope),
             _ => {}

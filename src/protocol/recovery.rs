@@ -235,6 +235,7 @@ pub fn release(draft: &mut Draft<'_>) {
         }
     }
     catch_up(draft);
+    introduce(draft);
     own_posts(draft);
     if is_checking(&draft.state) {
         return;
@@ -242,6 +243,19 @@ pub fn release(draft: &mut Draft<'_>) {
     for row in draft.state.deferred.values().cloned().collect::<Vec<_>>() {
         draft.delete(RowKey::Deferred(row.number));
         feed::take(draft, row.peer, &row.item);
+    }
+}
+
+/// Who was not shown a scope that was not settled, is now.
+fn introduce(draft: &mut Draft<'_>) {
+    let withheld = draft.state.uptime.check.as_ref().map(|check| check.withheld.clone()).unwrap_or_default();
+    for (id, peer) in
+        withheld.into_iter().filter(|(id, _)| !is_unsettled(&draft.state, *id)).collect::<Vec<_>>()
+    {
+        promise(draft, Promise::Introduced(id, peer));
+        if fanout::followers(&draft.state, id).contains(&peer) {
+            fanout::introduce(draft, peer, id);
+        }
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Check {
     pub lost: OrdMap<ThreadId, (WorkspaceId, u64)>,
     /// Own events and snapshots above what is held, by scope, incarnation and epoch, between which events are missing.
     pub waiting: OrdMap<(ScopeId, u64, u64), Blob>,
+    /// Peers that will be introduced to a scope once it is settled.
+    pub withheld: OrdSet<(ScopeId, WorkspaceId)>,
 }
 
 impl Default for Uptime {
@@ -93,6 +95,10 @@ pub enum Promise {
     Lost(ThreadId, WorkspaceId, u64),
     /// An own event or snapshot of this incarnation and epoch does not continue what is held.
     Waiting(ScopeId, u64, u64, Blob),
+    /// A peer is not introduced to a scope yet.
+    Withheld(ScopeId, WorkspaceId),
+    /// It is now.
+    Introduced(ScopeId, WorkspaceId),
     /// It does now, or nothing can lead to it any more.
     Placed(ScopeId, u64, u64),
     /// Nothing more is to be fetched of it.
@@ -148,6 +154,8 @@ impl Check {
             Promise::Waiting(scope, incarnation, epoch, object) => {
                 self.waiting.insert((*scope, *incarnation, *epoch), object.clone());
             }
+            Promise::Withheld(scope, peer) => drop(self.withheld.insert((*scope, *peer))),
+            Promise::Introduced(scope, peer) => drop(self.withheld.remove(&(*scope, *peer))),
             Promise::Placed(scope, incarnation, epoch) => {
                 self.waiting.remove(&(*scope, *incarnation, *epoch));
             }

@@ -2,8 +2,8 @@
 
 use comity::{
     ids::{ScopeId, ThreadId, UserId},
-    protocol::{Command, Reply, command::RejectCode, evidence, gate},
-    wire::objects::Action,
+    protocol::{Command, Reply, command::RejectCode, evidence, gate, row::InviteStatus},
+    wire::objects::{Action, Floor, Grade},
 };
 
 use crate::{
@@ -299,4 +299,27 @@ fn p7_who_is_known_to_be_out_is_not_introduced_again() {
     stage.cluster.settle();
     stage.is_out(stage.bob, GLOBEX);
     stage.goes_on(10);
+}
+
+/// Found by the model: the row by which bob comes back is lost to a comparison.
+#[test]
+fn p7_who_is_invited_again_is_in_also_after_a_comparison() {
+    let mut stage = stage();
+    stage.cluster.settle();
+    let (scope, address) = (stage.group, "bob@globex.example".into());
+    let invite = Action::Invite { scope, address, grade: Grade::Post, floor: Floor::All, until: None };
+    stage.cluster.nodes[ACME].run(Command::Act(stage.ann, invite)).unwrap();
+    stage.cluster.settle();
+    let received = stage.cluster.nodes[GLOBEX].state.received.values();
+    let id = received.filter(|row| row.status == InviteStatus::Sent).map(|row| row.invite.id).next().unwrap();
+    stage.cluster.nodes[GLOBEX].run(Command::AnswerInvite(stage.bob, id, true)).unwrap();
+    while stage.cluster.feed(GLOBEX, ACME, false) {}
+    assert!(stage.is_in(stage.bob));
+    stage.cluster.compare(ACME, GLOBEX);
+    stage.cluster.settle();
+    let globex = &stage.cluster.nodes[GLOBEX].state;
+    assert!(
+        gate::reaches(globex, stage.bob, stage.chat),
+        "invariant 15: the home shows what the owner grants"
+    );
 }
