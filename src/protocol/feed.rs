@@ -20,7 +20,7 @@ use crate::{
     wire::{
         Blob, Object as _, cbor, envelope,
         frames::{FeedFrame, Item, ScopeState},
-        objects::{Event, Op, Word},
+        objects::{Event, Op, Statement, Word},
     },
 };
 
@@ -84,17 +84,24 @@ fn take_or_compare(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Re
     }
 }
 
+/// Whether a row can lead to an event of ours. That somebody is not in a scope any more cannot: taken late, it would take
+/// away what came after it.
+fn may_sign(item: &Item) -> bool {
+    match item {
+        Item::Statement { statement } => !envelope::peek::<Statement>(statement)
+            .is_ok_and(|statement| matches!(statement.word, Word::NotHere { .. })),
+        Item::Consent { .. } | Item::GroupConsent { .. } | Item::Alarm { .. } | Item::Acceptance { .. } => {
+            true
+        }
+        _ => false,
+    }
+}
+
 fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let ended = linked(draft, peer)?.status == PeerStatus::Ended;
     match cbor::decode::<Item>(bytes) {
         Err(error) => Err(Reject::new(RejectCode::Malformed, error.to_string())),
-        Ok(
-            Item::Statement { .. }
-            | Item::Consent { .. }
-            | Item::GroupConsent { .. }
-            | Item::Alarm { .. }
-            | Item::Acceptance { .. },
-        ) if recovery::is_checking(&draft.state) => {
+        Ok(item) if recovery::is_checking(&draft.state) && may_sign(&item) => {
             recovery::defer(draft, peer, bytes);
             Ok(())
         }

@@ -41,7 +41,6 @@ fn bounds(journal: bool) -> Bounds {
 }
 
 #[test]
-#[ignore = "open: after a restore a home may show less than the owner grants (COMITY_SEED=6)"]
 #[expect(clippy::disallowed_methods, reason = "the walks are bounded in time")]
 fn invariant_15_all_comes_together_after_any_walk() {
     let begin = Instant::now();
