@@ -127,6 +127,7 @@ impl Race {
         let first = found.first().is_some_and(|hash| self.before.as_ref().unwrap().contains(hash));
         assert_eq!(first, !found.is_empty(), "nothing of the removed is sequenced after his removal");
         // The removal's commit takes along what waits for the thread (spec 8.12); an answer that comes first says refused.
+        // Open: that the loser is told (spec 7.5) is not held here when his message went with the copy.
         let outbox = &globex.state.outbox;
         assert!(outbox.values().all(|row| row.refused.is_some()), "nothing of the removed waits for ever");
         assert!(!first || outbox.is_empty(), "the winner is not told that he lost");

@@ -68,7 +68,7 @@ const NONE: Bounds = Bounds {
     journal: false,
 };
 
-/// Each search is exhaustive within its bounds.
+/// Each search ends when its bounds or its time are used up: on a slow machine it is not exhaustive.
 fn searches() -> Vec<(&'static str, CopyOf, Vec<[u64; 3]>, Bounds)> {
     let both = CopyOf::Both;
     let clocks = vec![EXACT, APART[0], APART[1]];
