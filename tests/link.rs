@@ -2,15 +2,21 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
 use comity::{
+    crypto::sha256,
     ids::{Hash, ThreadId, UserId},
     node::{
         Snapshot,
         identity::{self, Rotate},
     },
     protocol::{Command, Records as _, Reply, gate, row::PeerStatus},
-    wire::{Blob, objects::Action},
+    time::Millis,
+    wire::{
+        Blob, cbor,
+        frames::{Control, Hello},
+        objects::{Action, Extensions},
+    },
 };
-use harness::{PATIENCE, Workspace, peer, reads, shared_group};
+use harness::{PATIENCE, Workspace, peer, raw, reads, shared_group};
 
 mod harness;
 
@@ -90,6 +96,45 @@ async fn messages_wait_for_an_owner_that_is_away() {
         snapshot.state.outbox.is_empty() && reads(snapshot, bob, chat) == expected
     })
     .await;
+}
+
+/// An approval while the node greets its peer is told like any other: the greeting said that there was none yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approval_during_the_greeting_reaches_the_peer() {
+    let (a, b) = (Workspace::new("acme").await, Workspace::asleep("globex"));
+    let (secret, chain) = (Blob::from(vec![7; 32]), b.home.chain.clone());
+    a.ask(Command::OpenTicket(sha256(&[&secret]), Millis(u64::MAX))).await;
+    a.ask(Command::PeerRequest { manifests: chain.clone(), secret }).await;
+
+    let (_endpoint, connection) = raw::connect(&raw::key_of(b.path(), "tls.key"), a.address).await;
+    let (mut control, mut answers) = connection.open_bi().await.unwrap();
+    let hello = Hello {
+        workspace: b.id,
+        // The node waits for the manifest that this announces, after its own greeting.
+        revision: 1,
+        manifest: Hash([1; 32]),
+        known: Some(0),
+        ticket: None,
+        approved: true,
+        boots: 1,
+        clock: Millis(0),
+        extensions: Extensions::default(),
+    };
+    let begin = [[1].as_slice(), &raw::frame(&cbor::encode(&Control::Hello { hello }))].concat();
+    raw::send(&mut control, &begin).await;
+    let Control::Hello { hello } = raw::receive(&mut answers).await else { panic!("no greeting") };
+    assert!(!hello.approved);
+    a.ask(Command::Approve(b.id)).await;
+    raw::send(&mut control, &raw::frame(&cbor::encode(&Control::Manifests { chain }))).await;
+    let told = async {
+        while let Some(frame) = raw::next::<Control>(&mut answers).await {
+            if matches!(frame, Control::Hello { hello } if hello.approved) {
+                return;
+            }
+        }
+        panic!("the link ended");
+    };
+    tokio::time::timeout(PATIENCE, told).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

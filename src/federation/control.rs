@@ -8,7 +8,7 @@ use super::{
     LinkError,
     feed::Cursor,
     frame::{FrameReader, FrameWriter},
-    greet::{self, Greeted},
+    greet::{self, Greeted, Told},
     lease::{Asking, Grant},
     link::Shared,
     recall::Recalling,
@@ -18,7 +18,7 @@ use crate::{
     limits,
     node::{AskError, Notice, Snapshot},
     protocol::{
-        Command, Reply, State,
+        Command, Reply,
         command::RejectCode,
         gate, recovery,
         row::{Peer, PeerStatus},
@@ -39,7 +39,7 @@ struct Stream {
     approved: bool,
     resumed: bool,
     /// The own greeting as it was sent last: sent again when status or manifest change.
-    told: Option<(PeerStatus, u64)>,
+    told: Option<Told>,
     /// The feed for which a comparison was asked.
     compared: Option<FeedId>,
     asking: Asking,
@@ -54,9 +54,9 @@ pub(super) async fn run(
     mut outgoing: mpsc::Receiver<Control>,
 ) -> Result<(), LinkError> {
     let (frames, mut incoming) = mpsc::channel(limits::LINK_QUEUE);
-    let Greeted { hello, writer, reader, .. } = greeted;
+    let Greeted { hello, told, writer, reader, .. } = greeted;
     let mut stream = Stream {
-        told: None,
+        told,
         approved: false,
         shared,
         writer,
@@ -69,7 +69,6 @@ pub(super) async fn run(
     };
     let mut view = stream.shared.handle.watch();
     let mut notices = stream.shared.handle.notices();
-    stream.told = told(&view.now().state, &stream.shared);
     stream.greeted(&hello).await?;
     let reading = read(reader, frames);
     let working = async {
@@ -118,11 +117,6 @@ async fn read(mut reader: FrameReader, frames: mpsc::Sender<Control>) -> Result<
     Ok(())
 }
 
-fn told(state: &State, shared: &Shared) -> Option<(PeerStatus, u64)> {
-    let revision = state.homes.get(&shared.handle.me())?.manifest.revision;
-    Some((state.peers.get(&shared.peer)?.status, revision))
-}
-
 impl Stream {
     /// What the state asks for: a new greeting, the position, rows of the feed.
     async fn catch_up(&mut self, snapshot: &Snapshot) -> Result<(), LinkError> {
@@ -130,7 +124,7 @@ impl Stream {
         let Some(row) = state.peers.get(&self.shared.peer) else {
             return Err(LinkError::Stranger("the peering is gone".into()));
         };
-        let now = told(state, &self.shared);
+        let now = greet::told(snapshot, self.shared.peer);
         if now != self.told {
             self.greet_again(snapshot, now)?;
         }
@@ -228,7 +222,7 @@ impl Stream {
         Ok(())
     }
 
-    fn greet_again(&mut self, snapshot: &Snapshot, now: Option<(PeerStatus, u64)>) -> Result<(), LinkError> {
+    fn greet_again(&mut self, snapshot: &Snapshot, now: Option<Told>) -> Result<(), LinkError> {
         let before = self.told.map(|(_, revision)| revision);
         if let (Some(before), Some((_, revision))) = (before, now)
             && revision > before

@@ -35,8 +35,20 @@ const SKEW_MILLIS: u64 = 60_000;
 pub(super) struct Greeted {
     pub(super) peer: WorkspaceId,
     pub(super) hello: Hello,
+    /// What the own greeting said: what has changed since then is told again.
+    pub(super) told: Option<Told>,
     pub(super) writer: FrameWriter,
     pub(super) reader: FrameReader,
+}
+
+/// What a greeting tells of the own side: status of the peer, revision of the own manifest.
+pub(super) type Told = (PeerStatus, u64);
+
+/// What a greeting with this view tells.
+pub(super) fn told(snapshot: &Snapshot, peer: WorkspaceId) -> Option<Told> {
+    let state = &snapshot.state;
+    let revision = state.homes.get(&state.me()?)?.manifest.revision;
+    Some((state.peers.get(&peer)?.status, revision))
 }
 
 /// The own greeting for a peer, as things stand.
@@ -111,7 +123,7 @@ async fn ask(
     }
     learn(federation, &mut reader, &theirs).await?;
     prove(federation, connection, peer)?;
-    Ok(greeted(federation, theirs, writer, reader))
+    Ok(greeted(federation, theirs, told(&snapshot, peer), writer, reader))
 }
 
 async fn answer(federation: &Arc<Federation>, connection: &quinn::Connection) -> Result<Greeted, LinkError> {
@@ -141,7 +153,7 @@ async fn answer(federation: &Arc<Federation>, connection: &quinn::Connection) ->
         learn(federation, &mut reader, &theirs).await?;
     }
     prove(federation, connection, peer)?;
-    Ok(greeted(federation, theirs, writer, reader))
+    Ok(greeted(federation, theirs, told(&snapshot, peer), writer, reader))
 }
 
 fn no_identity() -> LinkError {
@@ -231,10 +243,16 @@ fn fits(home: &Home, key: Option<PublicKey>) -> bool {
     key.is_some_and(|key| identity::is_tls_key(home, key))
 }
 
-fn greeted(federation: &Arc<Federation>, hello: Hello, writer: FrameWriter, reader: FrameReader) -> Greeted {
+fn greeted(
+    federation: &Arc<Federation>,
+    hello: Hello,
+    told: Option<Told>,
+    writer: FrameWriter,
+    reader: FrameReader,
+) -> Greeted {
     let (now, theirs) = (federation.handle.now(), hello.clock);
     if now.since(theirs).max(theirs.since(now)) > SKEW_MILLIS {
         tracing::warn!(peer = %hello.workspace, %now, %theirs, "the clocks of the two nodes differ");
     }
-    Greeted { peer: hello.workspace, hello, writer, reader }
+    Greeted { peer: hello.workspace, hello, told, writer, reader }
 }
