@@ -195,7 +195,7 @@ fn own_object(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
         return own_event(draft, Some(peer), &event);
     }
     let snapshot: Verified<Snapshot> = draft.open_own(bytes)?;
-    if draft.state.scope(snapshot.object().scope).is_some() {
+    if draft.state.owns(snapshot.object().scope) {
         own_snapshot(draft, &snapshot);
     } else {
         restore(draft, peer, snapshot.into_object());

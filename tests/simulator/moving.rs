@@ -344,7 +344,6 @@ fn p7_an_old_owner_that_went_on_alone_yields_when_it_hears_of_the_move() {
 }
 
 #[test]
-#[ignore = "open: a follower asks for ever for history below its copy that the owner has not"]
 fn p5_4_a_new_owner_restored_from_before_the_move_owns_it_again() {
     let mut stage = stage();
     let before = stage.cluster.nodes[GLOBEX].backup();
