@@ -126,11 +126,19 @@ impl Race {
         assert!(found.len() < 2, "invariant 8: one entry per submission");
         let first = found.first().is_some_and(|hash| self.before.as_ref().unwrap().contains(hash));
         assert_eq!(first, !found.is_empty(), "nothing of the removed is sequenced after his removal");
-        // The removal's commit takes along what waits for the thread (spec 8.12); an answer that comes first says refused.
-        // Open: that the loser is told (spec 7.5) is not held here when his message went with the copy.
+        // Spec 7.5: the loser is told. A winner whose answer was lost hears at least that his place ended; of neither is a
+        // text left (spec 8.12).
         let outbox = &globex.state.outbox;
-        assert!(outbox.values().all(|row| row.refused.is_some()), "nothing of the removed waits for ever");
-        assert!(!first || outbox.is_empty(), "the winner is not told that he lost");
+        assert!(first || outbox.len() == 1, "the loser is told");
+        for row in outbox.values() {
+            assert!(row.refused.is_some(), "nothing of the removed waits for ever");
+            assert!(row.sealed.is_shredded(), "P7.3: the text goes with the copy");
+            let text = row.refused.as_ref().unwrap();
+            assert!(
+                !first || text.contains("came just before"),
+                "the winner is not told that he lost: {text}"
+            );
+        }
         assert!(globex.disk.content.is_empty(), "P7.3: no reader, no copy");
         assert!(acme.state.removals.values().all(|row| row.homes.iter().all(|(_, at)| at.is_some())), "P7.6");
         first

@@ -432,18 +432,24 @@ pub(super) fn readdress(draft: &mut Draft<'_>, pending: &Pending, owner: Workspa
     draft.mark(Mark::Outbox(author, thread));
 }
 
+/// Why a message of somebody without a place any more goes nowhere. The owner may have sequenced it just before.
+const WITHDRAWN: &str =
+    "your place there ended before the owner answered: it was not sent, or came just before that";
+
 /// Messages for a thread whose authors have no place in it any more: they will not be sent, and their text goes (P7.3).
+/// That they wrote something stays until they have seen what became of it (spec 7.5).
 pub fn withdraw(draft: &mut Draft<'_>, thread: ThreadId) {
     let state = &draft.state;
     let placed = |author: &UserId| {
         let mut alive = state.granting(thread).filter(|scope| !scope.head.ended);
         alive.any(|scope| scope.members.contains_key(author))
     };
-    let lost = state.outbox.values().filter(|pending| pending.thread == thread && !placed(&pending.author));
-    let lost: Vec<_> = lost.map(|pending| (pending.owner, pending.number, pending.author)).collect();
-    for (owner, number, author) in lost {
-        draft.delete(RowKey::Pending((owner, number)));
-        draft.mark(Mark::Outbox(author, thread));
+    let lost = |row: &&Pending| row.thread == thread && !row.sealed.is_shredded() && !placed(&row.author);
+    let lost: Vec<Pending> = state.outbox.values().map(|row| &**row).filter(lost).cloned().collect();
+    for row in lost {
+        draft.mark(Mark::Outbox(row.author, thread));
+        let refused = row.refused.clone().or_else(|| Some(WITHDRAWN.to_owned()));
+        draft.put(Row::Pending(Pending { sealed: Sealed::shredded(), refused, ..row }));
     }
 }
 

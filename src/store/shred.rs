@@ -64,9 +64,13 @@ impl<'a> Keys<'a> {
         Ok(cbor::encode(&(entry, sealed)))
     }
 
-    /// The stored form of a row: of a waiting message with salt and body under its thread's key, else as it is.
+    /// The stored form of a row: of a waiting message with salt and body under its thread's key, else as it is. One without
+    /// a text needs no key: none outlives the thread's copy for it.
     pub(super) fn row(&mut self, row: &Row) -> Result<Vec<u8>, Fault> {
         let Row::Pending(pending) = row else { return Ok(row.to_bytes()) };
+        if pending.sealed.is_shredded() {
+            return Ok(row.to_bytes());
+        }
         let (clear, about) = (&pending.sealed, pending_place(pending));
         let body = seal(self.of(pending.thread)?, clear.commitment(), &about, clear)?;
         let sealed = Sealed { salt: Salt([0; 16]), body };
@@ -134,6 +138,9 @@ pub(super) fn open_row(
     key: impl Fn(ThreadId) -> Result<Option<BodyKey>, Fault>,
 ) -> Result<Row, Fault> {
     let Row::Pending(pending) = row else { return Ok(row) };
+    if pending.sealed.is_shredded() {
+        return Ok(Row::Pending(pending));
+    }
     let signed = envelope::peek::<Submission>(&pending.signed);
     let signed = signed.map_err(|error| Fault::Damaged(format!("a waiting message: {error}")))?;
     let (key, about) = (key(pending.thread)?, pending_place(&pending));

@@ -165,6 +165,12 @@ fn holds(path: &Path, text: &str) -> bool {
     std::fs::read(path).unwrap().windows(text.len()).any(|window| window == text.as_bytes())
 }
 
+fn has_key(path: &Path, thread: ThreadId) -> bool {
+    let database = redb::Database::open(path).unwrap();
+    let read = redb::ReadableDatabase::begin_read(&database).unwrap();
+    read.open_table(tables::KEYS).unwrap().get(thread.as_ref()).unwrap().is_some()
+}
+
 /// P7.3: after a purge no page of the file holds a body, though the database keeps free pages.
 #[test]
 fn p7_3_a_purge_leaves_no_body_in_the_file() {
@@ -186,8 +192,19 @@ fn p7_3_a_purge_leaves_no_body_in_the_file() {
     let (mut store, state) = Store::open(&path).unwrap();
     assert_eq!(state.outbox.values().next().map(|row| Row::Pending((**row).clone())), Some(waiting.clone()));
 
-    let rejoined = Change::Content(stored(gone, 51, "after a new beginning"));
-    store.commit(&[Change::Delete(waiting.key()), Change::Purge(gone), rejoined]).unwrap();
+    let Row::Pending(of_the_removed) = waiting else { panic!() };
+    let told = Row::Pending(Pending {
+        sealed: Sealed::shredded(),
+        refused: Some("your place ended".into()),
+        ..of_the_removed
+    });
+    store.commit(&[Change::Put(told.clone()), Change::Purge(gone)]).unwrap();
+    drop(store);
+    assert!(!has_key(&path, gone), "what is said of a message keeps no key");
+    let (mut store, state) = Store::open(&path).unwrap();
+    assert_eq!(state.outbox.values().next().map(|row| Row::Pending((**row).clone())), Some(told));
+
+    store.commit(&[Change::Content(stored(gone, 51, "after a new beginning"))]).unwrap();
     let reader = store.reader().unwrap();
     assert!(reader.stored(gone, 50).is_none());
     assert_eq!(reader.stored(gone, 51), Some(stored(gone, 51, "after a new beginning")));

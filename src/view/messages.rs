@@ -52,7 +52,7 @@ pub struct Waiting {
     pub time: Millis,
     /// Whose node has to take it.
     pub owner: String,
-    /// The text.
+    /// The text; empty where it is gone with the copy of its thread (spec 8.12).
     pub text: String,
     /// Why the owner refused it.
     pub refused: Option<String>,

@@ -114,6 +114,18 @@ record! {
 }
 
 impl Sealed {
+    /// What stays where the text is gone. No body is empty.
+    #[must_use]
+    pub fn shredded() -> Self {
+        Self { salt: Salt([0; 16]), body: Blob::from(Vec::new()) }
+    }
+
+    /// Whether the text is gone.
+    #[must_use]
+    pub fn is_shredded(&self) -> bool {
+        self.body.is_empty()
+    }
+
     /// The commitment of exactly these bytes.
     #[must_use]
     pub fn commitment(&self) -> Hash {
