@@ -323,3 +323,34 @@ fn p7_who_is_invited_again_is_in_also_after_a_comparison() {
         "invariant 15: the home shows what the owner grants"
     );
 }
+
+/// Found by the model: "not here" waited for the end of bob's home's own check, and took away what came after it.
+#[test]
+fn p7_who_is_invited_again_while_his_home_checks_stays() {
+    let mut stage = stage();
+    stage.restore();
+    stage.cluster.pass(10_001);
+    stage.remove(stage.bob).unwrap();
+    let newest = stage.cluster.nodes[GLOBEX].backup();
+    stage.cluster.nodes[GLOBEX].restart(newest);
+    stage.cluster.recall(GLOBEX, ACME);
+    stage.cluster.recall(ACME, GLOBEX);
+    while stage.cluster.feed(ACME, GLOBEX, false) {}
+    stage.cluster.recall(ACME, INITECH);
+    let (scope, address) = (stage.group, "bob@globex.example".into());
+    let invite = Action::Invite { scope, address, grade: Grade::Post, floor: Floor::All, until: None };
+    stage.cluster.nodes[ACME].run(Command::Act(stage.ann, invite)).unwrap();
+    while stage.cluster.feed(ACME, GLOBEX, false) {}
+    let received = stage.cluster.nodes[GLOBEX].state.received.values();
+    let id = received.filter(|row| row.status == InviteStatus::Sent).map(|row| row.invite.id).next().unwrap();
+    stage.cluster.nodes[GLOBEX].run(Command::AnswerInvite(stage.bob, id, true)).unwrap();
+    while stage.cluster.feed(GLOBEX, ACME, false) {}
+    assert!(stage.is_in(stage.bob), "he is invited again, and has consented");
+    stage.cluster.settle();
+    assert!(stage.is_in(stage.bob));
+    let globex = &stage.cluster.nodes[GLOBEX].state;
+    assert!(
+        gate::reaches(globex, stage.bob, stage.chat),
+        "invariant 15: the home shows what the owner grants"
+    );
+}
