@@ -83,6 +83,8 @@ pub struct Bounds {
     pub losses: u8,
     /// Whether the owner's journal survives a restore (spec 12.6).
     pub journal: bool,
+    /// A home that is cut off all the while.
+    pub silent: Option<usize>,
 }
 
 /// Steps that may do something here. Those that turn out to change nothing are dropped later.
@@ -103,6 +105,14 @@ pub fn enabled(stage: &Stage, bounds: &Bounds, now: &Moment, steps: &mut Vec<Ste
         };
         may(is_in && spent.removals < bounds.removals, Step::Remove(home));
         may(!is_in && spent.removals > 0 && spent.invites < bounds.invites, Step::Invite(home));
+        if bounds.silent == Some(home) {
+            continue;
+        }
+        let mut may = |is: bool, step: Step| {
+            if is {
+                steps.push(step)
+            }
+        };
         may(spent.writes < bounds.writes, Step::Write(home));
         rows(bounds, now, home, steps);
         let mut may = |is: bool, step: Step| {

@@ -37,6 +37,7 @@ fn bounds(journal: bool) -> Bounds {
         cuts: 3,
         losses: 4,
         journal,
+        silent: None,
     }
 }
 
