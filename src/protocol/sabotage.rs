@@ -46,9 +46,8 @@ impl Switch {
         Self::Lease,
     ];
 
-    /// What the model notices.
-    pub const MODEL: [Self; 8] = [
-        Self::RenderRule,
+    /// What the model notices. With one user at each home, nothing that no head covers gets to a removed one.
+    pub const MODEL: [Self; 7] = [
         Self::ServeAnyone,
         Self::Lease,
         Self::Overtake,

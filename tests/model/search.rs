@@ -98,6 +98,8 @@ impl Search {
             steps::take(&self.stage, &self.bounds, &mut now, step);
             checks::judge(&self.stage, &self.bounds, before, &mut now, step);
         }));
+        #[cfg(feature = "sabotage")]
+        comity::protocol::sabotage::break_one(None);
         if let Err(panic) = done {
             now = before.clone();
             now.past.broken.insert((0, text(&*panic)));
