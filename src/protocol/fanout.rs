@@ -78,11 +78,9 @@ pub fn is_linked(state: &State, peer: WorkspaceId) -> bool {
 pub fn announce(draft: &mut Draft<'_>, id: ScopeId, before: &Audience, event: &Blob) {
     let after = audience(&draft.state, id);
     let homes = |audience: &Audience| audience.members.iter().map(UserId::home).collect::<BTreeSet<_>>();
-    let new_homes = !homes(&after).is_subset(&homes(before));
+    let newcomers = &homes(&after) - &homes(before);
     for peer in &before.followers {
-        if new_homes {
-            introduce_homes(draft, *peer, id);
-        }
+        show_homes(draft, *peer, newcomers.clone());
         draft.feed(*peer, &Item::Event { event: event.clone() });
     }
     for peer in after.followers.difference(&before.followers) {
@@ -92,10 +90,14 @@ pub fn announce(draft: &mut Draft<'_>, id: ScopeId, before: &Audience, event: &B
     spread(draft, before, &after);
 }
 
-/// Follows a change of a group's roster, own or foreign, into the own threads that are addressed to it.
+/// Follows a change of a group's roster, own or foreign, into the own threads that are addressed to it. Who followed a
+/// thread otherwise hears nothing of the group, but reads what its newcomers write.
 pub fn spread(draft: &mut Draft<'_>, before: &Audience, after: &Audience) {
     for (thread, now) in &after.threads {
         let then = before.threads.get(thread).cloned().unwrap_or_default();
+        for peer in now & &then {
+            show_homes(draft, peer, now - &then);
+        }
         for peer in now.difference(&then) {
             introduce(draft, *peer, (*thread).into());
         }
@@ -108,7 +110,7 @@ pub fn spread(draft: &mut Draft<'_>, before: &Audience, after: &Audience) {
 /// A peer begins to follow: manifests of the homes in the scope, then the scope as it stands. Nobody is shown less than
 /// was signed: where events are known to be missing, or members known to be out, the scope follows when it is whole.
 pub fn introduce(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
-    introduce_homes(draft, peer, id);
+    show_homes(draft, peer, homes(&draft.state, id));
     if recovery::is_unsettled(&draft.state, id) {
         recovery::promise(draft, Promise::Withheld(id, peer));
         return;
@@ -122,19 +124,36 @@ pub fn introduce(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
     }
 }
 
-/// Manifests of third homes whose users may write there: without them no signature can be checked.
-fn introduce_homes(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
+/// Homes whose users may write there, and those of former owners.
+fn homes(state: &State, id: ScopeId) -> BTreeSet<WorkspaceId> {
     let mut homes: BTreeSet<WorkspaceId> =
-        draft.state.scope(id).into_iter().flat_map(|scope| scope.homes.keys().copied()).collect();
+        state.scope(id).into_iter().flat_map(|scope| scope.homes.keys().copied()).collect();
     if let Some(thread) = id.thread() {
-        homes.extend(draft.state.granting(thread).flat_map(|scope| scope.homes.keys().copied()));
+        homes.extend(state.granting(thread).flat_map(|scope| scope.homes.keys().copied()));
     }
-    homes.extend(reign::of(&draft.state, id).flat_map(|reign| [reign.from, reign.to]));
-    homes.retain(|home| *home != peer && *home != draft.me());
-    for home in homes {
+    homes.extend(reign::of(state, id).flat_map(|reign| [reign.from, reign.to]));
+    homes
+}
+
+/// Manifests of third homes: without them no signature of their users can be checked.
+fn show_homes(draft: &mut Draft<'_>, peer: WorkspaceId, homes: BTreeSet<WorkspaceId>) {
+    let me = draft.me();
+    for home in homes.into_iter().filter(|home| *home != peer && *home != me) {
         if let Some(chain) = draft.state.homes.get(&home).map(|home| home.chain.clone()) {
             draft.feed(peer, &Item::Manifests { chain });
         }
+    }
+}
+
+/// A home has a new manifest: whoever follows an own scope in which its users may write gets it from us, since the two need
+/// not be peers.
+pub fn spread_manifest(draft: &mut Draft<'_>, home: WorkspaceId) {
+    let state = &draft.state;
+    let own = state.scopes.keys().copied().filter(|id| state.owns(*id));
+    let shared = own.filter(|id| homes(state, *id).contains(&home));
+    let peers: BTreeSet<WorkspaceId> = shared.flat_map(|id| followers(state, id)).collect();
+    for peer in peers {
+        show_homes(draft, peer, BTreeSet::from([home]));
     }
 }
 

@@ -5,6 +5,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply,
     command::RejectCode,
+    fanout,
     row::{Home, Node, Row},
 };
 use crate::{
@@ -81,6 +82,7 @@ pub fn adopt(draft: &mut Draft<'_>, manifests: &[Blob]) -> Result<WorkspaceId, R
         draft.note(manifest_line("manifest.received", &home).with(id));
         draft.put(Row::Home(home));
         draft.mark(Mark::Peer(id));
+        fanout::spread_manifest(draft, id);
     }
     Ok(id)
 }

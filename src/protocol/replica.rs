@@ -85,8 +85,18 @@ pub fn has_reader(state: &State, thread: ThreadId) -> bool {
 /// Never for a gap; only content that contradicts its signatures is refused.
 pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, frame: ContentFrame) -> Result<Reply, Reject> {
     for entries in frame.entries.chunk_by(|a, b| a.entry.thread == b.entry.thread) {
-        if !heads::is_early(draft, peer, entries, &frame.heads) {
-            take_ascending(draft, peer, entries)?;
+        if heads::is_early(draft, peer, entries, &frame.heads) {
+            continue;
+        }
+        let (state, changes) = (draft.state.clone(), draft.changes.len());
+        match take_ascending(draft, peer, entries) {
+            // The author's home may have a new key, of which the manifest is on its way: control does not wait for content.
+            Err(reject) if reject.code == RejectCode::Signature => {
+                draft.state = state;
+                draft.changes.truncate(changes);
+                ask_again(draft, peer, entries);
+            }
+            taken => taken?,
         }
     }
     for covering in &frame.heads {
@@ -97,6 +107,13 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, frame: ContentFrame) ->
         draft.put(Row::Peer(row));
     }
     Ok(Reply::Done)
+}
+
+fn ask_again(draft: &mut Draft<'_>, peer: WorkspaceId, entries: &[Stored]) {
+    let log = entries.first().and_then(|first| followed_log(draft, peer, first.entry.thread));
+    if let Some(log) = log {
+        draft.put(Row::Log(Log { stale: true, ..log }));
+    }
 }
 
 /// The owner's content feed begins anew: every copy may lack entries.

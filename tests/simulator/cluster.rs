@@ -252,6 +252,22 @@ impl Node {
         rows.map(|bytes| cbor::decode(&bytes).unwrap()).collect()
     }
 
+    /// A new signing key; the manifests before name the old one.
+    pub fn rotate(&mut self) {
+        let home = self.state.homes.get(&self.id).unwrap().clone();
+        let key = SecretKey::from_seed(&sha256(&[&self.id.0, &home.manifest.revision.to_be_bytes()]).0);
+        let manifest = Manifest {
+            revision: home.manifest.revision + 1,
+            previous: home.hash,
+            sign: vec![key.public()],
+            time: self.next_time(),
+            ..home.manifest.clone()
+        };
+        let signed = envelope::sign(manifest, None, &Self::root(&home.manifest.name));
+        self.run(Command::Manifest(signed.bytes().clone())).unwrap();
+        self.key = key;
+    }
+
     pub fn user(&mut self, local: &str) -> UserId {
         let add = Command::AddUser { local: local.into(), name: local.into(), role: Role::Member };
         match self.run(add).unwrap() {
@@ -287,6 +303,19 @@ impl Cluster {
             }
         }
         cluster
+    }
+
+    /// The first is a peer of each other one; they are none of each other.
+    pub fn around(names: &[&str]) -> Self {
+        let mut cluster = Self { nodes: names.iter().map(|name| Node::new(name)).collect() };
+        (1..names.len()).for_each(|other| cluster.peer(0, other));
+        cluster
+    }
+
+    /// Both ways between all that are peers.
+    fn pairs(&self) -> Vec<(usize, usize)> {
+        let all = (0..self.nodes.len()).flat_map(|a| (0..self.nodes.len()).map(move |b| (a, b)));
+        all.filter(|(a, b)| self.nodes[*a].state.peers.contains_key(&self.nodes[*b].id)).collect()
     }
 
     fn peer(&mut self, a: usize, b: usize) {
@@ -456,11 +485,16 @@ impl Cluster {
 
     /// Every follower of every owner asks.
     pub fn leases(&mut self) {
-        let count = self.nodes.len();
         self.pass(0);
-        for (a, b) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).filter(|(a, b)| a != b) {
+        for (a, b) in self.pairs() {
             self.lease(a, b, 0);
         }
+    }
+
+    /// b hears a's newest manifests, as with each greeting.
+    pub fn greet(&mut self, a: usize, b: usize) {
+        let chain = self.nodes[a].chain();
+        self.nodes[b].run(Command::Manifests(chain)).unwrap();
     }
 
     /// b says what it holds of a's scopes, and gets a new feed.
@@ -561,13 +595,12 @@ impl Cluster {
 
     /// Everything arrives.
     pub fn settle(&mut self) {
-        let count = self.nodes.len();
         for round in 0..2000 {
             let mut moved = false;
             if round % 8 == 0 {
                 self.leases();
             }
-            for (a, b) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).filter(|(a, b)| a != b) {
+            for (a, b) in self.pairs() {
                 moved |= self.recall(a, b)
                     | self.feed(a, b, false)
                     | self.submit(a, b, false)

@@ -13,6 +13,7 @@ mod paths;
 mod preview;
 mod spanning;
 mod story;
+mod strangers;
 mod world;
 
 use world::World;
