@@ -285,13 +285,17 @@ fn p7_3_the_outbox_of_the_removed_goes_with_the_removal() {
         let post = Command::Post { author, thread, id, kind, target: None, text, mentions: vec![] };
         assert!(matches!(cluster.nodes[1].run(post).unwrap(), Reply::Pending(_)));
     }
-    let authors = |cluster: &Cluster| {
-        cluster.nodes[1].state.outbox.values().map(|pending| pending.author).collect::<Vec<_>>()
+    let waiting = |cluster: &Cluster| {
+        let rows = cluster.nodes[1].state.outbox.values();
+        let (told, waiting): (Vec<_>, Vec<_>) = rows.partition(|row| row.sealed.is_shredded());
+        assert!(told.iter().all(|row| row.refused.is_some()), "spec 8.12: he is told");
+        assert!(waiting.iter().all(|row| row.refused.is_none()));
+        waiting.iter().map(|row| row.author).collect::<Vec<_>>()
     };
     for (user, left) in [(bob, vec![bea]), (bea, vec![])] {
         let remove = Action::Remove { scope: group, user, everywhere: false };
         cluster.nodes[0].run(Command::Act(alice, remove)).unwrap();
         while cluster.feed(0, 1, false) {}
-        assert_eq!(authors(&cluster), left);
+        assert_eq!(waiting(&cluster), left, "P7.3: no text of the removed");
     }
 }
