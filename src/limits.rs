@@ -4,13 +4,15 @@
 //! Bounds that travel (a peer must know them) are normative, see spec 1.6.
 
 /// Largest frame on any stream between nodes, in bytes (spec 1.6).
-pub const FRAME_BYTES: usize = 512 * 1024;
+pub const FRAME_BYTES: usize = 16 * 1024 * 1024;
+/// The same before it is known who is on the other end: a manifest chain.
+pub const GREETING_BYTES: usize = 4 * 1024 * 1024;
 /// Largest signed object, in bytes (spec 1.6).
-pub const OBJECT_BYTES: usize = 256 * 1024;
+pub const OBJECT_BYTES: usize = 14 * 1024 * 1024;
 /// Deepest nesting of CBOR arrays and maps (spec 1.6).
 pub const CBOR_DEPTH: usize = 12;
 /// Largest number of CBOR items in one frame or object (spec 1.6).
-pub const CBOR_ITEMS: usize = 65_536;
+pub const CBOR_ITEMS: usize = 300_000;
 /// Largest text of a message, in bytes of UTF-8 (spec 1.6).
 pub const TEXT_BYTES: usize = 16 * 1024;
 /// Largest body (text, mentions, target) as encoded bytes (spec 1.6).
@@ -27,6 +29,12 @@ pub const REACTION_BYTES: usize = 64;
 pub const OPS_PER_EVENT: usize = 256;
 /// Direct members of one scope (spec 1.6).
 pub const MEMBERS_PER_SCOPE: usize = 20_000;
+/// One member in a snapshot at most: two ids, address, name, title and what counts the rest.
+pub const MEMBER_BYTES: usize = 640;
+/// Highest epoch, incarnation, entry and row that a peer may name: what is reckoned from them stays in range (spec 1.6).
+pub const POSITION_MOST: u64 = 1 << 62;
+/// Incarnations beyond the own one in which a peer may say that it holds something.
+pub const INCARNATIONS_AHEAD: u64 = 1_000;
 /// Group recipients of one thread (spec 1.6).
 pub const GROUPS_PER_THREAD: usize = 32;
 /// Online keys of one use in a manifest (spec 1.6).
@@ -34,7 +42,13 @@ pub const KEYS_PER_USE: usize = 8;
 /// Endpoints in a manifest (spec 1.6).
 pub const ENDPOINTS: usize = 8;
 /// Revisions of one manifest chain (spec 1.6).
-pub const MANIFEST_REVISIONS: usize = 1024;
+pub const MANIFEST_REVISIONS: usize = 512;
+/// Extensions of a manifest, encoded, in bytes (spec 1.6).
+pub const MANIFEST_EXTENSION_BYTES: usize = 1024;
+/// A whole manifest with its signature at most.
+pub const MANIFEST_BYTES: usize = 7 * 1024;
+/// Workspaces that are known without being peers: they share scopes with us.
+pub const OTHER_HOMES: usize = 10_000;
 /// Entries of a history page (spec 1.6).
 pub const PAGE_ENTRIES: usize = 256;
 /// Bytes of a history page or of a content frame before the last entry that is put in (spec 1.6).
@@ -43,6 +57,8 @@ pub const PAGE_BYTES: usize = 256 * 1024;
 pub const FEED_ROWS_PER_FRAME: usize = 64;
 /// Control rows that may be on the way to one peer without acknowledgement (spec 1.6).
 pub const FEED_WINDOW: u64 = 256;
+/// Rows of one peer that wait for the end of a check.
+pub const DEFERRED_PER_PEER: usize = 10_000;
 /// Submissions on the way to one owner without an answer (spec 1.6).
 pub const SUBMISSIONS_IN_FLIGHT: usize = 256;
 /// History requests that one peer serves at a time (spec 1.6).
@@ -132,11 +148,20 @@ pub const SCOPES_PER_FRAME: usize = 2_000;
 pub const SCOPES_COMPARED: usize = 200_000;
 
 const _: () = assert!(SCOPES_PER_FRAME * 200 < FRAME_BYTES);
-const _: () = assert!(OBJECT_BYTES < FRAME_BYTES);
+const _: () = assert!(OBJECT_BYTES + PAGE_BYTES < FRAME_BYTES);
+const _: () = assert!(
+    (MEMBERS_PER_SCOPE + OPS_PER_EVENT) * MEMBER_BYTES + GROUPS_PER_THREAD * 64 + 4096 < OBJECT_BYTES
+);
+const _: () = assert!((MEMBERS_PER_SCOPE + OPS_PER_EVENT) * 14 + 1024 < CBOR_ITEMS);
+const _: () = assert!(MANIFEST_REVISIONS * MANIFEST_BYTES + PAGE_BYTES < GREETING_BYTES);
+const _: () = assert!(
+    NAME_BYTES + ADDRESS_BYTES * (ENDPOINTS + 1) + KEYS_PER_USE * 10 * 36 + MANIFEST_EXTENSION_BYTES + 512
+        < MANIFEST_BYTES
+);
 const _: () = assert!(PAGE_BYTES + BODY_BYTES + OBJECT_BYTES < FRAME_BYTES + OBJECT_BYTES);
 const _: () = assert!(TEXT_BYTES + MENTIONS * 50 < BODY_BYTES);
 const _: () = assert!(BODY_BYTES + 4096 < OBJECT_BYTES);
-const _: () = assert!(CONTENT_WINDOW_BYTES > 2 * FRAME_BYTES);
+const _: () = assert!(CONTENT_WINDOW_BYTES > 2 * PAGE_BYTES);
 const _: () = assert!(LEASE_LEAST_MILLIS / LEASE_DRIFT_PARTS > 10);
 const _: () =
     assert!(LEASE_LEAST_MILLIS < LEASE_STANDARD_MILLIS && LEASE_STANDARD_MILLIS < LEASE_MOST_MILLIS);

@@ -20,7 +20,7 @@ use crate::{
     protocol::{
         Command, Reply,
         command::RejectCode,
-        gate, recovery,
+        gate, identity, recovery,
         row::{Peer, PeerStatus},
         witness,
     },
@@ -250,7 +250,14 @@ impl Stream {
         let (peer, handle) = (self.shared.peer, self.shared.handle.clone());
         match frame {
             Control::Hello { hello } => self.greeted(&hello).await?,
-            Control::Manifests { chain } => self.asked(handle.ask(Command::Manifests(chain)).await)?,
+            Control::Manifests { chain } => {
+                let home = identity::verified(&handle.snapshot().state, &chain);
+                if home.is_ok_and(|home| home.id == peer) {
+                    self.asked(handle.ask(Command::Manifests(chain)).await)?;
+                } else {
+                    tracing::warn!(%peer, "manifests that are not the peer's");
+                }
+            }
             Control::Resume { feed, content } => {
                 self.cursor.resume(&handle.snapshot(), peer, feed.as_ref());
                 self.shared.content_acked.send_replace(Some(content));
@@ -307,7 +314,8 @@ impl Stream {
     /// Rows are acknowledged after they are durable; a gap asks for a comparison, once.
     async fn rows(&mut self, frame: FeedFrame) -> Result<(), LinkError> {
         let (feed, first) = (frame.feed, frame.first);
-        let last = (first + u64::try_from(frame.items.len()).unwrap_or(0)).saturating_sub(1);
+        let items = u64::try_from(frame.items.len()).unwrap_or(0);
+        let last = first.saturating_add(items).saturating_sub(1);
         match self.shared.handle.ask(Command::Feed(self.shared.peer, frame)).await {
             Ok(_) => drop(self.writer.push(&Control::FeedAck { feed, number: last })?),
             Err(AskError::Reject(reject)) if reject.code == RejectCode::FeedGap => {

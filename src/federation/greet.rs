@@ -104,7 +104,7 @@ async fn ask(
     peer: WorkspaceId,
 ) -> Result<Greeted, LinkError> {
     let stream = connection.open_bi().await.map_err(|error| LinkError::Transport(error.to_string()))?;
-    let (mut writer, mut reader) = (FrameWriter::new(stream.0), FrameReader::new(stream.1));
+    let (mut writer, mut reader) = (FrameWriter::new(stream.0), FrameReader::of_stranger(stream.1));
     let snapshot = federation.handle.snapshot();
     let own = hello(&snapshot, peer, federation.handle.now()).ok_or_else(no_identity)?;
     writer.begin(StreamKind::Control);
@@ -121,14 +121,14 @@ async fn ask(
     if !asks {
         send_lacking(&mut writer, &snapshot, theirs.known).await?;
     }
-    learn(federation, &mut reader, &theirs).await?;
+    learn(federation, connection, &mut reader, &theirs).await?;
     prove(federation, connection, peer)?;
     Ok(greeted(federation, theirs, told(&snapshot, peer), writer, reader))
 }
 
 async fn answer(federation: &Arc<Federation>, connection: &quinn::Connection) -> Result<Greeted, LinkError> {
     let stream = connection.accept_bi().await.map_err(|error| LinkError::Transport(error.to_string()))?;
-    let (mut writer, mut reader) = (FrameWriter::new(stream.0), FrameReader::new(stream.1));
+    let (mut writer, mut reader) = (FrameWriter::new(stream.0), FrameReader::of_stranger(stream.1));
     if reader.kind().await? != StreamKind::Control {
         return Err(LinkError::Protocol("the first stream must be the control stream".into()));
     }
@@ -150,7 +150,7 @@ async fn answer(federation: &Arc<Federation>, connection: &quinn::Connection) ->
     writer.push(&Control::Hello { hello: own })?;
     send_lacking(&mut writer, &snapshot, theirs.known).await?;
     if !introduced {
-        learn(federation, &mut reader, &theirs).await?;
+        learn(federation, connection, &mut reader, &theirs).await?;
     }
     prove(federation, connection, peer)?;
     Ok(greeted(federation, theirs, told(&snapshot, peer), writer, reader))
@@ -204,6 +204,7 @@ async fn send_lacking(
 /// Reads the manifests that the greeting announces, until their newest one is held.
 async fn learn(
     federation: &Arc<Federation>,
+    connection: &quinn::Connection,
     reader: &mut FrameReader,
     theirs: &Hello,
 ) -> Result<(), LinkError> {
@@ -216,6 +217,15 @@ async fn learn(
     let Some(Control::Manifests { chain }) = reader.next().await? else {
         return Err(LinkError::Protocol("the manifests that the hello announced do not come".into()));
     };
+    // Whoever names a peer may be anybody yet: nothing is kept before the key of the connection stands in the chain.
+    let home = identity::verified(&federation.handle.snapshot().state, &chain)
+        .map_err(|reject| LinkError::Protocol(reject.to_string()))?;
+    if home.id != theirs.workspace || !fits(&home, tls::proven_key(connection)) {
+        return Err(LinkError::Stranger(format!(
+            "the key of the connection is not one of {}",
+            theirs.workspace
+        )));
+    }
     federation.handle.ask(Command::Manifests(chain)).await?;
     Ok(())
 }
@@ -254,5 +264,5 @@ fn greeted(
     if now.since(theirs).max(theirs.since(now)) > SKEW_MILLIS {
         tracing::warn!(peer = %hello.workspace, %now, %theirs, "the clocks of the two nodes differ");
     }
-    Greeted { peer: hello.workspace, hello, told, writer, reader }
+    Greeted { peer: hello.workspace, hello, told, writer, reader: reader.known() }
 }

@@ -18,6 +18,8 @@ pub(super) struct Recalling {
     sent: bool,
     /// Whether its answer is whole.
     done: bool,
+    /// Whether the peer's question was answered.
+    told: bool,
     /// Frames of the peer's question.
     theirs: Vec<ScopeState>,
     /// Frames of the peer's answer.
@@ -47,7 +49,11 @@ impl Recalling {
         scopes: Vec<ScopeState>,
         more: bool,
     ) -> Result<Option<Vec<ScopeState>>, LinkError> {
+        if self.told {
+            return Err(LinkError::Protocol("a second question after a start on one link".into()));
+        }
         gather(&mut self.theirs, scopes)?;
+        self.told = !more;
         Ok((!more).then(|| std::mem::take(&mut self.theirs)))
     }
 

@@ -93,6 +93,7 @@ fn link_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
     if let Command::Content(peer, _) | Command::ContentReset(peer, _) | Command::History(peer, _) = &command {
         ending::refuse_ended(&draft.state, *peer)?;
     }
+    peering::refuse_unapproved(&draft.state, &command)?;
     match command {
         Command::Manifest(manifest) => identity::renew(draft, &manifest),
         Command::OpenTicket(secret, expires) => peering::open_ticket(draft, secret, expires),

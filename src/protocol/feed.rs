@@ -3,7 +3,7 @@
 //! Duty: taking rows in order, acknowledgement, a new feed after a comparison. Never: a row lost, or a
 //! feed that stalls because of one bad row.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Change, Draft, Mark, Reject, Reply,
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     ids::{FeedId, GroupId, Hash, ScopeId, WorkspaceId},
+    limits,
     wire::{
         Blob, Object as _, cbor, envelope,
         frames::{FeedFrame, Item, ScopeState},
@@ -30,6 +31,9 @@ use crate::{
 /// The rows do not continue what is held: compare.
 pub fn rows(draft: &mut Draft<'_>, peer: WorkspaceId, frame: &FeedFrame) -> Result<Reply, Reject> {
     let mut row = linked(draft, peer)?;
+    if frame.items.len() > limits::FEED_ROWS_PER_FRAME {
+        return Err(Reject::new(RejectCode::TooLarge, "too many rows in one frame"));
+    }
     let (mut number, mut hash) = match row.inbound {
         Some((feed, number, hash)) if feed == frame.feed => (number, hash),
         _ if frame.first == 1 && may_begin(draft, peer) => {
@@ -102,14 +106,12 @@ fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<()
     match cbor::decode::<Item>(bytes) {
         Err(error) => Err(Reject::new(RejectCode::Malformed, error.to_string())),
         Ok(item) if recovery::is_checking(&draft.state) && may_sign(&item) => {
-            recovery::defer(draft, peer, bytes);
-            Ok(())
+            recovery::defer(draft, peer, bytes)
         }
         Ok(Item::Moved { event, .. })
             if recovery::is_checking(&draft.state) && parting::comes_here(&draft.state, &event) =>
         {
-            recovery::defer(draft, peer, bytes);
-            Ok(())
+            recovery::defer(draft, peer, bytes)
         }
         Ok(item) if ended => ending::taken(draft, peer, item),
         Ok(Item::Receipt { receipt }) => removal::receipt(draft, peer, &receipt),
@@ -119,7 +121,7 @@ fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<()
         Ok(Item::Invite { invite }) => invite::received(draft, peer, &invite),
         Ok(Item::Consent { consent }) => invite::consented(draft, peer, &consent),
         Ok(Item::GroupConsent { consent }) => grouplink::consented(draft, peer, &consent),
-        Ok(Item::Manifests { chain }) => identity::adopt(draft, &chain).map(drop),
+        Ok(Item::Manifests { chain }) => identity::shown(draft, &chain),
         Ok(Item::AskGroup { thread, group, by }) => grouplink::asked(draft, peer, thread, group, by),
         Ok(Item::Moved { event, acceptance }) => reign::shown(draft, peer, &event, &acceptance),
         Ok(Item::Acceptance { acceptance }) => parting::accepted(draft, peer, &acceptance),
@@ -180,19 +182,20 @@ pub(super) fn renew(
     for item in unacked {
         draft.feed(peer, &item);
     }
-    for state in held {
+    // Each scope once, whatever was said.
+    let held: BTreeMap<ScopeId, &ScopeState> = held.iter().map(|state| (state.scope, state)).collect();
+    for state in held.values() {
         update(draft, peer, state, doubted);
     }
-    for state in held.iter().filter(|state| lags(draft, state)).collect::<Vec<_>>() {
+    for state in held.values().filter(|state| lags(draft, state)).collect::<Vec<_>>() {
         introduce_granted(draft, peer, state.scope);
     }
-    let known: Vec<_> = held.iter().map(|state| state.scope).collect();
     let due: Vec<_> = draft
         .state
         .scopes
         .keys()
         .copied()
-        .filter(|id| draft.state.owns(*id) && !known.contains(id))
+        .filter(|id| draft.state.owns(*id) && !held.contains_key(id))
         .collect();
     for id in due {
         if fanout::followers(&draft.state, id).contains(&peer) {
@@ -229,14 +232,17 @@ fn unacked(draft: &Draft<'_>, row: &Peer) -> Vec<Item> {
     let numbers = row.acked + 1..=row.queued;
     let items = numbers.filter_map(|number| draft.ctx.records.feed(row.id, number));
     let items = items.filter_map(|bytes| cbor::decode::<Item>(&bytes).ok());
+    let mut once = BTreeSet::new();
     let again = |item: &Item| match item {
         Item::Snapshot { .. } => false,
+        Item::Statement { statement } => !envelope::peek::<Statement>(statement)
+            .is_ok_and(|statement| matches!(statement.word, Word::NotHere { .. })),
         // Of others only what a handover made us tell (spec 14.7): no comparison brings that.
         Item::Event { event } => envelope::peek::<Event>(event)
             .is_ok_and(|event| event.scope.is_some_and(|id| !draft.state.owns(id))),
         _ => true,
     };
-    items.filter(again).collect()
+    items.filter(again).filter(|item| once.insert(cbor::encode(item))).collect()
 }
 
 /// Brings one scope of the peer up to date: the events it lacks, up to its own removal.

@@ -88,6 +88,9 @@ fn confirm(
     }));
     users.sort_unstable();
     users.dedup();
+    // An event of a branch that was left may name somebody who is in: it is not in force here.
+    let members = draft.state.scope(id).map(|scope| scope.members.clone()).unwrap_or_default();
+    users.retain(|user| members.get(user).is_none_or(|member| member.joined > event.object().epoch));
     if !users.is_empty() {
         let gone: Vec<String> = users.iter().map(ToString::to_string).collect();
         let line = AuditLine::of("removal.received").with(peer).at(id).saying(gone.join(" "));

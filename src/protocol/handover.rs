@@ -207,12 +207,15 @@ fn answered(draft: &mut Draft<'_>, peer: WorkspaceId, id: ScopeId) {
 /// # Errors
 /// Too many are held already.
 pub fn heard(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<bool, Reject> {
-    let Some(id) = envelope::peek::<Event>(bytes).ok().and_then(|event| event.scope) else {
-        return Ok(false);
-    };
+    let Ok(event) = envelope::peek::<Event>(bytes) else { return Ok(false) };
+    let Some(id) = event.scope else { return Ok(false) };
+    let at = (event.incarnation, event.epoch);
     let row =
         draft.state.successions.values().find(|row| row.scopes.iter().any(|(of, _)| *of == id)).cloned();
     if let Some(row) = row.filter(|row| row.from != peer && reign::signed_by(draft, bytes, row.from)) {
+        if !is_above(&row, id, at) {
+            return Ok(true);
+        }
         if row.above.len() >= limits::ESTATE_ROWS * 10 {
             return Err(Reject::new(RejectCode::Quota, "too many events above the base of a handover"));
         }
@@ -224,13 +227,18 @@ pub fn heard(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<b
     }
     let late = reign::last(&draft.state, id)
         .filter(|reign| reign.root && draft.state.owns(id) && reign::signed_by(draft, bytes, reign.from));
-    if late.is_none() {
-        return Ok(false);
-    }
-    if let Ok(event) = envelope::peek::<Event>(bytes) {
+    let Some(late) = late else { return Ok(false) };
+    if at > (late.incarnation, late.epoch) {
         witness::restrict(draft, id, &event);
     }
     Ok(true)
+}
+
+/// What lies at or below the base was in force there already, and may have been taken back since (spec 14.7).
+fn is_above(row: &Succession, id: ScopeId, at: (u64, u64)) -> bool {
+    let of_scope = row.scopes.iter().find(|(of, _)| *of == id);
+    let base = of_scope.and_then(|(_, handover)| envelope::peek::<Handover>(handover).ok());
+    base.is_some_and(|base| at > (base.incarnation, base.epoch))
 }
 
 /// Time passes: silence is an answer after a while (spec 12.1).

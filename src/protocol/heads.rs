@@ -74,3 +74,30 @@ pub(super) fn is_later(log: &Log, head: &Head) -> bool {
         envelope::peek(&cover.head).is_ok_and(|held: Head| held.incarnation < head.incarnation)
     })
 }
+
+/// A head covers what it names, unless one covers more already.
+pub(super) fn cover_by(log: &mut Log, scope: ScopeId, cover: Cover) {
+    let newer = log
+        .covers
+        .iter()
+        .any(|(of, held)| *of == scope && held.seq >= cover.seq && held.epoch >= cover.epoch);
+    if !newer {
+        log.covers.retain(|(of, _)| *of != scope);
+        log.covers.push((scope, cover));
+    }
+}
+
+/// Where `from-now` begins, by epoch of the join.
+pub(super) fn add_marks(log: &mut Log, scope: ScopeId, marks: &[(u64, u64)]) {
+    if !log.marks.iter().any(|(of, _)| *of == scope) && !marks.is_empty() {
+        log.marks.push((scope, Vec::new()));
+    }
+    let Some((_, held)) = log.marks.iter_mut().find(|(of, _)| *of == scope) else {
+        return;
+    };
+    for (epoch, seq) in marks {
+        held.retain(|(at, _)| at != epoch);
+        held.push((*epoch, *seq));
+    }
+    held.sort_unstable();
+}

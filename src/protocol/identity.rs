@@ -3,7 +3,7 @@
 //! Duty: verifying chains, never going back. Never: trusting a domain or a claimed time.
 
 use super::{
-    Change, Draft, Mark, Reject, Reply,
+    Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
     fanout,
     row::{Home, Node, Row},
@@ -59,13 +59,7 @@ fn link(before: Option<Home>, bytes: &Blob) -> Result<Home, Reject> {
 /// # Errors
 /// The chain does not hold, or contradicts what was seen before.
 pub fn adopt(draft: &mut Draft<'_>, manifests: &[Blob]) -> Result<WorkspaceId, Reject> {
-    let first = manifests.first().ok_or_else(|| refused("the chain is empty"))?;
-    let claimed: Manifest = envelope::peek(first).map_err(|error| refused(&error.to_string()))?;
-    let home = if claimed.revision == 0 {
-        verify_chain(None, manifests)?
-    } else {
-        extend(draft, &claimed, manifests)?
-    };
+    let home = verified(&draft.state, manifests)?;
     let id = home.id;
     let held = draft.state.homes.get(&id).cloned();
     let newer = held.as_ref().is_none_or(|held| home.chain.len() > held.chain.len());
@@ -87,16 +81,35 @@ pub fn adopt(draft: &mut Draft<'_>, manifests: &[Blob]) -> Result<WorkspaceId, R
     Ok(id)
 }
 
+/// Whose a chain is, from its genesis or as the continuation of one that is held. Nothing is kept.
+///
+/// # Errors
+/// The chain does not hold.
+pub fn verified(state: &State, manifests: &[Blob]) -> Result<Home, Reject> {
+    let first = manifests.first().ok_or_else(|| refused("the chain is empty"))?;
+    let claimed: Manifest = envelope::peek(first).map_err(|error| refused(&error.to_string()))?;
+    if claimed.revision == 0 { verify_chain(None, manifests) } else { extend(state, &claimed, manifests) }
+}
+
+/// A third home, as an owner shows it: a bounded number of those.
+///
+/// # Errors
+/// The chain does not hold, or too many homes that are no peers are known.
+pub fn shown(draft: &mut Draft<'_>, manifests: &[Blob]) -> Result<(), Reject> {
+    let id = verified(&draft.state, manifests)?.id;
+    let (homes, peers) = (&draft.state.homes, &draft.state.peers);
+    if !homes.contains_key(&id) && homes.len() > peers.len() + limits::OTHER_HOMES {
+        return Err(Reject::new(RejectCode::Quota, "too many workspaces that are no peers are known here"));
+    }
+    adopt(draft, manifests).map(drop)
+}
+
 /// Later revisions of a chain that is held up to some point.
-fn extend(draft: &Draft<'_>, first: &Manifest, manifests: &[Blob]) -> Result<Home, Reject> {
+fn extend(state: &State, first: &Manifest, manifests: &[Blob]) -> Result<Home, Reject> {
     let continues =
         |home: &&std::sync::Arc<Home>| home.manifest.revision + 1 >= first.revision && holds(home, first);
-    let home = draft
-        .state
-        .homes
-        .values()
-        .find(continues)
-        .ok_or_else(|| refused("its predecessor is not known here"))?;
+    let home =
+        state.homes.values().find(continues).ok_or_else(|| refused("its predecessor is not known here"))?;
     let known = home.chain.len();
     let skip = usize::try_from(home.manifest.revision + 1 - first.revision).unwrap_or(usize::MAX);
     debug_assert!(known > 0);

@@ -11,7 +11,7 @@ use super::{
     gate, invite, posting,
     removal::{self, Cut},
     replica,
-    row::{InviteStatus, ReceivedInvite, RowKey},
+    row::{InviteStatus, ReceivedInvite, Row, RowKey},
 };
 use crate::{
     ids::{InviteId, ScopeId, UserId, WorkspaceId},
@@ -97,8 +97,14 @@ pub fn withdraw(draft: &mut Draft<'_>, owner: WorkspaceId, id: ScopeId, user: Us
 }
 
 /// Access and copies without a reader go. Position and roster stay until the owner's event: it builds on them.
+/// What the owner still shows of him until then does not count.
 fn deny(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
     draft.delete(RowKey::Member((id, user)));
+    if let Some(mut head) = draft.state.scope(id).map(|scope| scope.head.clone()) {
+        head.tombstones.retain(|(of, _)| *of != user);
+        head.tombstones.push((user, head.epoch));
+        draft.put(Row::Scope(head));
+    }
     draft.mark(Mark::Lost(id, vec![user]));
     draft.mark(Mark::Scope(id));
     drop_copies(draft, id);
@@ -114,13 +120,17 @@ pub fn drop_copies(draft: &mut Draft<'_>, id: ScopeId) {
     }
 }
 
-/// An owner shows people of ours who have no account with access here: they are never shown, and leave at once by
-/// statements that mend what a lost one left (spec 8.7).
+/// An owner shows people of ours who have no account with access here, or whose place ended here: they are never shown, and
+/// leave at once by statements that mend what a lost one left (spec 8.7).
 pub fn disown(draft: &mut Draft<'_>, owner: WorkspaceId, id: ScopeId) {
     let me = draft.me();
     let Some(scope) = draft.state.scope(id).filter(|scope| scope.head.owner == owner) else { return };
+    let left = |user: &UserId| {
+        let ended = scope.head.tombstones.iter().find(|(of, _)| of == user).map(|(_, epoch)| *epoch);
+        ended.zip(scope.members.get(user)).is_some_and(|(ended, member)| member.joined <= ended)
+    };
     let strangers: Vec<UserId> =
-        scope.members_of(me).filter(|user| !gate::standing(&draft.state, *user)).collect();
+        scope.members_of(me).filter(|user| left(user) || !gate::standing(&draft.state, *user)).collect();
     for user in strangers {
         draft.delete(RowKey::Member((id, user)));
         removal::state(draft, owner, Word::Leave { user, scope: id });

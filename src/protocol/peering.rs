@@ -3,7 +3,7 @@
 //! Duty: the states of a peer; what ends with one is in `ending`. Never: trusting a domain, or free text of strangers.
 
 use super::{
-    Draft, Mark, Reject, Reply,
+    Command, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
     ending, identity, invite,
     row::{InvitePolicy, Peer, PeerStatus, Row, RowKey, Ticket},
@@ -230,4 +230,26 @@ pub fn set_invites(draft: &mut Draft<'_>, peer: WorkspaceId, invites: InvitePoli
     }
     draft.audit("peer.policy", None, Some(peer), None, format!("invitations: {invites:?}"));
     Ok(Reply::Done)
+}
+
+/// Before both admins have approved, the link carries greetings and nothing else (spec 9.3).
+///
+/// # Errors
+/// The command is the word of a peer that waits for that.
+pub fn refuse_unapproved(state: &State, command: &Command) -> Result<(), Reject> {
+    let (Command::Feed(peer, _)
+    | Command::Compare(peer, _)
+    | Command::Witness(peer, _)
+    | Command::Compared(peer, _)
+    | Command::Content(peer, _)
+    | Command::ContentReset(peer, _)
+    | Command::History(peer, _)) = command
+    else {
+        return Ok(());
+    };
+    let waits = |row: &Peer| matches!(row.status, PeerStatus::Requested | PeerStatus::Waiting);
+    if state.peers.get(peer).is_some_and(|row| waits(row)) {
+        return Err(Reject::new(RejectCode::PeerInactive, "the peering is not approved yet"));
+    }
+    Ok(())
 }

@@ -82,7 +82,8 @@ fn unheard(state: &State) -> bool {
 /// Whether content that a follower reported is on its way back.
 fn fetching(state: &State, id: ScopeId) -> bool {
     let check = state.uptime.check.as_ref();
-    let lost = check.zip(id.thread()).is_some_and(|(check, thread)| check.lost.contains_key(&thread));
+    let lost =
+        check.zip(id.thread()).is_some_and(|(check, thread)| check.lost.keys().any(|(of, _)| *of == thread));
     lost || id.thread().is_some_and(|thread| reign::lacking(state, thread).is_some())
 }
 
@@ -149,12 +150,20 @@ fn is_behind(draft: &Draft<'_>, id: ScopeId) -> bool {
     })
 }
 
-/// A peer holds a position that we forgot and that nobody brought back: the scope has to go on above it (spec 12.3).
+/// A peer holds a position that we forgot and that nobody brought back: the scope has to go on above it (spec 12.3). It says
+/// so without proof, and so once for each scope in our uptime, and not of any number: a lie costs one incarnation.
 pub fn note_ahead(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
-    let ours = draft.state.scope(held.scope).map_or(0, |scope| scope.head.epoch);
-    let what = format!("epoch {ours} here, {} there", held.epoch);
+    let ours =
+        draft.state.scope(held.scope).map_or((0, 0), |scope| (scope.head.incarnation, scope.head.epoch));
+    let claimed = draft.state.uptime.check.as_ref().map(|check| check.claimed.contains(&(held.scope, peer)));
+    if claimed == Some(true) {
+        return;
+    }
+    let what = format!("epoch {} here, {} there", ours.1, held.epoch);
     draft.audit("feed.peer-ahead", None, Some(peer), Some(held.scope), what);
-    if draft.state.uptime.check.is_some() {
+    let far = held.incarnation >> 32 > (ours.0 >> 32) + limits::INCARNATIONS_AHEAD;
+    if claimed.is_some() && !far && held.epoch <= limits::POSITION_MOST {
+        promise(draft, Promise::Claimed(held.scope, peer));
         promise(draft, Promise::Behind(held.scope, (held.incarnation, held.epoch, held.hash)));
     }
 }
@@ -220,9 +229,17 @@ pub fn compared(draft: &mut Draft<'_>, peer: WorkspaceId, held: &[ScopeState]) -
 }
 
 /// An item of a peer's feed that would sign something new waits until the check is over.
-pub fn defer(draft: &mut Draft<'_>, peer: WorkspaceId, item: &Blob) {
+///
+/// # Errors
+/// Too many of this peer wait: the feed is not taken on before they are done.
+pub fn defer(draft: &mut Draft<'_>, peer: WorkspaceId, item: &Blob) -> Result<(), Reject> {
+    let waiting = draft.state.deferred.values().filter(|row| row.peer == peer).count();
+    if waiting >= limits::DEFERRED_PER_PEER {
+        return Err(Reject::new(RejectCode::FeedGap, "too many rows wait for the end of the check"));
+    }
     let number = posting::next_number(draft);
     draft.put(Row::Deferred(Deferred { number, peer, item: item.clone() }));
+    Ok(())
 }
 
 /// What was held back is done, as far as its scope is ready: removals first, then items of feeds, then own posts.

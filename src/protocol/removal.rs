@@ -257,8 +257,10 @@ pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result
     parting::confirmed(draft, peer, &receipt, bytes, &proof);
     let of_scope = (receipt.scope, 0)..=(receipt.scope, u64::MAX);
     let found = draft.state.removals.range(of_scope).map(|(_, removal)| removal);
-    let answered: Vec<Removal> =
-        found.filter(|removal| answers(removal, peer, &receipt)).map(|removal| (**removal).clone()).collect();
+    let answered: Vec<Removal> = found
+        .filter(|removal| answers(&draft.state, removal, peer, &receipt))
+        .map(|removal| (**removal).clone())
+        .collect();
     for mut removal in answered {
         for (home, at) in removal.homes.iter_mut().filter(|(home, at)| *home == peer && at.is_none()) {
             *at = Some((draft.ctx.now, bytes.clone()));
@@ -273,8 +275,13 @@ pub fn receipt(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result
     Ok(())
 }
 
-/// By the event's hash; a later position that includes the removal answers it as well (spec 8.3).
-fn answers(removal: &Removal, peer: WorkspaceId, receipt: &Receipt) -> bool {
+/// By the event's hash; a later position that includes the removal answers it as well (spec 8.3), the event of an earlier
+/// removal does not: its receipt may come again.
+fn answers(state: &State, removal: &Removal, peer: WorkspaceId, receipt: &Receipt) -> bool {
+    let mut earlier = state.removals.range((removal.scope, 0)..(removal.scope, removal.epoch));
+    if earlier.any(|(_, earlier)| earlier.event == receipt.event) {
+        return false;
+    }
     let open = removal.homes.iter().any(|(home, at)| *home == peer && at.is_none());
     let mut theirs = removal.users.iter().filter(|user| user.home() == peer).peekable();
     let later = theirs.peek().is_some() && theirs.all(|user| receipt.users.contains(user));

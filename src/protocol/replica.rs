@@ -11,7 +11,7 @@ use super::{
     witness,
 };
 use crate::{
-    ids::{Hash, ScopeId, ThreadId, WorkspaceId},
+    ids::{Hash, ThreadId, WorkspaceId},
     limits,
     wire::{
         Blob, Body, Entry, Stored, Verified, envelope,
@@ -322,7 +322,7 @@ fn take_head(draft: &mut Draft<'_>, peer: WorkspaceId, covering: &Covering) -> R
     if covering.marks.len() > limits::PAGE_ENTRIES {
         return Err(Reject::new(RejectCode::TooLarge, "too many marks beside a head"));
     }
-    add_marks(&mut log, head.scope, &covering.marks);
+    heads::add_marks(&mut log, head.scope, &covering.marks);
     let cover = Cover { seq: head.seq, epoch: head.epoch, head: covering.head.clone() };
     let applied = head.incarnation == scope.head.incarnation && head.epoch <= scope.head.epoch;
     if head.seq > log.high || !applied {
@@ -342,7 +342,7 @@ fn take_head(draft: &mut Draft<'_>, peer: WorkspaceId, covering: &Covering) -> R
             }
             return contradicted(draft, &log, &head, &covering.head).ok_or(reject);
         }
-        cover_by(&mut log, head.scope, cover);
+        heads::cover_by(&mut log, head.scope, cover);
         draft.mark(Mark::Covered(head.thread));
     }
     draft.put(Row::Log(log));
@@ -408,31 +408,6 @@ fn entry_hash(draft: &Draft<'_>, thread: ThreadId, seq: u64) -> Option<Hash> {
     added.or_else(|| draft.ctx.records.stored(thread, seq).map(|stored| stored.entry.hash()))
 }
 
-fn cover_by(log: &mut Log, scope: ScopeId, cover: Cover) {
-    let newer = log
-        .covers
-        .iter()
-        .any(|(of, held)| *of == scope && held.seq >= cover.seq && held.epoch >= cover.epoch);
-    if !newer {
-        log.covers.retain(|(of, _)| *of != scope);
-        log.covers.push((scope, cover));
-    }
-}
-
-fn add_marks(log: &mut Log, scope: ScopeId, marks: &[(u64, u64)]) {
-    if !log.marks.iter().any(|(of, _)| *of == scope) && !marks.is_empty() {
-        log.marks.push((scope, Vec::new()));
-    }
-    let Some((_, held)) = log.marks.iter_mut().find(|(of, _)| *of == scope) else {
-        return;
-    };
-    for (epoch, seq) in marks {
-        held.retain(|(at, _)| at != epoch);
-        held.push((*epoch, *seq));
-    }
-    held.sort_unstable();
-}
-
 /// After an epoch was applied or entries came: heads that waited may cover now.
 pub fn promote(draft: &mut Draft<'_>, thread: ThreadId) {
     let Some(mut log) = draft.state.logs.get(&thread).map(|log| (**log).clone()) else {
@@ -445,7 +420,7 @@ pub fn promote(draft: &mut Draft<'_>, thread: ThreadId) {
         match head {
             Some(head) if ready => {
                 if check_head(draft, &log, &head).is_ok() {
-                    cover_by(&mut log, scope, cover);
+                    heads::cover_by(&mut log, scope, cover);
                 }
             }
             _ => log.pending.push((scope, cover)),

@@ -81,6 +81,12 @@ pub fn page(
     Some(HistoryPage { thread, entries, heads: heads(state, peer, thread), bottom })
 }
 
+/// Whether the peer has anything to ask for in the thread.
+#[must_use]
+pub fn serves(state: &State, peer: WorkspaceId, thread: ThreadId) -> bool {
+    witness::give_back(state, thread, peer).is_some() || floor(state, peer, thread).is_some()
+}
+
 /// The owner of a thread that has forgotten its end gets it back from our copy (spec 12.5).
 fn given_back(
     state: &State,

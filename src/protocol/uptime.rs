@@ -48,8 +48,10 @@ pub struct Check {
     pub denied: OrdSet<(ScopeId, UserId, UserId)>,
     /// The highest position of a scope that a peer held and we did not: incarnation, epoch, hash.
     pub behind: OrdMap<ScopeId, (u64, u64, Hash)>,
+    /// Who has said, of which scope, that he holds such a position.
+    pub claimed: OrdSet<(ScopeId, WorkspaceId)>,
     /// Own threads of which a peer has more, up to that entry.
-    pub lost: OrdMap<ThreadId, (WorkspaceId, u64)>,
+    pub lost: OrdMap<(ThreadId, WorkspaceId), u64>,
     /// Own events and snapshots above what is held, by scope, incarnation and epoch, between which events are missing.
     pub waiting: OrdMap<(ScopeId, u64, u64), Blob>,
     /// Peers that will be introduced to a scope once it is settled.
@@ -91,6 +93,8 @@ pub enum Promise {
     Settled(ScopeId, UserId, UserId),
     /// A peer holds this position of a scope, which we do not: incarnation, epoch, hash.
     Behind(ScopeId, (u64, u64, Hash)),
+    /// It was this peer that said so.
+    Claimed(ScopeId, WorkspaceId),
     /// A peer has an own thread up to this entry.
     Lost(ThreadId, WorkspaceId, u64),
     /// An own event or snapshot of this incarnation and epoch does not continue what is held.
@@ -101,8 +105,8 @@ pub enum Promise {
     Introduced(ScopeId, WorkspaceId),
     /// It does now, or nothing can lead to it any more.
     Placed(ScopeId, u64, u64),
-    /// Nothing more is to be fetched of it.
-    Found(ThreadId),
+    /// Nothing more of it is to be fetched from this peer.
+    Found(ThreadId, WorkspaceId),
     /// An owner's lease is held; its request left at this moment.
     Held(WorkspaceId, Boot),
     /// A follower got a lease at this moment.
@@ -149,8 +153,9 @@ impl Check {
             }
             Promise::Denied(scope, user, by) => drop(self.denied.insert((*scope, *user, *by))),
             Promise::Settled(scope, user, by) => drop(self.denied.remove(&(*scope, *user, *by))),
-            Promise::Lost(thread, peer, high) => drop(self.lost.insert(*thread, (*peer, *high))),
-            Promise::Found(thread) => drop(self.lost.remove(thread)),
+            Promise::Claimed(scope, peer) => drop(self.claimed.insert((*scope, *peer))),
+            Promise::Lost(thread, peer, high) => drop(self.lost.insert((*thread, *peer), *high)),
+            Promise::Found(thread, peer) => drop(self.lost.remove(&(*thread, *peer))),
             Promise::Waiting(scope, incarnation, epoch, object) => {
                 self.waiting.insert((*scope, *incarnation, *epoch), object.clone());
             }

@@ -72,6 +72,10 @@ pub fn answer(
             bytes += item.len();
             frames.last_mut().into_iter().for_each(|frame| frame.items.push(item.clone()));
         }
+        if bytes >= limits::PAGE_BYTES {
+            frames.push(Witness { scopes: Vec::new(), items: Vec::new(), more: false });
+            bytes = 0;
+        }
         bytes += 160;
         frames.last_mut().into_iter().for_each(|frame| frame.scopes.push(held.clone()));
     }
@@ -112,7 +116,7 @@ fn events_beyond(records: &dyn Records, held: &ScopeState, known: &ScopeState) -
         return records.events(held.scope, 0);
     }
     if (known.incarnation, known.epoch, known.hash) == (held.incarnation, held.epoch, held.hash) {
-        return records.events(held.scope, known.epoch + 1);
+        return records.events(held.scope, known.epoch.saturating_add(1));
     }
     records.events(held.scope, known.epoch)
 }
@@ -183,8 +187,7 @@ fn moved(draft: &mut Draft<'_>, peer: WorkspaceId, event: &Blob, acceptance: &Bl
     if parting::comes_here(&draft.state, event) && !begun {
         let (event, acceptance) = (event.clone(), acceptance.clone());
         let item = cbor::encode(&Item::Moved { event, acceptance });
-        recovery::defer(draft, peer, &item.into());
-        return Ok(());
+        return recovery::defer(draft, peer, &item.into());
     }
     reign::shown(draft, peer, event, acceptance)
 }
@@ -296,7 +299,7 @@ fn own_snapshot(draft: &mut Draft<'_>, snapshot: &Verified<Snapshot>) {
 fn exclude(draft: &mut Draft<'_>, later: &Snapshot) {
     let members = draft.state.scope(later.scope).map(|scope| scope.members.clone()).unwrap_or_default();
     for user in members.keys().filter(|user| later.members.iter().all(|member| member.user != **user)) {
-        entomb(draft, later.scope, *user);
+        entomb(draft, later.scope, *user, later.epoch);
         recovery::reduce(draft, later.scope, *user, later.starter);
     }
 }
@@ -309,18 +312,21 @@ fn noted(draft: &mut Draft<'_>, from: Option<WorkspaceId>, id: ScopeId, epoch: u
 pub(super) fn restrict(draft: &mut Draft<'_>, id: ScopeId, event: &Event) {
     for op in &event.ops {
         if let Op::Remove { user } | Op::Leave { user } = op {
-            entomb(draft, id, *user);
+            entomb(draft, id, *user, event.epoch);
             recovery::reduce(draft, id, *user, event.actor);
         }
     }
 }
 
-/// Nobody comes back by an invitation from before a removal that was forgotten (spec 6.5).
-fn entomb(draft: &mut Draft<'_>, id: ScopeId, user: UserId) {
+/// Nobody comes back by an invitation from before a removal that was forgotten (spec 6.5): also where an answer shows nothing
+/// but that, and not who he is.
+fn entomb(draft: &mut Draft<'_>, id: ScopeId, user: UserId, epoch: u64) {
     let Some(head) = draft.state.scope(id).map(|scope| scope.head.clone()) else { return };
-    if !head.tombstones.iter().any(|(of, _)| *of == user) {
+    let held = head.tombstones.iter().find(|(of, _)| *of == user).map(|(_, epoch)| *epoch);
+    if held.is_none_or(|held| held < epoch) {
         let mut tombstones = head.tombstones.clone();
-        tombstones.push((user, head.epoch));
+        tombstones.retain(|(of, _)| *of != user);
+        tombstones.push((user, epoch.max(head.epoch)));
         draft.put(Row::Scope(ScopeHead { tombstones, ..head }));
     }
     removal::void_invitations(draft, id, user);
@@ -376,8 +382,7 @@ fn note_content(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
         );
         return;
     }
-    let best = check.and_then(|check| check.lost.get(&thread)).map_or(0, |(_, high)| *high);
-    if high > best {
+    if high <= limits::POSITION_MOST && check.is_some_and(|check| !check.lost.contains_key(&(thread, peer))) {
         recovery::promise(draft, Promise::Lost(thread, peer, high));
     }
 }
@@ -388,21 +393,19 @@ fn note_content(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState) {
 /// The entries do not continue the chain, or no own head covers them.
 pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> Result<Reply, Reject> {
     let thread = page.thread;
-    let asked = draft.state.uptime.check.as_ref().and_then(|check| check.lost.get(&thread)).copied();
-    let (Some((from, high)), Some(log)) = (asked, draft.state.logs.get(&thread).map(|log| (**log).clone()))
-    else {
+    let asked = draft.state.uptime.check.as_ref().and_then(|check| check.lost.get(&(thread, peer))).copied();
+    let (Some(most), Some(log)) = (asked, draft.state.logs.get(&thread).map(|log| (**log).clone())) else {
         return Ok(Reply::Already);
     };
-    if from != peer {
-        return Ok(Reply::Already);
-    }
     let covered = covered(draft, page);
     let new = continued(draft, &log, &page.entries, covered)?;
     let (from, to) = (log.high + 1, new.high);
-    if to < from || to >= high {
-        recovery::promise(draft, Promise::Found(thread));
+    if to < from || to >= most {
+        recovery::promise(draft, Promise::Found(thread, peer));
     }
-    if to < from {
+    let check = draft.state.uptime.check.as_ref();
+    let others = check.is_some_and(|check| check.lost.keys().any(|(of, _)| *of == thread));
+    if to < from && most > log.high && !others {
         // No head of ours covers the rest: nobody was shown it, and the thread goes on without it (spec 12.3).
         let incarnation = draft.state.scope(thread).map_or(0, |scope| scope.head.incarnation);
         let unreachable = (incarnation, u64::MAX, Hash::ZERO);
@@ -462,7 +465,7 @@ fn covered(draft: &Draft<'_>, page: &HistoryPage) -> u64 {
 /// Own threads whose content this peer said it has beyond ours.
 pub fn to_fetch(state: &State, peer: WorkspaceId) -> impl Iterator<Item = (ThreadId, u64)> {
     let lost = state.uptime.check.iter().flat_map(|check| check.lost.iter());
-    let of_peer = lost.filter(move |(_, (from, _))| *from == peer).map(|(thread, _)| *thread);
+    let of_peer = lost.filter(move |((_, from), _)| *from == peer).map(|((thread, _), _)| *thread);
     of_peer.filter_map(|thread| Some((thread, state.logs.get(&thread)?.high)))
 }
 

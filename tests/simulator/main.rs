@@ -8,6 +8,7 @@ mod equivocation;
 mod forgetting;
 mod handing;
 mod leaving;
+mod liars;
 mod moving;
 mod paths;
 mod preview;

@@ -172,8 +172,7 @@ pub fn alarmed(draft: &mut Draft<'_>, peer: WorkspaceId, first: &Blob, second: &
     };
     if !recovery::is_ready(&draft.state, id) {
         let (first, second) = (first.clone(), second.clone());
-        recovery::defer(draft, peer, &cbor::encode(&Item::Alarm { first, second }).into());
-        return Ok(());
+        return recovery::defer(draft, peer, &cbor::encode(&Item::Alarm { first, second }).into());
     }
     let new = keep(draft, draft.me(), id, first, second);
     draft.audit("scope.contradicted", None, Some(peer), Some(id), "a partner shows two objects".into());

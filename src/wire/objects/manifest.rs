@@ -4,6 +4,7 @@
 
 use super::super::{
     array::{code, record},
+    cbor,
     envelope::Object,
 };
 use super::{Extensions, short};
@@ -60,6 +61,9 @@ impl Object for Manifest {
         }
         if self.revoked.len() > limits::KEYS_PER_USE * 8 || self.endpoints.len() > limits::ENDPOINTS {
             return Err("too many revoked keys or endpoints".into());
+        }
+        if cbor::encode(&self.extensions).len() > limits::MANIFEST_EXTENSION_BYTES {
+            return Err("the extensions of a manifest are too large".into());
         }
         self.endpoints.iter().try_for_each(|endpoint| short("endpoint", endpoint, limits::ADDRESS_BYTES))
     }

@@ -6,7 +6,7 @@ use super::super::{
     array::{choice, code, record},
     envelope::Object,
 };
-use super::{Extensions, short};
+use super::{Extensions, position, short};
 use crate::{
     ids::{GroupId, Hash, InviteId, ScopeId, UserId, WorkspaceId},
     limits,
@@ -201,6 +201,8 @@ record! {
 impl Object for Event {
     const TYPE: u64 = 2;
     fn bounds(&self) -> Result<(), String> {
+        position(self.incarnation)?;
+        position(self.epoch)?;
         if self.ops.len() > 1 && self.ops.iter().any(|op| matches!(op, Op::Move { .. })) {
             return Err("a move stands alone in its event".into());
         }
@@ -257,6 +259,11 @@ record! {
 impl Object for Snapshot {
     const TYPE: u64 = 3;
     fn bounds(&self) -> Result<(), String> {
+        position(self.incarnation)?;
+        position(self.epoch)?;
+        if self.members.len() > limits::MEMBERS_PER_SCOPE + limits::OPS_PER_EVENT {
+            return Err(format!("more than {} members", limits::MEMBERS_PER_SCOPE));
+        }
         lease_bounds(self.ttl)
     }
 }

@@ -43,6 +43,15 @@ impl<'de> Deserialize<'de> for Extensions {
     }
 }
 
+/// A place in a chain, of which the next ones can be reckoned.
+fn position(number: u64) -> Result<(), String> {
+    if number <= crate::limits::POSITION_MOST {
+        Ok(())
+    } else {
+        Err(format!("the position {number} is out of bounds"))
+    }
+}
+
 fn short(what: &str, text: &str, limit: usize) -> Result<(), String> {
     let fits = !text.is_empty() && text.len() <= limit && !text.chars().any(char::is_control);
     if fits { Ok(()) } else { Err(format!("{what} must have 1 to {limit} bytes and no control characters")) }

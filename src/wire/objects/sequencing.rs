@@ -6,6 +6,7 @@ use super::super::{
     array::{code, record},
     envelope::Object,
 };
+use super::position;
 use crate::{
     ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId},
     time::Millis,
@@ -31,6 +32,9 @@ record! {
 
 impl Object for Head {
     const TYPE: u64 = 4;
+    fn bounds(&self) -> Result<(), String> {
+        [self.incarnation, self.epoch, self.seq].into_iter().try_for_each(position)
+    }
 }
 
 code! {
