@@ -153,7 +153,7 @@ impl Pump {
         Ok(())
     }
 
-    /// Everything up to the snapshot.
+    /// Everything up to the snapshot. Each frame is of what the peer may read when it leaves: this may wait for the peer.
     async fn send(&mut self, snapshot: &Snapshot) -> Result<(), LinkError> {
         let round = self.collect(snapshot)?;
         for thread in round.unsigned {
@@ -169,7 +169,8 @@ impl Pump {
             let mut next = range.map_or(u64::MAX, |(from, _)| from);
             let to = range.map_or(0, |(_, to)| to);
             while next <= to {
-                let entries = serve::entries(&snapshot.state, snapshot, self.shared.peer, thread, next, to);
+                let now = self.shared.handle.snapshot();
+                let entries = serve::entries(&now.state, &*now, self.shared.peer, thread, next, to);
                 let Some(last) = entries.last() else { break };
                 next = last.entry.seq + 1;
                 bytes += entries.iter().map(size).sum::<usize>();
@@ -183,7 +184,8 @@ impl Pump {
                 || frame.entries.iter().any(|stored| stored.entry.thread == thread)
                 || next > to
             {
-                frame.heads.extend(serve::heads(&snapshot.state, self.shared.peer, thread));
+                let now = self.shared.handle.snapshot();
+                frame.heads.extend(serve::heads(&now.state, self.shared.peer, thread));
             }
             if frame.heads.len() >= limits::PAGE_ENTRIES {
                 self.frame(&mut frame, before).await?;
@@ -215,8 +217,8 @@ impl Pump {
 
     /// The peer lost its last reader of something: what is on the way is dropped (P7.2), and the rest is fetched again.
     async fn cut(&mut self) -> Result<(), LinkError> {
-        let fresh = open(&self.shared).await?;
-        std::mem::replace(&mut self.writer, fresh).reset();
+        self.writer.reset();
+        self.writer = open(&self.shared).await?;
         self.on_the_way.clear();
         self.shared.tell(Control::ContentReset { number: self.number }).await
     }

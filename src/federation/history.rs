@@ -104,10 +104,26 @@ pub(super) async fn serve(
     }
     if let Some(page) = serve::page(&snapshot.state, &*snapshot, shared.peer, &request) {
         writer.push(&page)?;
-        writer.flush().await?;
+        tokio::select! {
+            biased;
+            () = cut(shared, request.thread) => {
+                writer.reset();
+                return Ok(());
+            }
+            sent = writer.flush() => sent?,
+        }
     }
     writer.finish();
     Ok(())
+}
+
+/// Until the peer may not read the thread any more: a page that it does not take off the stream does not wait for that.
+async fn cut(shared: &Shared, thread: ThreadId) {
+    let mut view = shared.handle.watch();
+    let gone = view.wait_for(|now| !serve::serves(&now.state, shared.peer, thread)).await.is_ok();
+    if !gone {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Whether a head that the peer needs is missing or does not reach the end of the thread.
