@@ -195,6 +195,11 @@ impl Live {
         self.sent.insert(thread, to);
         let page = u64::try_from(limits::API_PAGE).unwrap_or(1);
         let first = (before + 1).max((to + 1).saturating_sub(page));
+        if first > before + 1 {
+            let reset =
+                json!({ "thread": thread, "reason": "more than a page at once: load the thread anew" });
+            self.ready.push_back((Coming::Own("reset", reset), position));
+        }
         self.ready.extend((first..=to).map(|seq| (Coming::Entry(thread, seq), position)));
     }
 

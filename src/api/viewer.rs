@@ -25,6 +25,9 @@ use crate::{
 /// How long an answer waits for what it speaks of to be here.
 pub(super) const HERE: Duration = Duration::from_secs(2);
 
+/// How often an act whose link broke goes out again.
+const TRIES: u32 = 3;
+
 /// How long an act may wait for the check after a start, here or at its owner: longer than the check takes.
 const CHECKED: Duration = Duration::from_secs(15);
 /// An owner that checks is asked again after this time at the latest.
@@ -181,11 +184,20 @@ impl Viewer {
         act: Blob,
         patience: Instant,
     ) -> Result<SubmitAnswer, AskError> {
-        let mut view = self.handle.watch();
+        let (mut view, mut tries) = (self.handle.watch(), 0);
         loop {
             let fed = |view: &Snapshot| view.state.peers.get(&owner).and_then(|row| row.inbound);
             let seen = fed(&view.now());
-            let answer = self.handle.ask_peer(owner, act.clone()).await?;
+            let linked = self.handle.links().borrow().get(&owner).is_some_and(|link| link.up.is_some());
+            let answer = match self.handle.ask_peer(owner, act.clone()).await {
+                // The link was replaced by another one: the owner carries an act out once (spec 7.6).
+                Err(AskError::Unreachable(_)) if linked && tries < TRIES && Instant::now() < patience => {
+                    tries += 1;
+                    self.linked(owner).await;
+                    continue;
+                }
+                answer => answer?,
+            };
             let checks =
                 matches!(answer, SubmitAnswer::Refused { code, .. } if code == RejectCode::Checking.code());
             if !checks || Instant::now() >= patience {
@@ -194,6 +206,15 @@ impl Viewer {
             // Once it has compared with us it begins a new feed; that it waits for others no longer shows nowhere here.
             let compared = view.wait_for(|now| fed(now) != seen);
             drop(tokio::time::timeout_at(patience.min(Instant::now() + AGAIN), compared).await);
+        }
+    }
+
+    /// Waits until the owner is connected; not for long.
+    async fn linked(&self, owner: crate::ids::WorkspaceId) {
+        let mut links = self.handle.links();
+        let up = links.wait_for(|links| links.get(&owner).is_some_and(|link| link.up.is_some()));
+        if tokio::time::timeout(HERE, up).await.is_err() {
+            tracing::debug!(%owner, "not connected yet");
         }
     }
 

@@ -22,6 +22,7 @@ pub(super) async fn run(dir: &Path, as_json: bool) -> Result<()> {
     let link = federation::start(&node.handle, &node.tls, config.link)?;
     let http =
         api::start(&node.handle, config.http).await.with_context(|| format!("http = \"{}\"", config.http))?;
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     if as_json {
         let (workspace, trusted) = (node.handle.me(), node.is_trusted());
         println!(
@@ -40,7 +41,6 @@ pub(super) async fn run(dir: &Path, as_json: bool) -> Result<()> {
             );
         }
     }
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let failed = node.handle.tasks().stop_signal().clone();
     let ended = tokio::select! {
         _ = interrupt.recv() => Ok(()),

@@ -7,6 +7,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -32,11 +33,20 @@ pub(crate) struct Workspace {
 
 /// An address on loopback that is free now.
 pub(crate) fn free_udp() -> Result<SocketAddr> {
-    Ok(std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?)
+    free(|at| std::net::UdpSocket::bind(at).is_ok())
 }
 
 fn free_tcp() -> Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    free(|at| std::net::TcpListener::bind(at).is_ok())
+}
+
+/// Below the ports that systems give out by themselves: nobody takes it before it is used.
+fn free(is: impl Fn(SocketAddr) -> bool) -> Result<SocketAddr> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let base = u16::try_from(std::process::id() % 8_000).unwrap_or(0);
+    let next = || 20_000 + base.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+    let mut tried = (0..12_000).map(|_| SocketAddr::from(([127, 0, 0, 1], next())));
+    tried.find(|at| is(*at)).context("no port of 20000 to 31999 is free on 127.0.0.1")
 }
 
 pub(super) fn binary() -> Result<Command> {

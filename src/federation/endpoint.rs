@@ -9,6 +9,8 @@ use quinn::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
+use tokio::sync::watch;
+
 use super::{Federation, LinkError, tls};
 use crate::{crypto::SecretKey, limits};
 
@@ -78,8 +80,7 @@ fn transport() -> TransportConfig {
 }
 
 /// New connections use a new TLS key as soon as the node has it; those that are up stay.
-pub(super) async fn renew(federation: Arc<Federation>) {
-    let mut keys = federation.handle.tls_key();
+pub(super) async fn renew(federation: Arc<Federation>, mut keys: watch::Receiver<Option<SecretKey>>) {
     while keys.changed().await.is_ok() {
         let key = keys.borrow_and_update().clone();
         match key.map(|key| configure(&federation.endpoint, &key)) {

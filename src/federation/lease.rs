@@ -1,6 +1,6 @@
 //! When a follower asks for a lease, and when an owner lets a grant go (spec 11.1).
 //!
-//! Duty: a request at a third of the shortest ttl, a grant behind the rows that it counts. Never: a grant ahead of a row.
+//! Duty: a request a third of the shortest ttl after the last one that was granted, a grant behind the rows that it counts. Never: a grant ahead of a row.
 
 use tokio::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ pub(super) struct Asking {
     due: Option<(Instant, u64)>,
     /// The last request: its nonce, and when it left.
     last: Option<(Hash, Boot)>,
+    /// The same moment by the clock that waits go by.
+    sent: Option<Instant>,
     refusals: u32,
 }
 
@@ -52,7 +54,8 @@ impl Asking {
         }
         let nonce = sha256(&[b"comity/1 nonce", &clock::seed().ok()?]);
         self.last = Some((nonce, clock::boot()));
-        self.due = Some((now + third(ttl), ttl));
+        // A second request would void the answer to this one: it has twice the time.
+        (self.sent, self.due) = (Some(now), Some((now + third(ttl) * 2, ttl)));
         let settled = row.acked == row.queued;
         let roster = settled.then(|| lease::roster(&snapshot.state, peer, row_home(snapshot)));
         Some(LeaseAsk { nonce, feed, number, hash, roster })
@@ -63,8 +66,12 @@ impl Asking {
         self.last
     }
 
+    /// The next request leaves a third of the ttl after this one.
     pub(super) fn granted(&mut self) {
         self.refusals = 0;
+        if let Some(((at, ttl), sent)) = self.due.zip(self.sent) {
+            self.due = Some((at.min(sent + third(ttl)), ttl));
+        }
     }
 
     /// Asks again later, and later still if that is refused as well.

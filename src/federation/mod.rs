@@ -64,6 +64,8 @@ struct Federation {
 /// # Errors
 /// The address cannot be bound.
 pub fn start(handle: &Handle, tls: &SecretKey, listen: SocketAddr) -> Result<SocketAddr, LinkError> {
+    // Before the first key is used: what replaces it from then on is seen.
+    let keys = handle.tls_key();
     let (endpoint, client) = endpoint::bind(listen, tls)?;
     let client = watch::channel(client).0;
     let address = endpoint.local_addr().map_err(|error| LinkError::Listen(listen, error.to_string()))?;
@@ -78,6 +80,6 @@ pub fn start(handle: &Handle, tls: &SecretKey, listen: SocketAddr) -> Result<Soc
         closing.close(quinn::VarInt::from_u32(0), b"the node stops");
         closing.wait_idle().await;
     });
-    tasks.spawn(endpoint::renew(federation));
+    tasks.spawn(endpoint::renew(federation, keys));
     Ok(address)
 }

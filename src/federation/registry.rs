@@ -45,6 +45,9 @@ impl Registry {
     /// Takes a link in, or says that the one that is there stays. The loser is closed. Of two that both sides
     /// dialled, the one of the smaller id survives; a node that has started anew knows nothing of the older one.
     pub(super) fn admit(&self, me: WorkspaceId, peer: WorkspaceId, entry: Entry) -> bool {
+        if entry.connection.close_reason().is_some() {
+            return false;
+        }
         let mut links = self.links();
         if let Some(held) = links.get(&peer).filter(|held| held.connection.close_reason().is_none()) {
             let restarted = entry.boots > held.boots;

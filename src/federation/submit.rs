@@ -19,7 +19,7 @@ use crate::{
     ids::SubmissionId,
     limits,
     node::{Answer, AskError, Forward, Snapshot},
-    protocol::{Command, Reject, Reply, command::RejectCode, row::PeerStatus},
+    protocol::{Command, Reject, Reply, command::RejectCode, recovery, row::PeerStatus},
     wire::{
         envelope,
         frames::{StreamKind, Submit, SubmitAnswer},
@@ -29,6 +29,8 @@ use crate::{
 
 /// After an answer that says "later" the outbox is sent again after this time.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How long a post waits for the comparison after a start, before its home is told to ask again.
+const COMPARED: Duration = Duration::from_secs(2);
 
 fn gone(error: impl std::fmt::Display) -> LinkError {
     LinkError::Transport(error.to_string())
@@ -166,6 +168,9 @@ pub(super) async fn incoming(
     let (asked, mut answers) = mpsc::channel::<(SubmissionId, Answer)>(limits::SUBMISSIONS_IN_FLIGHT);
     let reading = async {
         while let Some(submit) = reader.next::<Submit>().await? {
+            if matches!(submit, Submit::Post { .. }) {
+                compared(shared).await;
+            }
             let (id, command) = command(shared, submit);
             let answer = shared.handle.enqueue(command).await?;
             asked.send((id, answer)).await.map_err(gone)?;
@@ -185,6 +190,16 @@ pub(super) async fn incoming(
     tokio::select! {
         ended = reading => ended,
         ended = answering => ended,
+    }
+}
+
+/// Right after a start posts wait for the comparison that is under way: were the first ones told to come later and the next
+/// ones taken, their order would be lost.
+async fn compared(shared: &Shared) {
+    let mut view = shared.handle.watch();
+    let done = view.wait_for(|now| recovery::is_compared(&now.state, shared.peer));
+    if tokio::time::timeout(COMPARED, done).await.is_err() {
+        tracing::debug!(peer = %shared.peer, "posts do not wait for the comparison any longer");
     }
 }
 

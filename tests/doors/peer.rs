@@ -692,6 +692,14 @@ async fn p7_2_every_request_as_the_peer_whose_last_reader_is_gone() {
     }
     for position in [None, Some(old.0.clone())] {
         stage.link = stage.peer.link(position.clone()).await;
+        // The pump knows where we stand before anything happens.
+        loop {
+            let heard = stage.link.next().await;
+            stage.allowed(&heard, "resumed");
+            if matches!(heard, Heard::Control(Control::ContentReset { .. })) {
+                break;
+            }
+        }
         stage.nothing_comes(&format!("resumed at {position:?}")).await;
     }
     let ghost = UserId::new(stage.peer.globex.id, [7; 16]);
