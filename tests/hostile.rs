@@ -111,6 +111,29 @@ async fn strangers_get_nothing() {
     stage.acme.stop().await;
 }
 
+/// Whoever says a peer's name and announces manifests is nobody before its key stands in them: nothing is kept of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_leaves_no_manifest_behind() {
+    let stage = stage().await;
+    let own = TempDir::new().unwrap();
+    let home = identity::init(own.path(), "Mallory", "mallory.example", vec![]).unwrap();
+    for key in ["tls.key", "sign.key"] {
+        let (_endpoint, connection) = connect(&key_of(own.path(), key), stage.at).await;
+        let (mut control, mut answers) = connection.open_bi().await.unwrap();
+        let Control::Hello { hello } = stage.hello() else { unreachable!() };
+        let hello = Control::Hello { hello: Hello { revision: 1, ..hello } };
+        send(&mut control, &[[1].as_slice(), &frame(&cbor::encode(&hello))].concat()).await;
+        assert!(matches!(receive::<Control>(&mut answers).await, Control::Hello { .. }));
+        let chain = Control::Manifests { chain: home.chain.clone() };
+        send(&mut control, &frame(&cbor::encode(&chain))).await;
+        let reason = closed(&connection).await;
+        assert!(reason.contains("key of the connection"), "{reason}");
+        assert!(!stage.acme.handle.snapshot().state.homes.contains_key(&home.id), "nothing is kept");
+    }
+    stage.is_well().await;
+    stage.acme.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_sends_garbage_loses_its_link_and_nothing_else() {
     let stage = stage().await;

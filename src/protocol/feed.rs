@@ -282,13 +282,15 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: 
         }
         return;
     }
-    let last = if follows { now.1 } else { last_concern(draft, peer, &scope) };
+    // A removal that was forgotten may lie above all that is held.
+    let last = if follows { now.1 } else { last_concern(draft, peer, &scope).min(now.1) };
     let mut left = false;
     for epoch in held.epoch + 1..=last {
         let Some(event) = draft.ctx.records.event(held.scope, now.0, epoch) else { continue };
         let removes = envelope::peek::<Event>(&event).is_ok_and(|event| ends_place_at(&event, peer));
-        // Who loses a reader on the way may forget the scope: what comes after that needs the whole of it.
-        if removes || !left {
+        // Who loses a reader on the way may forget the scope: what comes after that needs the whole of it. Who has forgotten
+        // it already hears only what ended a place.
+        if removes || (held.follows && !left) {
             draft.feed(peer, &Item::Event { event });
         }
         left |= removes;
