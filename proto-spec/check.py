@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 HERE = pathlib.Path(__file__).parent
-DEPTH, ITEMS, OBJECT = 12, 65_536, 262_144
+DEPTH, ITEMS, OBJECT = 12, 300_000, 14_680_064
 # y-coordinates of points of small order (spec 3.5): 0, 1, -1 and two of order 8, modulo the field's prime.
 P = 2**255 - 19
 D = -121665 * pow(121666, -1, P) % P

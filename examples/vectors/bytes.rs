@@ -202,7 +202,7 @@ pub fn envelopes() -> Value {
         &header(&by),
         10,
         Some(audience),
-        &cbor::encode(&serde_bytes::Bytes::new(&vec![0; 262_144])),
+        &cbor::encode(&serde_bytes::Bytes::new(&vec![0; limits::OBJECT_BYTES])),
         &by,
     );
     let stranger = envelope::sign(statement(), Some(audience), &key("other")).bytes().to_vec();
@@ -227,7 +227,7 @@ pub fn envelopes() -> Value {
         ("a payload that is no statement", as_is(&unhex("00")), "cbor-shape"),
         ("a payload with a surplus field", as_is(&surplus), "cbor-shape"),
         ("a payload that is not in shortest form", as_is(&unhex("82810318ff00")), "cbor-trailing"),
-        ("larger than 262,144 bytes", large, "object-size"),
+        ("larger than a signed object may be", large, "object-size"),
         ("nothing", vec![], "cbor-truncated"),
     ];
     let cases = all.map(|(why, bytes, expect)| {
