@@ -11,6 +11,12 @@
 //! - A group or thread has one writer, its owner's chain; replicas only follow.
 //! - Who may read is asked in one place, [`protocol::gate`]; what a peer gets is built in [`protocol::serve`], so that
 //!   the simulator and the link serve the same bytes.
+//! - What another workspace owns is served under its lease alone; leases and what was heard since a start are never stored
+//!   (`protocol::uptime`): after a stop, a restore or a sleep the safe answer is the one that needs nothing.
+//! - A node does not trust its own disk to be the newest: before it signs anything it asks its followers and its journal
+//!   (`protocol::recovery`, `node::journal`). Consensus among nodes was weighed and left: one owner per scope needs none, and a
+//!   follower keeps all that an owner needs to find its way back.
+//! - What peers say is proof where they signed it, and a bounded hint where they did not.
 //! - Every bound is in [`limits`].
 
 pub mod api;
