@@ -287,10 +287,12 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: 
     let mut left = false;
     for epoch in held.epoch + 1..=last {
         let Some(event) = draft.ctx.records.event(held.scope, now.0, epoch) else { continue };
-        let removes = envelope::peek::<Event>(&event).is_ok_and(|event| ends_place_at(&event, peer));
-        // Who loses a reader on the way may forget the scope: what comes after that needs the whole of it. Who has forgotten
-        // it already hears only what ended a place.
-        if removes || (held.follows && !left) {
+        let opened = envelope::peek::<Event>(&event).ok();
+        let removes = opened.as_ref().is_some_and(|event| ends_place_at(event, peer));
+        // Who loses a reader on the way may forget the scope, and who has forgotten it can take no join: what comes after
+        // either needs the whole of it, but for what ended a place.
+        left |= !held.follows && opened.is_some_and(|event| joins_from(&event, peer));
+        if removes || !left {
             draft.feed(peer, &Item::Event { event });
         }
         left |= removes;
@@ -298,6 +300,10 @@ fn update(draft: &mut Draft<'_>, peer: WorkspaceId, held: &ScopeState, doubted: 
     if left && follows {
         fanout::introduce(draft, peer, held.scope);
     }
+}
+
+fn joins_from(event: &Event, home: WorkspaceId) -> bool {
+    event.ops.iter().any(|op| matches!(op, Op::Join { member, .. } if member.user.home() == home))
 }
 
 fn ends_place_at(event: &Event, home: WorkspaceId) -> bool {
