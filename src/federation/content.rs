@@ -184,8 +184,10 @@ impl Pump {
                 || frame.entries.iter().any(|stored| stored.entry.thread == thread)
                 || next > to
             {
-                let now = self.shared.handle.snapshot();
-                frame.heads.extend(serve::heads(&now.state, self.shared.peer, thread));
+                // The heads of these entries, not newer ones: those would cover nothing that is here.
+                if serve::serves(&self.shared.handle.snapshot().state, self.shared.peer, thread) {
+                    frame.heads.extend(serve::heads(&snapshot.state, self.shared.peer, thread));
+                }
             }
             if frame.heads.len() >= limits::PAGE_ENTRIES {
                 self.frame(&mut frame, before).await?;

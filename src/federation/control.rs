@@ -319,6 +319,8 @@ impl Stream {
         match self.shared.handle.ask(Command::Feed(self.shared.peer, frame)).await {
             Ok(_) => drop(self.writer.push(&Control::FeedAck { feed, number: last })?),
             Err(AskError::Reject(reject)) if reject.code == RejectCode::FeedGap => {
+                // A grant that waits behind these rows goes with their feed.
+                self.asking.refused();
                 if self.compared != Some(feed) {
                     self.compared = Some(feed);
                     self.compare().await?;

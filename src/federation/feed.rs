@@ -13,7 +13,7 @@ use crate::{
 
 /// Bytes of rows that may be on the way: both sides may send as much without reading, so that they never block each
 /// other.
-const BYTES_ON_THE_WAY: usize = limits::FRAME_BYTES;
+const BYTES_ON_THE_WAY: usize = 512 * 1024;
 
 /// Where the peer stands in our feed.
 #[derive(Debug, Default)]

@@ -71,7 +71,13 @@ async fn page(shared: &Shared, request: HistoryRequest) -> Result<bool, LinkErro
     writer.push(&request)?;
     writer.flush().await?;
     writer.finish();
-    let Some(page) = reader.next::<HistoryPage>().await? else { return Ok(false) };
+    let page = match reader.next::<HistoryPage>().await {
+        Ok(Some(page)) => page,
+        Ok(None) => return Ok(false),
+        // The owner takes its answer back when the access ends while it is on the way.
+        Err(LinkError::Transport(_)) if shared.connection.close_reason().is_none() => return Ok(false),
+        Err(error) => return Err(error),
+    };
     if page.thread != request.thread {
         return Err(LinkError::Protocol("a page of another thread than was asked for".into()));
     }

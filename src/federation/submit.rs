@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::{
     sync::{mpsc, oneshot},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -29,8 +29,8 @@ use crate::{
 
 /// After an answer that says "later" the outbox is sent again after this time.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How long a post waits for the comparison after a start, before its home is told to ask again.
-const COMPARED: Duration = Duration::from_secs(2);
+/// How long the posts of one link wait for the comparison after a start, before their home is told to ask again.
+const COMPARED: Duration = Duration::from_millis(limits::RECOVERY_MILLIS);
 
 fn gone(error: impl std::fmt::Display) -> LinkError {
     LinkError::Transport(error.to_string())
@@ -167,9 +167,10 @@ pub(super) async fn incoming(
 ) -> Result<(), LinkError> {
     let (asked, mut answers) = mpsc::channel::<(SubmissionId, Answer)>(limits::SUBMISSIONS_IN_FLIGHT);
     let reading = async {
+        let patience = Instant::now() + COMPARED;
         while let Some(submit) = reader.next::<Submit>().await? {
             if matches!(submit, Submit::Post { .. }) {
-                compared(shared).await;
+                compared(shared, patience).await;
             }
             let (id, command) = command(shared, submit);
             let answer = shared.handle.enqueue(command).await?;
@@ -195,10 +196,11 @@ pub(super) async fn incoming(
 
 /// Right after a start posts wait for the comparison that is under way: were the first ones told to come later and the next
 /// ones taken, their order would be lost.
-async fn compared(shared: &Shared) {
+async fn compared(shared: &Shared, patience: Instant) {
     let mut view = shared.handle.watch();
-    let done = view.wait_for(|now| recovery::is_compared(&now.state, shared.peer));
-    if tokio::time::timeout(COMPARED, done).await.is_err() {
+    let done = view
+        .wait_for(|now| recovery::is_compared(&now.state, shared.peer) || !recovery::is_trusted(&now.state));
+    if tokio::time::timeout_at(patience, done).await.is_err() {
         tracing::debug!(peer = %shared.peer, "posts do not wait for the comparison any longer");
     }
 }

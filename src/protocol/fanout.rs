@@ -145,15 +145,17 @@ fn show_homes(draft: &mut Draft<'_>, peer: WorkspaceId, homes: BTreeSet<Workspac
     }
 }
 
-/// A home has a new manifest: whoever follows an own scope in which its users may write gets it from us, since the two need
-/// not be peers.
-pub fn spread_manifest(draft: &mut Draft<'_>, home: WorkspaceId) {
+/// A home has new manifests behind those that were known: whoever follows an own scope in which its users may write gets them
+/// from us, since the two need not be peers.
+pub fn spread_manifests(draft: &mut Draft<'_>, home: WorkspaceId, known: usize) {
     let state = &draft.state;
     let own = state.scopes.keys().copied().filter(|id| state.owns(*id));
     let shared = own.filter(|id| homes(state, *id).contains(&home));
     let peers: BTreeSet<WorkspaceId> = shared.flat_map(|id| followers(state, id)).collect();
-    for peer in peers {
-        show_homes(draft, peer, BTreeSet::from([home]));
+    let chain = state.homes.get(&home).map(|home| home.chain.clone()).unwrap_or_default();
+    let new = chain.get(known..).unwrap_or_default().to_vec();
+    for peer in peers.into_iter().filter(|peer| *peer != home) {
+        draft.feed(peer, &Item::Manifests { chain: new.clone() });
     }
 }
 

@@ -235,8 +235,11 @@ fn unacked(draft: &Draft<'_>, row: &Peer) -> Vec<Item> {
     let mut once = BTreeSet::new();
     let again = |item: &Item| match item {
         Item::Snapshot { .. } => false,
-        Item::Statement { statement } => !envelope::peek::<Statement>(statement)
-            .is_ok_and(|statement| matches!(statement.word, Word::NotHere { .. })),
+        // After a move only this says so (spec 14.3); else the comparison does.
+        Item::Statement { statement } => envelope::peek::<Statement>(statement).is_ok_and(|statement| {
+            let moved = |id| reign::last(&draft.state, id).is_some_and(|reign| reign.from == row.id);
+            !matches!(statement.word, Word::NotHere { scope } if !moved(scope))
+        }),
         // Of others only what a handover made us tell (spec 14.7): no comparison brings that.
         Item::Event { event } => envelope::peek::<Event>(event)
             .is_ok_and(|event| event.scope.is_some_and(|id| !draft.state.owns(id))),

@@ -76,7 +76,7 @@ pub fn adopt(draft: &mut Draft<'_>, manifests: &[Blob]) -> Result<WorkspaceId, R
         draft.note(manifest_line("manifest.received", &home).with(id));
         draft.put(Row::Home(home));
         draft.mark(Mark::Peer(id));
-        fanout::spread_manifest(draft, id);
+        fanout::spread_manifests(draft, id, held.map_or(0, |held| held.chain.len()));
     }
     Ok(id)
 }
@@ -96,6 +96,9 @@ pub fn verified(state: &State, manifests: &[Blob]) -> Result<Home, Reject> {
 /// # Errors
 /// The chain does not hold, or too many homes that are no peers are known.
 pub fn shown(draft: &mut Draft<'_>, manifests: &[Blob]) -> Result<(), Reject> {
+    if draft.state.homes.values().any(|home| home.chain.starts_with(manifests)) {
+        return Ok(());
+    }
     let id = verified(&draft.state, manifests)?.id;
     let (homes, peers) = (&draft.state.homes, &draft.state.peers);
     if !homes.contains_key(&id) && homes.len() > peers.len() + limits::OTHER_HOMES {

@@ -357,6 +357,10 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
     };
     let removed_since =
         scope.head.tombstones.iter().any(|(user, epoch)| *user == consent.user && *epoch > sent.epoch);
+    if removed_since && sent.status == InviteStatus::Sent {
+        void(draft, sent);
+        return Ok(());
+    }
     let back = !removed_since && check_tombstone(draft, sent.by, &scope, consent.user).is_ok();
     let open = sent.status == InviteStatus::Sent && back && !scope.head.ended;
     if !open || policy::externals_allowed(&draft.state, &scope).is_err() {

@@ -82,8 +82,10 @@ fn unheard(state: &State) -> bool {
 /// Whether content that a follower reported is on its way back.
 fn fetching(state: &State, id: ScopeId) -> bool {
     let check = state.uptime.check.as_ref();
-    let lost =
-        check.zip(id.thread()).is_some_and(|(check, thread)| check.lost.keys().any(|(of, _)| *of == thread));
+    let high = |thread| state.logs.get(&thread).map_or(0, |log| log.high);
+    let lost = check.zip(id.thread()).is_some_and(|(check, thread)| {
+        check.lost.iter().any(|((of, _), most)| *of == thread && *most > high(thread))
+    });
     lost || id.thread().is_some_and(|thread| reign::lacking(state, thread).is_some())
 }
 

@@ -404,7 +404,8 @@ pub fn content(draft: &mut Draft<'_>, peer: WorkspaceId, page: &HistoryPage) -> 
         recovery::promise(draft, Promise::Found(thread, peer));
     }
     let check = draft.state.uptime.check.as_ref();
-    let others = check.is_some_and(|check| check.lost.keys().any(|(of, _)| *of == thread));
+    let others =
+        check.is_some_and(|check| check.lost.iter().any(|((of, _), high)| *of == thread && *high > log.high));
     if to < from && most > log.high && !others {
         // No head of ours covers the rest: nobody was shown it, and the thread goes on without it (spec 12.3).
         let incarnation = draft.state.scope(thread).map_or(0, |scope| scope.head.incarnation);
@@ -465,8 +466,11 @@ fn covered(draft: &Draft<'_>, page: &HistoryPage) -> u64 {
 /// Own threads whose content this peer said it has beyond ours.
 pub fn to_fetch(state: &State, peer: WorkspaceId) -> impl Iterator<Item = (ThreadId, u64)> {
     let lost = state.uptime.check.iter().flat_map(|check| check.lost.iter());
-    let of_peer = lost.filter(move |((_, from), _)| *from == peer).map(|((thread, _), _)| *thread);
-    of_peer.filter_map(|thread| Some((thread, state.logs.get(&thread)?.high)))
+    let of_peer = lost.filter(move |((_, from), _)| *from == peer);
+    of_peer.filter_map(|((thread, _), most)| {
+        let high = state.logs.get(thread)?.high;
+        (high < *most).then_some((*thread, high))
+    })
 }
 
 /// What a follower gives an owner back (spec 12.5): its copy of the owner's own thread.
