@@ -72,11 +72,7 @@ async fn dial_forever(federation: &Arc<Federation>, peer: WorkspaceId) {
         }
         let contact = waited.is_ok();
         match attempt(federation, peer).await {
-            Ok(()) => {
-                // That it came and went was seen here.
-                changes.mark_unchanged();
-                pause = courtesy;
-            }
+            Ok(()) => pause = courtesy,
             Err(error) => {
                 if federation.registry.is_up(peer) {
                     continue;
@@ -125,27 +121,13 @@ async fn connect(
     let client = federation.client.borrow().clone();
     let connecting =
         federation.endpoint.connect_with(client, address, "comity").map_err(|error| failed(&error))?;
-    // A handshake that ends after the other side's own would replace a link that works already.
-    let connection = tokio::select! {
-        done = connecting => done.map_err(|error| failed(&error))?,
-        () = came_up(federation, peer) => return Err(failed(&"the other side has dialled")),
-    };
+    let connection = connecting.await.map_err(|error| failed(&error))?;
     match greet::dialled(federation, &connection, peer).await {
         Ok(greeted) => Ok((connection, greeted)),
         Err(error) => {
             let told = told(&connection);
             connection.close(quinn::VarInt::from_u32(2), b"the greeting failed");
             Err(told.map_or(error, LinkError::Stranger))
-        }
-    }
-}
-
-/// Until a link to the peer is up.
-async fn came_up(federation: &Arc<Federation>, peer: WorkspaceId) {
-    let mut changes = federation.registry.changes();
-    while !federation.registry.is_up(peer) {
-        if changes.changed().await.is_err() {
-            std::future::pending::<()>().await;
         }
     }
 }
