@@ -210,3 +210,28 @@ fn p8_1_a_peer_that_is_not_approved_feeds_nobody() {
         assert_eq!(stage.cluster.nodes[GLOBEX].run(command).unwrap_err().code, RejectCode::PeerInactive);
     }
 }
+
+/// Spec 8.3: the receipt over an earlier removal, said once more, does not confirm the later one.
+#[test]
+fn p7_6_an_old_receipt_confirms_no_later_removal() {
+    let mut stage = stage();
+    let remove = Action::Remove { scope: stage.group, user: stage.bob, everywhere: false };
+    stage.cluster.nodes[ACME].run(Command::Act(stage.ann, remove.clone())).unwrap();
+    while stage.cluster.feed(ACME, GLOBEX, false) {}
+    let acme = stage.cluster.nodes[ACME].id;
+    let rows = stage.cluster.nodes[GLOBEX].rows(acme);
+    let receipt = rows.into_iter().find(|item| matches!(item, Item::Receipt { .. })).unwrap();
+    stage.cluster.settle();
+    join(&mut stage.cluster, ACME, GLOBEX, stage.ann, stage.group, stage.bob, "bob@globex.example");
+    stage.cluster.nodes[ACME].run(Command::Act(stage.ann, remove)).unwrap();
+    stage.cluster.say(GLOBEX, ACME, &receipt);
+    let removals = &stage.cluster.nodes[ACME].state.removals;
+    let last = removals.values().next_back().unwrap();
+    assert!(last.homes.iter().all(|(_, at)| at.is_none()), "globex has not heard of it");
+    while stage.cluster.feed(ACME, GLOBEX, false) {}
+    // The row by hand took the number of the true receipt: a new feed brings that one.
+    stage.cluster.compare(GLOBEX, ACME);
+    stage.cluster.settle();
+    let removals = &stage.cluster.nodes[ACME].state.removals;
+    assert!(removals.values().all(|row| row.homes.iter().all(|(_, at)| at.is_some())), "P7.6");
+}
