@@ -8,7 +8,7 @@ use comity::{
 
 use crate::{
     cluster::{Backup, Cluster},
-    story::{group, join, post, shown},
+    story::{group, join, post, shown, trio},
 };
 
 /// acme's group with bob of globex and carl of initech in it, a copy of acme, and then bob's removal.
@@ -27,15 +27,7 @@ const GLOBEX: usize = 1;
 const INITECH: usize = 2;
 
 fn stage() -> Stage {
-    let mut cluster = Cluster::new(&["acme", "globex", "initech"]);
-    let ann = cluster.nodes[ACME].user("ann");
-    let (bob, carl) = (cluster.nodes[GLOBEX].user("bob"), cluster.nodes[INITECH].user("carl"));
-    let (id, chat) = group(&mut cluster.nodes[ACME], ann, "launch");
-    let group = id.into();
-    join(&mut cluster, ACME, GLOBEX, ann, group, bob, "bob@globex.example");
-    join(&mut cluster, ACME, INITECH, ann, group, carl, "carl@initech.example");
-    post(&mut cluster.nodes[ACME], ann, chat, 1);
-    cluster.settle();
+    let (cluster, [ann, bob, carl], group, chat) = trio();
     let before = cluster.nodes[ACME].backup();
     let mut stage = Stage { cluster, ann, bob, carl, group, chat, before };
     stage.remove(bob).unwrap();

@@ -11,7 +11,7 @@ use comity::{
 
 use crate::{
     cluster::Cluster,
-    story::{group, join, post, shown},
+    story::{group, join, post, shown, trio},
 };
 
 const ACME: usize = 0;
@@ -28,15 +28,8 @@ struct Stage {
 }
 
 fn stage() -> Stage {
-    let mut cluster = Cluster::new(&["acme", "globex", "initech"]);
-    let ann = cluster.nodes[ACME].user("ann");
-    let (bob, carl) = (cluster.nodes[GLOBEX].user("bob"), cluster.nodes[INITECH].user("carl"));
-    let (id, chat) = group(&mut cluster.nodes[ACME], ann, "launch");
-    join(&mut cluster, ACME, GLOBEX, ann, id.into(), bob, "bob@globex.example");
-    join(&mut cluster, ACME, INITECH, ann, id.into(), carl, "carl@initech.example");
-    post(&mut cluster.nodes[ACME], ann, chat, 1);
-    cluster.settle();
-    Stage { cluster, ann, bob, carl, group: id.into(), chat }
+    let (cluster, [ann, bob, carl], group, chat) = trio();
+    Stage { cluster, ann, bob, carl, group, chat }
 }
 
 impl Stage {

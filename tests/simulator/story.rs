@@ -55,6 +55,19 @@ pub fn join(
     cluster.settle();
 }
 
+/// acme's group with bob of globex and carl of initech in it, and a message of ann's.
+pub fn trio() -> (Cluster, [UserId; 3], ScopeId, ThreadId) {
+    let mut cluster = Cluster::new(&["acme", "globex", "initech"]);
+    let ann = cluster.nodes[0].user("ann");
+    let (bob, carl) = (cluster.nodes[1].user("bob"), cluster.nodes[2].user("carl"));
+    let (id, chat) = group(&mut cluster.nodes[0], ann, "launch");
+    join(&mut cluster, 0, 1, ann, id.into(), bob, "bob@globex.example");
+    join(&mut cluster, 0, 2, ann, id.into(), carl, "carl@initech.example");
+    post(&mut cluster.nodes[0], ann, chat, 1);
+    cluster.settle();
+    (cluster, [ann, bob, carl], id.into(), chat)
+}
+
 pub fn shown(node: &Node, user: UserId, thread: ThreadId) -> u64 {
     gate::paths(&node.state, user, thread).iter().map(|path| path.to).max().unwrap_or(0)
 }
