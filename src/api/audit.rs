@@ -72,7 +72,6 @@ fn unreadable(fault: &Fault) -> Problem {
 
 /// Newest first. `next` is also there when a page looked at many lines and found few.
 pub(super) async fn list(viewer: Viewer, Query(wanted): Query<Wanted>) -> Result<Json<Value>, Problem> {
-    viewer.administers()?;
     let limit = wanted.limit.unwrap_or(50).clamp(1, limits::AUDIT_PAGE);
     let before = wanted.before.unwrap_or(u64::MAX);
     let page = viewer.snapshot().audit(before, limit, wanted.filter()?);
@@ -134,7 +133,6 @@ impl Cut {
 
 /// The export, as it is read from one view of the store. One that ends without its trailer is cut short.
 pub(super) async fn export(viewer: Viewer, Query(part): Query<Part>) -> Result<Response, Problem> {
-    viewer.administers()?;
     let snapshot = viewer.snapshot();
     let cut = Cut::of(&snapshot, &part)?;
     let Cut { first, last, hash, .. } = cut;

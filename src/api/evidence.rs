@@ -11,7 +11,6 @@ use crate::{ids::Hash, protocol::evidence, view::people};
 
 /// Newest first.
 pub(super) async fn list(viewer: Viewer) -> Result<Json<Value>, Problem> {
-    viewer.administers()?;
     let state = &viewer.snapshot().state;
     let mut held: Vec<_> = state.evidence.values().collect();
     held.sort_by_key(|row| std::cmp::Reverse(row.time));
@@ -26,7 +25,6 @@ pub(super) async fn list(viewer: Viewer) -> Result<Json<Value>, Problem> {
 
 /// The file that anybody can check.
 pub(super) async fn one(viewer: Viewer, Path(wanted): Path<String>) -> Result<Json<Value>, Problem> {
-    viewer.administers()?;
     let (state, wanted): (_, Hash) = (&viewer.snapshot().state, id(&wanted)?);
     let held = state.evidence.get(&wanted);
     let home = held.and_then(|held| state.homes.get(&held.owner));

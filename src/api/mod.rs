@@ -3,6 +3,7 @@
 //! Duty: requests to commands, views to JSON, refusals to problem documents (RFC 9457). Never: a rule, a read past the
 //! gate. A later version gets its own prefix; within a version fields are only added.
 
+mod access;
 mod audit;
 mod check;
 mod events;
@@ -22,13 +23,15 @@ mod workspace;
 use std::net::SocketAddr;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::DefaultBodyLimit,
     http::Method,
     routing::{MethodFilter, on},
 };
 
 use crate::{limits, node::Handle};
+
+pub use access::Access;
 
 /// What every request needs.
 #[derive(Clone, Debug)]
@@ -63,102 +66,102 @@ fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// One line per endpoint: the lines that register the handlers are the lines that [`endpoints`] lists, so nothing is
+/// One line per endpoint, with who may call it at all: the lines that register the handlers are the lines that [`endpoints`] lists, so nothing is
 /// served that the tests of every door do not know of.
 macro_rules! endpoints {
-    ($($method:ident $path:literal $handler:path,)+) => {
+    ($($method:ident $path:literal $access:ident $handler:path,)+) => {
         fn routes() -> Router<Api> {
-            Router::new()$(.route($path, on(MethodFilter::$method, $handler)))+
+            Router::new()$(.route($path, on(MethodFilter::$method, $handler).layer(Extension(Access::$access))))+
         }
 
-        /// Every endpoint: its method, and its path below `/api/v1`.
+        /// Every endpoint: its method, its path below `/api/v1`, and who may call it at all.
         #[must_use]
-        pub fn endpoints() -> Vec<(Method, &'static str)> {
-            vec![$((Method::$method, $path)),+]
+        pub fn endpoints() -> Vec<(Method, &'static str, Access)> {
+            vec![$((Method::$method, $path, Access::$access)),+]
         }
     };
 }
 
 endpoints! {
-    GET "/health" check::health,
-    GET "/me" workspace::me,
-    DELETE "/me/token" workspace::revoke_token,
-    GET "/workspace" workspace::show,
-    POST "/workspace/rotate" workspace::rotate,
-    POST "/workspace/journal/confirm" check::confirm,
-    GET "/users" workspace::users,
-    POST "/users" workspace::add_user,
-    PATCH "/users/{user}" workspace::change_user,
-    DELETE "/users/{user}" workspace::remove_user,
-    GET "/users/{user}/departure" previews::departure,
-    DELETE "/users/{user}/memberships/{scope}" workspace::withdraw,
-    POST "/users/{user}/tokens" workspace::add_token,
-    DELETE "/users/{user}/tokens" workspace::revoke_tokens,
-    GET "/audit" audit::list,
-    GET "/audit/export" audit::export,
-    GET "/evidence" evidence::list,
-    GET "/evidence/{id}" evidence::one,
+    GET "/health" Anyone check::health,
+    GET "/me" Signed workspace::me,
+    DELETE "/me/token" Signed workspace::revoke_token,
+    GET "/workspace" Signed workspace::show,
+    POST "/workspace/rotate" Admin workspace::rotate,
+    POST "/workspace/journal/confirm" Admin check::confirm,
+    GET "/users" Member workspace::users,
+    POST "/users" Admin workspace::add_user,
+    PATCH "/users/{user}" Signed workspace::change_user,
+    DELETE "/users/{user}" Admin workspace::remove_user,
+    GET "/users/{user}/departure" Admin previews::departure,
+    DELETE "/users/{user}/memberships/{scope}" Admin workspace::withdraw,
+    POST "/users/{user}/tokens" Signed workspace::add_token,
+    DELETE "/users/{user}/tokens" Signed workspace::revoke_tokens,
+    GET "/audit" Admin audit::list,
+    GET "/audit/export" Admin audit::export,
+    GET "/evidence" Admin evidence::list,
+    GET "/evidence/{id}" Admin evidence::one,
 
-    GET "/peers" peers::list,
-    POST "/peers" peers::redeem,
-    POST "/peers/tickets" peers::ticket,
-    DELETE "/peers/{peer}" peers::end,
-    GET "/peers/{peer}/end" previews::end,
-    PATCH "/peers/{peer}" peers::change,
-    POST "/peers/{peer}/approve" peers::approve,
-    POST "/peers/{peer}/pause" peers::pause,
+    GET "/peers" Admin peers::list,
+    POST "/peers" Admin peers::redeem,
+    POST "/peers/tickets" Admin peers::ticket,
+    DELETE "/peers/{peer}" Admin peers::end,
+    GET "/peers/{peer}/end" Admin previews::end,
+    PATCH "/peers/{peer}" Admin peers::change,
+    POST "/peers/{peer}/approve" Admin peers::approve,
+    POST "/peers/{peer}/pause" Admin peers::pause,
 
-    GET "/invitations" invitations::list,
-    DELETE "/invitations/{id}" invitations::revoke,
-    POST "/invitations/{id}/accept" invitations::accept,
-    POST "/invitations/{id}/decline" invitations::decline,
+    GET "/invitations" Signed invitations::list,
+    DELETE "/invitations/{id}" Signed invitations::revoke,
+    POST "/invitations/{id}/accept" Signed invitations::accept,
+    POST "/invitations/{id}/decline" Signed invitations::decline,
 
-    GET "/groups" scopes::groups,
-    POST "/groups" scopes::create_group,
-    GET "/groups/{id}" scopes::show,
-    PATCH "/groups/{id}" scopes::change,
-    DELETE "/groups/{id}" scopes::end,
-    GET "/groups/{id}/members" scopes::members,
-    POST "/groups/{id}/members" scopes::add_member,
-    DELETE "/groups/{id}/members/{user}" removals::remove,
-    PATCH "/groups/{id}/members/{user}" scopes::grade,
-    POST "/groups/{id}/leave" scopes::leave,
-    GET "/groups/{id}/tightening" previews::tightening,
-    GET "/groups/{id}/move" moves::preview,
-    POST "/groups/{id}/move" moves::offer,
-    GET "/moves" moves::list,
-    POST "/moves/{id}/accept" moves::accept,
-    DELETE "/moves/{id}" moves::end,
-    GET "/groups/{id}/handover" moves::request,
-    POST "/handovers" moves::hand_over,
-    GET "/removals" removals::list,
-    GET "/removals/{scope}/{epoch}" removals::show,
+    GET "/groups" Signed scopes::groups,
+    POST "/groups" Member scopes::create_group,
+    GET "/groups/{id}" Signed scopes::show,
+    PATCH "/groups/{id}" Signed scopes::change,
+    DELETE "/groups/{id}" Signed scopes::end,
+    GET "/groups/{id}/members" Signed scopes::members,
+    POST "/groups/{id}/members" Member scopes::add_member,
+    DELETE "/groups/{id}/members/{user}" Signed removals::remove,
+    PATCH "/groups/{id}/members/{user}" Signed scopes::grade,
+    POST "/groups/{id}/leave" Signed scopes::leave,
+    GET "/groups/{id}/tightening" Member previews::tightening,
+    GET "/groups/{id}/move" Member moves::preview,
+    POST "/groups/{id}/move" Member moves::offer,
+    GET "/moves" Member moves::list,
+    POST "/moves/{id}/accept" Admin moves::accept,
+    DELETE "/moves/{id}" Admin moves::end,
+    GET "/groups/{id}/handover" Admin moves::request,
+    POST "/handovers" Admin moves::hand_over,
+    GET "/removals" Signed removals::list,
+    GET "/removals/{scope}/{epoch}" Signed removals::show,
 
-    GET "/threads" threads::inbox,
-    POST "/threads" threads::start,
-    POST "/dms" threads::dm,
-    GET "/threads/{id}" scopes::show,
-    PATCH "/threads/{id}" scopes::change,
-    DELETE "/threads/{id}" scopes::end,
-    GET "/threads/{id}/members" scopes::members,
-    POST "/threads/{id}/members" scopes::add_member,
-    DELETE "/threads/{id}/members/{user}" removals::remove,
-    PATCH "/threads/{id}/members/{user}" scopes::grade,
-    POST "/threads/{id}/leave" scopes::leave,
-    POST "/threads/{id}/groups" threads::add_group,
-    DELETE "/threads/{id}/groups/{group}" threads::remove_group,
-    GET "/threads/{id}/why" threads::why,
-    POST "/threads/{id}/typing" threads::typing,
-    POST "/threads/{id}/read" threads::read,
+    GET "/threads" Signed threads::inbox,
+    POST "/threads" Signed threads::start,
+    POST "/dms" Signed threads::dm,
+    GET "/threads/{id}" Signed scopes::show,
+    PATCH "/threads/{id}" Signed scopes::change,
+    DELETE "/threads/{id}" Signed scopes::end,
+    GET "/threads/{id}/members" Signed scopes::members,
+    POST "/threads/{id}/members" Member scopes::add_member,
+    DELETE "/threads/{id}/members/{user}" Signed removals::remove,
+    PATCH "/threads/{id}/members/{user}" Signed scopes::grade,
+    POST "/threads/{id}/leave" Signed scopes::leave,
+    POST "/threads/{id}/groups" Signed threads::add_group,
+    DELETE "/threads/{id}/groups/{group}" Signed threads::remove_group,
+    GET "/threads/{id}/why" Signed threads::why,
+    POST "/threads/{id}/typing" Signed threads::typing,
+    POST "/threads/{id}/read" Signed threads::read,
 
-    GET "/threads/{id}/messages" messages::list,
-    POST "/threads/{id}/messages" messages::post,
-    GET "/threads/{id}/messages/{seq}" messages::one,
-    PATCH "/threads/{id}/messages/{seq}" messages::edit,
-    DELETE "/threads/{id}/messages/{seq}" messages::delete,
-    POST "/threads/{id}/messages/{seq}/reactions" messages::react,
-    DELETE "/threads/{id}/messages/{seq}/reactions" messages::unreact,
-    GET "/pending" messages::pending,
-    DELETE "/pending/{submission}" messages::forget,
-    GET "/events" events::stream,
+    GET "/threads/{id}/messages" Signed messages::list,
+    POST "/threads/{id}/messages" Signed messages::post,
+    GET "/threads/{id}/messages/{seq}" Signed messages::one,
+    PATCH "/threads/{id}/messages/{seq}" Signed messages::edit,
+    DELETE "/threads/{id}/messages/{seq}" Signed messages::delete,
+    POST "/threads/{id}/messages/{seq}/reactions" Signed messages::react,
+    DELETE "/threads/{id}/messages/{seq}/reactions" Signed messages::unreact,
+    GET "/pending" Signed messages::pending,
+    DELETE "/pending/{submission}" Signed messages::forget,
+    GET "/events" Signed events::stream,
 }

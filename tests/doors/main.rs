@@ -19,7 +19,7 @@ mod table;
 #[test]
 fn every_endpoint_is_in_the_table() {
     let listed: BTreeSet<String> =
-        api::endpoints().into_iter().map(|(method, path)| format!("{method} {path}")).collect();
+        api::endpoints().into_iter().map(|(method, path, _)| format!("{method} {path}")).collect();
     let tried: BTreeSet<String> = TABLE.iter().map(|row| row.endpoint.to_owned()).collect();
     let untried: Vec<_> = listed.difference(&tried).collect();
     assert!(untried.is_empty(), "add a row to tests/doors/table.rs for {untried:?}");
