@@ -23,6 +23,8 @@ pub const MENTIONS: usize = 64;
 pub const NAME_BYTES: usize = 200;
 /// Longest address, in bytes (spec 1.6).
 pub const ADDRESS_BYTES: usize = 254;
+/// Longest part of an address before the @, in bytes (RFC 5321).
+pub const LOCAL_BYTES: usize = 64;
 /// Longest reaction, in bytes of UTF-8 (spec 1.6).
 pub const REACTION_BYTES: usize = 64;
 /// Operations in one membership event (spec 1.6).

@@ -5,6 +5,7 @@
 //! time and seeds are arguments, so that a run is a function of its inputs.
 
 pub mod acts;
+pub mod address;
 pub mod audit;
 pub mod change;
 pub mod command;
