@@ -4,8 +4,9 @@
 //! lower-case base32 without padding behind a kind prefix (spec 2.1). Never: making random ids or
 //! hashing anything; bytes come in as arguments.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Why a text is no identifier.
@@ -61,8 +62,8 @@ impl<const N: usize> de::Visitor<'_> for BytesVisitor<N> {
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $len:literal, $prefix:literal) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident, $len:literal, $prefix:literal) => {
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub [u8; $len]);
 
@@ -94,6 +95,18 @@ macro_rules! id {
                 } else {
                     d.deserialize_bytes(BytesVisitor).map(Self)
                 }
+            }
+        }
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                let description = [$($doc),*].map(str::trim).join(" ");
+                json_schema!({
+                    "description": description, "type": "string",
+                    "pattern": format!("^{}_[a-z2-7]{{{}}}$", $prefix, ($len * 8_usize).div_ceil(5)),
+                })
             }
         }
         impl AsRef<[u8]> for $name {
@@ -246,6 +259,15 @@ impl FromStr for ScopeId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
         if text.starts_with("gr_") { text.parse().map(Self::Group) } else { text.parse().map(Self::Thread) }
+    }
+}
+
+impl JsonSchema for ScopeId {
+    fn schema_name() -> Cow<'static, str> {
+        "ScopeId".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "A group or a thread.", "type": "string", "pattern": "^(gr|th)_[a-z2-7]{52}$" })
     }
 }
 

@@ -5,14 +5,15 @@ use std::{collections::BTreeSet, sync::Arc};
 use axum::{
     Json,
     body::{Body, Bytes},
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse as _, Response},
+    http::StatusCode,
 };
 use futures_util::stream;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
+    answer::JsonLines,
     problem::Problem,
     viewer::{Query, Viewer},
 };
@@ -29,7 +30,7 @@ use crate::{
     wire::AuditLine,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     before: Option<u64>,
@@ -90,7 +91,7 @@ fn shown(number: u64, line: AuditLine) -> Value {
     json!({ "number": number, "line": line })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Part {
     first: Option<u64>,
@@ -132,7 +133,7 @@ impl Cut {
 }
 
 /// The export, as it is read from one view of the store. One that ends without its trailer is cut short.
-pub(super) async fn export(viewer: Viewer, Query(part): Query<Part>) -> Result<Response, Problem> {
+pub(super) async fn export(viewer: Viewer, Query(part): Query<Part>) -> Result<JsonLines, Problem> {
     let snapshot = viewer.snapshot();
     let cut = Cut::of(&snapshot, &part)?;
     let Cut { first, last, hash, .. } = cut;
@@ -146,8 +147,7 @@ pub(super) async fn export(viewer: Viewer, Query(part): Query<Part>) -> Result<R
     let trailer = line(&Trailer::new((last + 1).saturating_sub(first), hash, seal));
     let steps = Step::Head(header, trailer);
     let lines = stream::unfold(steps, move |step| std::future::ready(next(&snapshot, (first, last), step)));
-    let kind = HeaderValue::from_static("application/jsonl");
-    Ok(([(header::CONTENT_TYPE, kind)], Body::from_stream(lines)).into_response())
+    Ok(JsonLines(Body::from_stream(lines)))
 }
 
 fn line<T: Serialize>(value: &T) -> Bytes {

@@ -2,10 +2,10 @@
 //!
 //! Duty: whether it runs, on whom it waits, whether an admin has to confirm. Never: naming peers to who is no admin.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
-use super::{Api, problem::Problem, viewer::Viewer};
+use super::{Api, answer::NoContent, problem::Problem, viewer::Viewer};
 use crate::{
     node::Handle,
     protocol::{Command, recovery},
@@ -51,7 +51,7 @@ const UNCONFIRMED: &str = "the journal is missing or older than the data: partne
     again, or, if it is lost, look whether somebody is in a group who was removed, then run `comity journal confirm`";
 const CHECKING: &str = "partners are asked what they hold: removals and invitations take some seconds";
 
-pub(super) async fn confirm(viewer: Viewer) -> Result<StatusCode, Problem> {
+pub(super) async fn confirm(viewer: Viewer) -> Result<NoContent, Problem> {
     viewer.ask(Command::TrustJournal).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

@@ -6,14 +6,15 @@
 use std::{collections::BTreeMap, collections::VecDeque, convert::Infallible, time::Duration};
 
 use axum::{
-    http::HeaderMap,
+    extract::FromRequestParts,
+    http::request::Parts,
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{Stream, stream};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use super::{problem::Problem, viewer::Viewer};
+use super::{Api, problem::Problem, viewer::Viewer};
 use crate::{
     ids::{ScopeId, ThreadId, WorkspaceId},
     limits,
@@ -52,12 +53,23 @@ enum Coming {
     Entry(ThreadId, u64),
 }
 
+/// The position from which a stream resumes.
+pub(super) struct LastEvent(Option<u64>);
+
+impl FromRequestParts<Api> for LastEvent {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Infallible> {
+        let id = parts.headers.get("last-event-id");
+        std::future::ready(Ok(Self(id.and_then(|id| id.to_str().ok()?.parse().ok())))).await
+    }
+}
+
 pub(super) async fn stream(
     viewer: Viewer,
-    headers: HeaderMap,
+    LastEvent(last): LastEvent,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let snapshot = viewer.snapshot();
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
     let recent = u64::try_from(limits::RECENT_COMMITS).unwrap_or(0);
     let resumed = last.filter(|last| *last <= snapshot.position && snapshot.position - last < recent);
     let hello = Coming::Own("hello", json!({ "position": snapshot.position }));

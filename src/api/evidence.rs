@@ -1,9 +1,10 @@
 //! Evidence against owners that contradicted themselves (spec 12.7), for the workspace's admins.
 
-use axum::{Json, extract::Path};
+use axum::Json;
 use serde_json::{Value, json};
 
 use super::{
+    path::Path,
     problem::Problem,
     viewer::{Viewer, id},
 };

@@ -1,9 +1,11 @@
 //! Invitations to the viewer, and those that he sent (P2).
 
-use axum::{Json, extract::Path, http::StatusCode};
+use axum::Json;
 use serde_json::{Value, json};
 
 use super::{
+    answer::NoContent,
+    path::Path,
     problem::Problem,
     viewer::{Viewer, id},
 };
@@ -14,20 +16,20 @@ pub(super) async fn list(viewer: Viewer) -> Json<Value> {
     std::future::ready(Json(json!({ "invitations": invitations }))).await
 }
 
-async fn answer(viewer: Viewer, invite: &str, accept: bool) -> Result<StatusCode, Problem> {
+async fn answer(viewer: Viewer, invite: &str, accept: bool) -> Result<NoContent, Problem> {
     viewer.ask(Command::AnswerInvite(viewer.user, id(invite)?, accept)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
-pub(super) async fn accept(viewer: Viewer, Path(invite): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn accept(viewer: Viewer, Path(invite): Path<String>) -> Result<NoContent, Problem> {
     answer(viewer, &invite, true).await
 }
 
-pub(super) async fn decline(viewer: Viewer, Path(invite): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn decline(viewer: Viewer, Path(invite): Path<String>) -> Result<NoContent, Problem> {
     answer(viewer, &invite, false).await
 }
 
-pub(super) async fn revoke(viewer: Viewer, Path(invite): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn revoke(viewer: Viewer, Path(invite): Path<String>) -> Result<NoContent, Problem> {
     viewer.ask(Command::RevokeInvite(viewer.user, id(&invite)?)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

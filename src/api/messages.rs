@@ -1,10 +1,13 @@
 //! Messages: reading, writing, changing (P3).
 
-use axum::{Json, extract::Path, http::StatusCode};
+use axum::{Json, http::StatusCode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    answer::{Accepted, Created, Either, NoContent},
+    path::Path,
     problem::Problem,
     viewer::{Body, HERE, Query, Viewer, first_half, id},
     workspace::page,
@@ -17,7 +20,7 @@ use crate::{
     wire::objects::EntryKind,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Before {
     before: Option<u64>,
@@ -56,7 +59,7 @@ struct Writing {
     mentions: Vec<UserId>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Text {
     text: String,
@@ -64,7 +67,7 @@ pub(super) struct Text {
     mentions: Vec<UserId>,
 }
 
-type Written = Result<(StatusCode, Json<Value>), Problem>;
+type Written = Result<Either<Created<Value>, Accepted<Value>>, Problem>;
 
 pub(super) async fn post(viewer: Viewer, Path(thread): Path<String>, Body(text): Body<Text>) -> Written {
     let Text { text, mentions } = text;
@@ -88,7 +91,7 @@ pub(super) async fn delete(viewer: Viewer, Path((thread, seq)): Path<(String, u6
     write(&viewer, id(&thread)?, writing).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reaction {
     emoji: String,
@@ -123,15 +126,14 @@ async fn write(viewer: &Viewer, thread: ThreadId, writing: Writing) -> Written {
     let submission = submission(viewer)?;
     let Writing { kind, target, text, mentions } = writing;
     let (author, id) = (viewer.user, submission);
-    let placed =
-        |seq: u64| (StatusCode::CREATED, Json(json!({ "id": submission, "thread": thread, "seq": seq })));
+    let placed = |seq: u64| Either::This(Created(json!({ "id": submission, "thread": thread, "seq": seq })));
     match viewer.ask(Command::Post { author, thread, id, kind, target, text, mentions }).await? {
         Reply::Posted(seq) => Ok(placed(seq)),
         _ => match sequenced(viewer, submission).await? {
             Some(seq) => Ok(placed(seq)),
             None => {
                 let waiting = json!({ "id": submission, "thread": thread, "seq": null, "status": "pending" });
-                Ok((StatusCode::ACCEPTED, Json(waiting)))
+                Ok(Either::That(Accepted(waiting)))
             }
         },
     }
@@ -174,7 +176,7 @@ pub(super) async fn pending(viewer: Viewer) -> Json<Value> {
     std::future::ready(Json(json!({ "pending": pending }))).await
 }
 
-pub(super) async fn forget(viewer: Viewer, Path(submission): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn forget(viewer: Viewer, Path(submission): Path<String>) -> Result<NoContent, Problem> {
     viewer.ask(Command::ForgetPending(viewer.user, id(&submission)?)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

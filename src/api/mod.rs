@@ -2,15 +2,27 @@
 //!
 //! Duty: requests to commands, views to JSON, refusals to problem documents (RFC 9457). Never: a rule, a read past the
 //! gate. A later version gets its own prefix; within a version fields are only added.
+//!
+//! A new endpoint is a line in the table below and a handler with typed arguments and a typed answer; `/api/openapi.json`
+//! follows from them. It takes `Viewer`, `Path<T>` (an id or a tuple), `Query<T>`, `Body<T>`, and returns, mostly in a
+//! `Result<_, Problem>`, `Json<T>` (200), `Created<T>` (201), `Accepted<T>` or `Underway` (202), `NoContent` (204) or
+//! `Either` of them. `T` derives `JsonSchema` beside serde's trait. What is not described does not compile.
+//!
+//! Why this and not utoipa: there a path, its statuses and its bodies are written once more above each handler, and may
+//! differ from what is served. schemars gives the schemas of OpenAPI 3.1 from what serde sees; `described` has the rest.
 
 mod access;
+mod answer;
 mod audit;
 mod check;
+mod described;
+mod document;
 mod events;
 mod evidence;
 mod invitations;
 mod messages;
 mod moves;
+mod path;
 mod peers;
 mod previews;
 mod problem;
@@ -26,7 +38,7 @@ use axum::{
     Extension, Router,
     extract::DefaultBodyLimit,
     http::Method,
-    routing::{MethodFilter, on},
+    routing::{MethodFilter, get, on},
 };
 
 use crate::{limits, node::Handle};
@@ -60,6 +72,7 @@ pub async fn start(handle: &Handle, listen: SocketAddr) -> std::io::Result<Socke
 fn router(api: Api) -> Router {
     Router::new()
         .nest("/api/v1", routes())
+        .route("/api/openapi.json", get(document::serve))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(DefaultBodyLimit::max(limits::API_BODY_BYTES))
@@ -69,7 +82,7 @@ fn router(api: Api) -> Router {
 /// One line per endpoint, with who may call it at all: the lines that register the handlers are the lines that [`endpoints`] lists, so nothing is
 /// served that the tests of every door do not know of.
 macro_rules! endpoints {
-    ($($method:ident $path:literal $access:ident $handler:path,)+) => {
+    ($($(#[doc = $about:literal])* $method:ident $path:literal $access:ident $handler:path,)+) => {
         fn routes() -> Router<Api> {
             Router::new()$(.route($path, on(MethodFilter::$method, $handler).layer(Extension(Access::$access))))+
         }
@@ -78,6 +91,14 @@ macro_rules! endpoints {
         #[must_use]
         pub fn endpoints() -> Vec<(Method, &'static str, Access)> {
             vec![$((Method::$method, $path, Access::$access)),+]
+        }
+
+        /// The API as an OpenAPI 3.1 document: every endpoint, with the types of its handler.
+        #[must_use]
+        pub fn document() -> serde_json::Value {
+            let mut document = document::Document::new();
+            $(document.add(Method::$method, $path, Access::$access, &[$($about),*], &$handler);)+
+            document.finish()
         }
     };
 }

@@ -1,11 +1,14 @@
 //! Moving a group to another workspace (P5.4): a preview, the offer, both sides' answers.
 
-use axum::{Json, extract::Path, http::StatusCode};
+use axum::Json;
 use data_encoding::BASE64;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    answer::{Accepted, NoContent, Underway},
+    path::Path,
     problem::Problem,
     viewer::{Body, Query, Viewer, id},
 };
@@ -16,7 +19,7 @@ use crate::{
     wire::Blob,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct To {
     /// The new owner: its id, or the domain of a peer.
@@ -65,13 +68,13 @@ pub(super) async fn offer(
     viewer: Viewer,
     Path(group): Path<String>,
     Body(to): Body<To>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<Accepted<Value>, Problem> {
     let snapshot = viewer.snapshot();
     let group = own(&viewer, &snapshot.state, &group)?;
     let to = to.workspace(&snapshot.state)?;
     match viewer.ask(Command::OfferMove(viewer.user, group, to)).await? {
-        Reply::Offered(id) => Ok((StatusCode::ACCEPTED, Json(json!({ "id": id })))),
-        _ => Ok((StatusCode::ACCEPTED, Json(json!({})))),
+        Reply::Offered(id) => Ok(Accepted(json!({ "id": id }))),
+        _ => Ok(Accepted(json!({}))),
     }
 }
 
@@ -80,16 +83,16 @@ pub(super) async fn list(viewer: Viewer) -> Json<Value> {
     std::future::ready(Json(json!({ "moves": moves }))).await
 }
 
-pub(super) async fn accept(viewer: Viewer, Path(offer): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn accept(viewer: Viewer, Path(offer): Path<String>) -> Result<Underway, Problem> {
     let offer: MoveId = id(&offer)?;
     viewer.ask(Command::WantMove(viewer.user, offer)).await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok(Underway)
 }
 
-pub(super) async fn end(viewer: Viewer, Path(offer): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn end(viewer: Viewer, Path(offer): Path<String>) -> Result<NoContent, Problem> {
     let offer: MoveId = id(&offer)?;
     viewer.ask(Command::EndMove(viewer.user, offer)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// What the root key of a group's dead owner has to sign, as things stand here (spec 14.7).
@@ -110,7 +113,7 @@ pub(super) async fn request(viewer: Viewer, Path(group): Path<String>) -> Result
     std::future::ready(Ok(Json(json!({ "handover": request })))).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Handovers {
     /// As signed, in base64.
@@ -118,10 +121,10 @@ pub(super) struct Handovers {
 }
 
 /// The signed handovers: takes effect once the followers said what they hold.
-pub(super) async fn hand_over(viewer: Viewer, Body(given): Body<Handovers>) -> Result<StatusCode, Problem> {
+pub(super) async fn hand_over(viewer: Viewer, Body(given): Body<Handovers>) -> Result<Underway, Problem> {
     let decoded = given.handovers.iter().map(|text| BASE64.decode(text.as_bytes()).map(Blob::from));
     let handovers = decoded.collect::<Result<Vec<Blob>, _>>();
     let handovers = handovers.map_err(|error| Problem::invalid(format!("handovers: base64: {error}")))?;
     viewer.ask(Command::TakeHandover(viewer.user, handovers)).await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok(Underway)
 }

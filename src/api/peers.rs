@@ -1,10 +1,13 @@
 //! Peerings (P8.1): tickets, approval, pause, end. For the workspace's admins.
 
-use axum::{Json, extract::Path, http::StatusCode};
+use axum::{Json, http::StatusCode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    answer::{Accepted, Created, NoContent},
+    path::Path,
     problem::Problem,
     viewer::{Body, Viewer, id},
 };
@@ -42,16 +45,13 @@ pub(super) async fn list(viewer: Viewer) -> Result<Json<Value>, Problem> {
     std::future::ready(Ok(Json(json!({ "peers": peers, "claims": claims })))).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewTicket {
     hours: Option<u64>,
 }
 
-pub(super) async fn ticket(
-    viewer: Viewer,
-    Body(new): Body<NewTicket>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+pub(super) async fn ticket(viewer: Viewer, Body(new): Body<NewTicket>) -> Result<Created<Value>, Problem> {
     let hours = new.hours.unwrap_or(TICKET_HOURS).clamp(1, 24 * 30);
     let secret = clock::seed().map_err(|error| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
@@ -62,7 +62,7 @@ pub(super) async fn ticket(
     let me = viewer.handle.me();
     let endpoints = state.homes.get(&me).map(|home| home.manifest.endpoints.clone()).unwrap_or_default();
     let ticket = Ticket { workspace: me, endpoints, secret, expires };
-    Ok((StatusCode::CREATED, Json(json!({ "ticket": ticket.to_text(), "expires": expires }))))
+    Ok(Created(json!({ "ticket": ticket.to_text(), "expires": expires })))
 }
 
 /// What is passed on out of band (spec 8.1).
@@ -90,16 +90,13 @@ impl Ticket {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Redeem {
     ticket: String,
 }
 
-pub(super) async fn redeem(
-    viewer: Viewer,
-    Body(given): Body<Redeem>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+pub(super) async fn redeem(viewer: Viewer, Body(given): Body<Redeem>) -> Result<Accepted<Value>, Problem> {
     let unreadable = "this is no ticket: paste the whole line that `comity peer ticket` printed";
     let ticket = Ticket::parse(&given.ticket).ok_or_else(|| Problem::invalid(unreadable))?;
     if ticket.expires <= viewer.handle.now() {
@@ -109,32 +106,32 @@ pub(super) async fn redeem(
     let secret = Blob::from(secret.to_vec());
     viewer.ask(Command::RedeemTicket { peer, endpoints, secret }).await?;
     let shown = json!({ "id": peer, "fingerprint": fingerprint(&peer.0) });
-    Ok((StatusCode::ACCEPTED, Json(shown)))
+    Ok(Accepted(shown))
 }
 
 async fn act(
     viewer: Viewer,
     peer: &str,
     command: impl Fn(WorkspaceId) -> Command,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     viewer.ask(command(id(peer)?)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
-pub(super) async fn approve(viewer: Viewer, Path(peer): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn approve(viewer: Viewer, Path(peer): Path<String>) -> Result<NoContent, Problem> {
     act(viewer, &peer, Command::Approve).await
 }
 
-pub(super) async fn pause(viewer: Viewer, Path(peer): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn pause(viewer: Viewer, Path(peer): Path<String>) -> Result<NoContent, Problem> {
     act(viewer, &peer, Command::Pause).await
 }
 
-pub(super) async fn end(viewer: Viewer, Path(peer): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn end(viewer: Viewer, Path(peer): Path<String>) -> Result<NoContent, Problem> {
     let admin = viewer.user;
     act(viewer, &peer, |peer| Command::EndPeer(admin, peer)).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PeerChange {
     invites: InvitePolicy,
@@ -144,6 +141,6 @@ pub(super) async fn change(
     viewer: Viewer,
     Path(peer): Path<String>,
     Body(change): Body<PeerChange>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     act(viewer, &peer, |peer| Command::SetInvitePolicy(peer, change.invites)).await
 }

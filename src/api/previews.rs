@@ -1,9 +1,10 @@
 //! What an act would end, before an admin confirms it (P8.2, P7.5): the same rights as for the act itself.
 
-use axum::{Json, extract::Path};
+use axum::Json;
 use serde_json::{Value, json};
 
 use super::{
+    path::Path,
     problem::Problem,
     viewer::{Viewer, id},
 };

@@ -2,12 +2,16 @@
 //!
 //! Duty: one shape for every error: type, title, status, detail, code. Never: a name that the asker may not know.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     ids::IdError,
@@ -55,16 +59,55 @@ impl Problem {
     }
 }
 
+/// A problem document.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Document {
+    /// Always `about:blank`: the code says more.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The status.
+    status: u16,
+    /// What exactly, and what to do.
+    detail: String,
+    /// Which rule, for programs.
+    #[schemars(schema_with = "codes")]
+    code: &'static str,
+    /// More for programs, by the code.
+    #[serde(flatten)]
+    more: BTreeMap<&'static str, Value>,
+}
+
+/// The codes of the API itself, beside those of the protocol (spec 9.9).
+const CODES: [&str; 11] = [
+    "unauthorized",
+    "fault",
+    "waiting",
+    "frozen",
+    "random",
+    "refused",
+    "unreachable",
+    "stopping",
+    "keys",
+    "confirm",
+    "method",
+];
+
+fn codes(_: &mut SchemaGenerator) -> Schema {
+    let mut codes: Vec<_> = RejectCode::ALL.iter().map(|code| code.name()).chain(CODES).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    json_schema!({ "type": "string", "enum": codes })
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let mut document = json!({
-            "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail,
-            "code": self.code,
-        });
-        if let (Some((name, value)), Some(members)) = (self.more, document.as_object_mut()) {
-            members.insert(name.into(), value);
-        }
+        let more = self.more.into_iter().collect();
+        let (kind, status) = ("about:blank", self.status.as_u16());
+        let document = Document { kind, title, status, detail: self.detail, code: self.code, more };
         let mut response = (self.status, Json(document)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);

@@ -2,11 +2,13 @@
 //!
 //! Duty: the act, and what the owner knows of its effect. Never: a moment that decides anything (spec 11.5).
 
-use axum::{Json, extract::Path};
+use axum::Json;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    path::Path,
     problem::Problem,
     viewer::{Query, Viewer, id},
 };
@@ -18,7 +20,7 @@ use crate::{
     wire::objects::Action,
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Everywhere {
     #[serde(default)]

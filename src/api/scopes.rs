@@ -1,17 +1,20 @@
 //! Groups and threads as places: members and settings (P5).
 
-use axum::{Json, extract::Path, http::StatusCode};
-use serde::Deserialize;
+use axum::Json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
+    answer::{Accepted, Created, Either, NoContent},
+    path::Path,
     previews,
     problem::Problem,
     viewer::{Body, Query, Viewer, id},
     workspace::After,
 };
 use crate::{
-    ids::ScopeId,
+    ids::{InviteId, ScopeId},
     limits,
     protocol::{Command, Reply, policy, tighten},
     time::Millis,
@@ -27,7 +30,7 @@ pub(super) async fn groups(viewer: Viewer) -> Json<Value> {
     std::future::ready(Json(json!({ "groups": groups }))).await
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SettingsChange {
     name: Option<String>,
@@ -40,7 +43,7 @@ pub(super) struct SettingsChange {
 }
 
 /// How long partners may show a scope without a word of its owner: by name, or in seconds.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum Lease {
     Seconds(u64),
@@ -83,7 +86,7 @@ pub(super) fn new_settings(name: String) -> Settings {
 }
 
 /// What was made, as the viewer sees it.
-pub(super) fn made(viewer: &Viewer, reply: Reply) -> Result<(StatusCode, Json<Value>), Problem> {
+pub(super) fn made(viewer: &Viewer, reply: Reply) -> Result<Created<Value>, Problem> {
     let Reply::Scope(scope, invitations) = reply else { return Err(Problem::not_found()) };
     let view = scopes::scope(&viewer.snapshot().state, viewer.user, scope);
     let shown = match view.map(serde_json::to_value) {
@@ -95,13 +98,13 @@ pub(super) fn made(viewer: &Viewer, reply: Reply) -> Result<(StatusCode, Json<Va
         }
         _ => json!({ "id": scope, "invitations": invitations }),
     };
-    Ok((StatusCode::CREATED, Json(shown)))
+    Ok(Created(shown))
 }
 
 pub(super) async fn create_group(
     viewer: Viewer,
     Body(change): Body<SettingsChange>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<Created<Value>, Problem> {
     let lease = change.lease.as_ref().map(Lease::millis).transpose()?;
     let settings = change.over(new_settings(String::new()));
     let reply = viewer.ask(Command::CreateGroup(viewer.user, settings)).await?;
@@ -120,7 +123,7 @@ pub(super) async fn show(
     std::future::ready(view.map(Json).ok_or_else(Problem::not_found)).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Confirm {
     /// Whoever the new settings exclude goes.
@@ -133,7 +136,7 @@ pub(super) async fn change(
     Path(scope): Path<String>,
     Query(Confirm { confirm }): Query<Confirm>,
     Body(change): Body<SettingsChange>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     let scope: ScopeId = id(&scope)?;
     let state = viewer.snapshot().state.clone();
     let frozen = scopes::frozen(&state, viewer.user, scope).is_some();
@@ -159,12 +162,12 @@ pub(super) async fn change(
     if let Some(ttl) = lease.filter(|ttl| *ttl != before.head.ttl) {
         viewer.ask(Command::Act(viewer.user, Action::Lease { scope, ttl })).await?;
     }
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
-pub(super) async fn end(viewer: Viewer, Path(scope): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn end(viewer: Viewer, Path(scope): Path<String>) -> Result<NoContent, Problem> {
     viewer.ask(Command::Act(viewer.user, Action::End { scope: id(&scope)? })).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 pub(super) async fn members(
@@ -180,7 +183,7 @@ pub(super) async fn members(
     std::future::ready(Ok(Json(json!({ "members": members, "next": next })))).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewMember {
     /// Of somebody of this workspace or of a peer.
@@ -191,6 +194,25 @@ pub(super) struct NewMember {
     history: Floor,
     until: Option<Millis>,
 }
+
+/// What an added member is now.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Status {
+    Member,
+    Invited,
+}
+
+/// What became of it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Joined {
+    status: Status,
+    /// The invitation that was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invitation: Option<InviteId>,
+}
+
+const MEMBER: Joined = Joined { status: Status::Member, invitation: None };
 
 fn may_post() -> Grade {
     Grade::Post
@@ -205,20 +227,20 @@ pub(super) async fn add_member(
     viewer: Viewer,
     Path(scope): Path<String>,
     Body(new): Body<NewMember>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<Either<Accepted<Joined>, Either<Created<Joined>, Json<Joined>>>, Problem> {
     let scope: ScopeId = id(&scope)?;
     let NewMember { address, grade, history: floor, until } = new;
     let action = Action::Invite { scope, address, grade, floor, until };
     match viewer.ask(Command::Act(viewer.user, action)).await? {
         Reply::Invited(invitation) => {
-            Ok((StatusCode::ACCEPTED, Json(json!({ "status": "invited", "invitation": invitation }))))
+            Ok(Either::This(Accepted(Joined { status: Status::Invited, invitation: Some(invitation) })))
         }
-        Reply::Already => Ok((StatusCode::OK, Json(json!({ "status": "member" })))),
-        _ => Ok((StatusCode::CREATED, Json(json!({ "status": "member" })))),
+        Reply::Already => Ok(Either::That(Either::That(Json(MEMBER)))),
+        _ => Ok(Either::That(Either::This(Created(MEMBER)))),
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GradeChange {
     grade: Grade,
@@ -228,13 +250,13 @@ pub(super) async fn grade(
     viewer: Viewer,
     Path((scope, user)): Path<(String, String)>,
     Body(change): Body<GradeChange>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     let action = Action::Grade { scope: id(&scope)?, user: id(&user)?, grade: change.grade };
     viewer.ask(Command::Act(viewer.user, action)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
-pub(super) async fn leave(viewer: Viewer, Path(scope): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn leave(viewer: Viewer, Path(scope): Path<String>) -> Result<NoContent, Problem> {
     viewer.ask(Command::Leave(viewer.user, id(&scope)?)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

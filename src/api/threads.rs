@@ -1,10 +1,13 @@
 //! Threads: the inbox, starting, recipients, presence (P3, P6).
 
-use axum::{Json, extract::Path, http::StatusCode};
+use axum::Json;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    answer::{Created, NoContent, Underway},
+    path::Path,
     problem::Problem,
     scopes::{made, new_settings},
     viewer::{Body, Query, Viewer, id},
@@ -19,7 +22,7 @@ use crate::{
     wire::objects::{Action, Floor},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Inbox {
     before: Option<String>,
@@ -39,7 +42,7 @@ fn parse_cursor(cursor: &str) -> Result<(Millis, ThreadId), Problem> {
     parsed.ok_or_else(|| Problem::invalid("before: pass the `next` of the page before, unchanged"))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewThread {
     subject: String,
@@ -49,28 +52,25 @@ pub(super) struct NewThread {
     people: Vec<String>,
 }
 
-pub(super) async fn start(
-    viewer: Viewer,
-    Body(new): Body<NewThread>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+pub(super) async fn start(viewer: Viewer, Body(new): Body<NewThread>) -> Result<Created<Value>, Problem> {
     let settings = new_settings(new.subject);
     let (groups, addresses) = (new.groups, new.people);
     let reply = viewer.ask(Command::CreateThread { actor: viewer.user, settings, groups, addresses }).await?;
     made(&viewer, reply)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewDm {
     address: String,
 }
 
-pub(super) async fn dm(viewer: Viewer, Body(new): Body<NewDm>) -> Result<(StatusCode, Json<Value>), Problem> {
+pub(super) async fn dm(viewer: Viewer, Body(new): Body<NewDm>) -> Result<Created<Value>, Problem> {
     let reply = viewer.ask(Command::OpenDm(viewer.user, new.address)).await?;
     made(&viewer, reply)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewRecipient {
     group: GroupId,
@@ -86,19 +86,19 @@ pub(super) async fn add_group(
     viewer: Viewer,
     Path(thread): Path<String>,
     Body(new): Body<NewRecipient>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Underway, Problem> {
     let action = Action::AddGroup { thread: id(&thread)?, group: new.group, floor: new.history };
     viewer.ask(Command::Act(viewer.user, action)).await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok(Underway)
 }
 
 pub(super) async fn remove_group(
     viewer: Viewer,
     Path((thread, group)): Path<(String, String)>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     let action = Action::RemoveGroup { thread: id(&thread)?, group: id(&group)? };
     viewer.ask(Command::Act(viewer.user, action)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 pub(super) async fn why(viewer: Viewer, Path(thread): Path<String>) -> Result<Json<Value>, Problem> {
@@ -109,16 +109,16 @@ pub(super) async fn why(viewer: Viewer, Path(thread): Path<String>) -> Result<Js
 }
 
 /// Ephemeral (spec 10.1).
-pub(super) async fn typing(viewer: Viewer, Path(thread): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn typing(viewer: Viewer, Path(thread): Path<String>) -> Result<NoContent, Problem> {
     let thread: ThreadId = id(&thread)?;
     if !gate::reaches(&viewer.snapshot().state, viewer.user, thread) {
         return Err(viewer.absent(thread));
     }
     viewer.handle.notify(Notice::Typing { thread, user: viewer.user });
-    std::future::ready(Ok(StatusCode::NO_CONTENT)).await
+    std::future::ready(Ok(NoContent)).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReadUpTo {
     seq: u64,
@@ -128,9 +128,9 @@ pub(super) async fn read(
     viewer: Viewer,
     Path(thread): Path<String>,
     Body(up_to): Body<ReadUpTo>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     let thread: ThreadId = id(&thread)?;
     viewer.ask(Command::MarkRead(viewer.user, thread, up_to.seq)).await?;
     viewer.handle.notify(Notice::Read { thread, user: viewer.user, seq: up_to.seq });
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

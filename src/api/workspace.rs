@@ -1,11 +1,14 @@
 //! The workspace and its people (P1).
 
-use axum::{Json, extract::Path, http::StatusCode};
+use axum::{Json, http::StatusCode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    answer::{Created, NoContent},
     check,
+    path::Path,
     problem::Problem,
     viewer::{Body, Query, Viewer, id},
 };
@@ -37,7 +40,7 @@ pub(super) async fn show(viewer: Viewer) -> Result<Json<Value>, Problem> {
     std::future::ready(Ok(Json(shown))).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct After {
     after: Option<UserId>,
@@ -64,7 +67,7 @@ pub(super) async fn users(viewer: Viewer, Query(query): Query<After>) -> Result<
     std::future::ready(Ok(Json(json!({ "users": users, "next": next })))).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewUser {
     /// Local part of the address.
@@ -81,15 +84,15 @@ fn member() -> Role {
 pub(super) async fn add_user(
     viewer: Viewer,
     Body(new): Body<NewUser>,
-) -> Result<(StatusCode, Json<Option<people::Me>>), Problem> {
+) -> Result<Created<Option<people::Me>>, Problem> {
     let NewUser { local, name, role } = new;
     match viewer.ask(Command::AddUser { local, name, role }).await? {
-        Reply::User(user) => Ok((StatusCode::CREATED, Json(people::me(&viewer.snapshot().state, user)))),
+        Reply::User(user) => Ok(Created(people::me(&viewer.snapshot().state, user))),
         _ => Err(Problem::not_found()),
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserChange {
     name: Option<String>,
@@ -115,26 +118,23 @@ pub(super) async fn change_user(
 }
 
 /// For good: the id and the address are never given to somebody else.
-pub(super) async fn remove_user(viewer: Viewer, Path(user): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn remove_user(viewer: Viewer, Path(user): Path<String>) -> Result<NoContent, Problem> {
     viewer.ask(Command::RemoveUser(id(&user)?)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// One of the own people leaves one group or thread of another owner (P5.5).
 pub(super) async fn withdraw(
     viewer: Viewer,
     Path((user, scope)): Path<(String, String)>,
-) -> Result<StatusCode, Problem> {
+) -> Result<NoContent, Problem> {
     let (user, scope) = (id(&user)?, id(&scope)?);
     viewer.ask(Command::Withdraw { admin: viewer.user, user, scope }).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// A token is shown once; only its hash is kept.
-pub(super) async fn add_token(
-    viewer: Viewer,
-    Path(user): Path<String>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+pub(super) async fn add_token(viewer: Viewer, Path(user): Path<String>) -> Result<Created<Value>, Problem> {
     let user: UserId = id(&user)?;
     if user != viewer.user {
         viewer.administers()?;
@@ -144,25 +144,25 @@ pub(super) async fn add_token(
     })?;
     let add = Command::AddToken(user, crate::protocol::people::token_hash(&token));
     viewer.handle.ask(viewer.named(add)).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "user": user, "token": token }))))
+    Ok(Created(json!({ "user": user, "token": token })))
 }
 
 /// Signs out: the token of this request stops working.
-pub(super) async fn revoke_token(viewer: Viewer) -> Result<StatusCode, Problem> {
+pub(super) async fn revoke_token(viewer: Viewer) -> Result<NoContent, Problem> {
     viewer.handle.ask(viewer.named(Command::RevokeToken(viewer.user, viewer.token()))).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
-pub(super) async fn revoke_tokens(viewer: Viewer, Path(user): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn revoke_tokens(viewer: Viewer, Path(user): Path<String>) -> Result<NoContent, Problem> {
     let user: UserId = id(&user)?;
     if user != viewer.user {
         viewer.administers()?;
     }
     viewer.ask(Command::RevokeTokens(user)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotation {
     /// sign, tls or root.
@@ -173,7 +173,7 @@ pub(super) struct Rotation {
 }
 
 /// Replaces a key while the node runs; the root key has to lie in the node's folder for that moment.
-pub(super) async fn rotate(viewer: Viewer, Body(rotation): Body<Rotation>) -> Result<StatusCode, Problem> {
+pub(super) async fn rotate(viewer: Viewer, Body(rotation): Body<Rotation>) -> Result<NoContent, Problem> {
     let which = match (rotation.key.as_str(), rotation.revoke) {
         ("sign", revoke) => Rotate::Sign { revoke },
         ("tls", false) => Rotate::Tls,
@@ -182,7 +182,7 @@ pub(super) async fn rotate(viewer: Viewer, Body(rotation): Body<Rotation>) -> Re
         _ => return Err(Problem::invalid("key: sign, tls or root")),
     };
     let rotated = identity::rotate_running(&viewer.handle, viewer.handle.dir(), which, viewer.user).await;
-    rotated.map(|()| StatusCode::NO_CONTENT).map_err(|error| match error {
+    rotated.map(|()| NoContent).map_err(|error| match error {
         RotateError::Ask(error) => error.into(),
         RotateError::Identity(error) => Problem::new(StatusCode::CONFLICT, "keys", error.to_string()),
     })

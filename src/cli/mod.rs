@@ -69,6 +69,8 @@ enum Command {
     /// A group whose owner does not come back.
     #[command(subcommand)]
     Handover(handover::Command),
+    /// The API as an OpenAPI 3.1 document.
+    Openapi,
     /// Messages and events as they happen.
     Watch,
     /// Three workspaces on this machine, to try.
@@ -139,6 +141,7 @@ pub fn run(cli: Cli) -> Result<()> {
             online::print(&answer, json);
             Ok(())
         }),
+        Command::Openapi => offline::openapi(),
         Command::Watch => wait(async { online::watch(connect(&dir, api, token).await?.0, json).await }),
         Command::Import(ImportCommand::Slack { file }) => wait(async {
             let (mut admin, host, token) = connect(&dir, api, token).await?;

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::{
-    config,
+    api, config,
     node::identity::{self, Rotate},
     protocol::row::Home,
 };
@@ -95,6 +95,12 @@ pub(super) fn rotate(dir: &Path, key: Key, revoke: bool, as_json: bool) -> Resul
 
 pub(super) fn identity(dir: &Path, as_json: bool) -> Result<()> {
     show(&identity::load(dir)?, as_json);
+    Ok(())
+}
+
+/// For who makes a client without a node at hand.
+pub(super) fn openapi() -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(&api::document())?);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! Duty: who may offer and accept, what moves with a group, an acceptance once every copy is whole. Never: a signature for
 //! a history that is not here.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// Where an offer stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stand {
     /// The other side has to say whether it wants it.

@@ -6,6 +6,7 @@
 mod recovery;
 mod removal;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use recovery::{Contradiction, Deferred};
@@ -36,7 +37,7 @@ pub struct Home {
 }
 
 /// Where a peering stands (P8.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PeerStatus {
     /// We redeemed their ticket; they have not approved yet.
@@ -52,7 +53,7 @@ pub enum PeerStatus {
 }
 
 /// What happens with invitations from a peer (P2.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InvitePolicy {
     /// Accepted for the user at once.
@@ -107,7 +108,7 @@ pub struct Ticket {
 }
 
 /// The standing of a user at home.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// An ordinary member.
@@ -224,7 +225,7 @@ pub struct Log {
 }
 
 /// Where an invitation that we sent stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InviteStatus {
     /// No answer yet.

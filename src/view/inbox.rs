@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::scopes::{self, ScopeView};
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// A thread in the inbox.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Row {
     /// The thread.
     #[serde(flatten)]

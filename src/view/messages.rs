@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::people::{self, Person};
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// A message.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Message {
     /// The thread.
     pub thread: ThreadId,
@@ -42,7 +43,7 @@ pub struct Message {
 }
 
 /// A message of the viewer that its owner has not sequenced.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Waiting {
     /// Its id.
     pub id: SubmissionId,
@@ -59,7 +60,7 @@ pub struct Waiting {
 }
 
 /// A page of messages, oldest first, and what to ask for the ones before.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Page {
     /// The messages.
     pub messages: Vec<Message>,

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::people::{self, Home, Person};
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// An offer, from here or to here.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct MoveView {
     /// Which.
     pub id: MoveId,
@@ -43,7 +44,7 @@ pub struct MoveView {
 }
 
 /// What a move would bring.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct MovePreview {
     /// The new owner.
     pub to: Home,
@@ -58,7 +59,7 @@ pub struct MovePreview {
 }
 
 /// A scope that moves.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Moving {
     /// Which.
     pub id: ScopeId,
@@ -69,7 +70,7 @@ pub struct Moving {
 }
 
 /// A workspace that follows the new owner from then on.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Follows {
     /// Which.
     pub workspace: Home,

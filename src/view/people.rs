@@ -2,6 +2,7 @@
 //!
 //! Duty: names, homes, whether somebody is external. Never: deciding where a badge stands.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// A person beside something that he is in.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Person {
     /// Who.
     pub id: UserId,
@@ -25,7 +26,7 @@ pub struct Person {
 }
 
 /// A workspace.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Home {
     /// Which.
     pub id: WorkspaceId,
@@ -36,7 +37,7 @@ pub struct Home {
 }
 
 /// The own account.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Me {
     /// The person.
     #[serde(flatten)]

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::people::{self, Home, Person};
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// What would end.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Preview {
     /// Who loses what.
     pub losses: Vec<Loss>,
@@ -30,7 +31,7 @@ pub struct Preview {
 }
 
 /// One user and one group or thread that he would not see any more.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Loss {
     /// What.
     pub scope: ScopeId,
@@ -45,7 +46,7 @@ pub struct Loss {
 }
 
 /// Numbers of what would end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Counts {
     /// People who lose something.
     pub people: usize,

@@ -2,6 +2,7 @@
 //!
 //! Duty: one shape, for answers, lists and live events. Never: a clock; the moments decide nothing (spec 11.5).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::people::{self, Home};
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// How far a removal is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// The home has signed that it is in force there.
@@ -28,7 +29,7 @@ pub enum Standing {
 }
 
 /// A removal.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RemovalView {
     /// Where.
     pub scope: ScopeId,
@@ -49,7 +50,7 @@ pub struct RemovalView {
 }
 
 /// How a removal fares at one home.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct HomeView {
     /// Which.
     pub workspace: Home,
@@ -66,7 +67,7 @@ pub struct HomeView {
 }
 
 /// What a home deleted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Purged {
     /// Copies of threads.
     pub threads: u64,

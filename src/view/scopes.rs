@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::people::{self, Home, Person};
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// The settings of a group or thread (P5, P3.4).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct SettingsView {
     /// Name of a group, subject of a topic.
     pub name: String,
@@ -39,7 +40,7 @@ impl From<&Settings> for SettingsView {
 }
 
 /// A group or thread.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ScopeView {
     /// Which.
     pub id: ScopeId,
@@ -68,7 +69,7 @@ pub struct ScopeView {
 }
 
 /// Why nothing may be shown: the owner's lease ran out (P7.4).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Waiting {
     /// Whose word is awaited.
     pub workspace: Home,
@@ -77,7 +78,7 @@ pub struct Waiting {
 }
 
 /// A group to which a thread is addressed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Recipient {
     /// Which.
     pub id: GroupId,
@@ -88,7 +89,7 @@ pub struct Recipient {
 }
 
 /// A member.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct MemberView {
     /// Who.
     #[serde(flatten)]
@@ -102,7 +103,7 @@ pub struct MemberView {
 }
 
 /// One way by which the viewer reaches a thread (P6.2).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Why {
     /// The thread itself, or a group.
     pub scope: ScopeId,
@@ -119,7 +120,7 @@ pub struct Why {
 }
 
 /// An invitation of the viewer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct InviteView {
     /// Which.
     pub id: crate::ids::InviteId,
