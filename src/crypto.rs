@@ -4,6 +4,8 @@
 //! hints, constant-time comparison of secrets. Never: reading files, clocks or random sources (seeds are
 //! arguments), showing a secret in `Debug`.
 
+pub mod password;
+
 use std::fmt;
 
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};

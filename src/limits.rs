@@ -19,8 +19,10 @@ pub const TEXT_BYTES: usize = 16 * 1024;
 pub const BODY_BYTES: usize = 20 * 1024;
 /// Mentions in one message (spec 1.6).
 pub const MENTIONS: usize = 64;
-/// Longest name of a group, subject of a thread, name or title of a person, in bytes (spec 1.6).
+/// Longest name of a group, subject of a thread, or name of a person, in bytes (spec 1.6).
 pub const NAME_BYTES: usize = 200;
+/// Longest title of a person, in bytes (spec 1.6).
+pub const TITLE_BYTES: usize = 100;
 /// Longest address, in bytes (spec 1.6).
 pub const ADDRESS_BYTES: usize = 254;
 /// Longest part of an address before the @, in bytes (RFC 5321).
@@ -32,7 +34,7 @@ pub const OPS_PER_EVENT: usize = 256;
 /// Direct members of one scope (spec 1.6).
 pub const MEMBERS_PER_SCOPE: usize = 20_000;
 /// One member in a snapshot at most: two ids, address, name, title and what counts the rest.
-pub const MEMBER_BYTES: usize = 640;
+pub const MEMBER_BYTES: usize = 720;
 /// Highest epoch, incarnation, entry and row that a peer may name: what is reckoned from them stays in range (spec 1.6).
 pub const POSITION_MOST: u64 = 1 << 62;
 /// Incarnations beyond the own one in which a peer may say that it holds something.
@@ -77,6 +79,9 @@ pub const LEASE_STANDARD_MILLIS: u64 = 300_000;
 /// What two clocks may differ over a lease: one part in so many, on each side (spec 11.3).
 pub const LEASE_DRIFT_PARTS: u64 = 100;
 
+/// A day, in milliseconds.
+pub const DAY_MILLIS: u64 = 24 * 3_600_000;
+
 /// Peers of one node.
 pub const PEERS: usize = 1024;
 /// Requests for a peering that wait for an admin.
@@ -99,6 +104,30 @@ pub const INVITES_PER_USER: usize = 200;
 pub const OUTBOX_PER_OWNER: usize = 10_000;
 /// Tokens of one user.
 pub const TOKENS_PER_USER: usize = 64;
+/// How long somebody stays signed in, in milliseconds: 30 days.
+pub const SESSION_MILLIS: u64 = 30 * DAY_MILLIS;
+/// How long a link for a first password is good, in milliseconds: 7 days.
+pub const ACCOUNT_LINK_MILLIS: u64 = 7 * DAY_MILLIS;
+/// How long a link for a forgotten password, or a mailed code, is good, in milliseconds: an hour.
+pub const RESET_LINK_MILLIS: u64 = 3_600_000;
+/// How long an invitation waits for an answer, in milliseconds: 14 days (P2.3).
+pub const INVITE_MILLIS: u64 = 14 * DAY_MILLIS;
+/// How long it is known why a link no longer works, in milliseconds.
+pub const LINK_KEPT_MILLIS: u64 = 30 * DAY_MILLIS;
+/// Shortest password, in characters.
+pub const PASSWORD_LEAST: usize = 10;
+/// Longest password, in bytes: what is hashed is bounded.
+pub const PASSWORD_BYTES: usize = 256;
+/// Guesses at the password of one address before one per minute.
+pub const GUESSES: u32 = 10;
+/// Addresses whose guesses are counted at a time before those of long ago are forgotten.
+pub const GUESSED_ADDRESSES: usize = 10_000;
+/// Passwords that are hashed at a time; each takes 19 MiB.
+pub const HASHINGS: usize = 2;
+/// Claims of one user that wait for an answer.
+pub const CLAIMS_PER_USER: usize = 32;
+/// Links of one user that are open at a time.
+pub const LINKS_PER_USER: usize = 8;
 /// Pending heads (epoch not applied yet) per thread and scope: the newest one.
 pub const PENDING_HEADS: usize = 1;
 /// Inputs that wait for the loop: content.

@@ -46,7 +46,7 @@ impl Company {
         let node = Node::start(dir.path()).unwrap();
         node.boot().await.unwrap();
         federation::start(&node.handle, &node.tls, link).unwrap();
-        let host = api::start(&node.handle, "127.0.0.1:0".parse().unwrap()).await.unwrap().to_string();
+        let host = api::start(&node.handle, None, "127.0.0.1:0".parse().unwrap()).await.unwrap().to_string();
         let mut client = Client::connect(&host, &token).await.unwrap();
         let me = client.get("/me").await.unwrap()["id"].as_str().unwrap().to_owned();
         Self { node, client, me, dir }

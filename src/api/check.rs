@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// For whoever asks, so without names.
-pub(super) async fn health(State(Api { handle }): State<Api>) -> Json<Value> {
+pub(super) async fn health(State(Api { handle, .. }): State<Api>) -> Json<Value> {
     let snapshot = handle.snapshot();
     let shown = json!({
         "status": "ok", "position": snapshot.position, "checking": recovery::is_checking(&snapshot.state),
@@ -51,7 +51,11 @@ const UNCONFIRMED: &str = "the journal is missing or older than the data: partne
     again, or, if it is lost, look whether somebody is in a group who was removed, then run `comity journal confirm`";
 const CHECKING: &str = "partners are asked what they hold: removals and invitations take some seconds";
 
-pub(super) async fn confirm(viewer: Viewer) -> Result<NoContent, Problem> {
+/// For the workspace, and for the realm that its node hosts.
+pub(super) async fn confirm(State(api): State<Api>, viewer: Viewer) -> Result<NoContent, Problem> {
     viewer.ask(Command::TrustJournal).await?;
+    if let Some(realm) = &api.realm {
+        realm.ask(Command::TrustJournal).await?;
+    }
     Ok(NoContent)
 }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, convert::Infallible};
 use axum::{
     Json,
     extract::State,
-    http::{Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode},
     response::sse::{Event, Sse},
 };
 use futures_util::Stream;
@@ -120,6 +120,10 @@ described! { A B C D }
 described! { A B C D E }
 
 impl Takes for State<Api> {
+    fn take(_: &mut Operation<'_>) {}
+}
+
+impl Takes for HeaderMap {
     fn take(_: &mut Operation<'_>) {}
 }
 

@@ -119,8 +119,9 @@ impl Live {
     /// `None` ends the stream: the session is over, or the viewer may no longer sign in.
     fn signed_in(&self, snapshot: &Snapshot) -> Option<()> {
         let user = snapshot.state.users.get(&self.viewer.user)?;
-        let session = snapshot.state.tokens.get(&self.viewer.token()) == Some(&user.id);
-        (session && user.role.has_access()).then_some(())
+        let session = snapshot.state.sessions.get(&self.viewer.token())?;
+        let good = session.user == user.id && session.is_good(self.viewer.handle.now());
+        (good && user.role.has_access()).then_some(())
     }
 
     /// The event as the gate lets it pass now.

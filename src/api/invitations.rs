@@ -1,19 +1,33 @@
 //! Invitations to the viewer, and those that he sent (P2).
 
 use axum::Json;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{
     answer::NoContent,
     path::Path,
     problem::Problem,
-    viewer::{Viewer, id},
+    viewer::{Body, Query, Viewer, id},
+    workspace::page,
 };
-use crate::{protocol::Command, view::scopes};
+use crate::{
+    ids::{InviteId, ScopeId},
+    protocol::{Command, Reply},
+    view::{
+        invitations::{self, SentView},
+        scopes::{self, InviteView},
+    },
+};
 
-pub(super) async fn list(viewer: Viewer) -> Json<Value> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Invitations {
+    invitations: Vec<InviteView>,
+}
+
+pub(super) async fn list(viewer: Viewer) -> Json<Invitations> {
     let invitations = scopes::invitations(&viewer.snapshot().state, viewer.user);
-    std::future::ready(Json(json!({ "invitations": invitations }))).await
+    std::future::ready(Json(Invitations { invitations })).await
 }
 
 async fn answer(viewer: Viewer, invite: &str, accept: bool) -> Result<NoContent, Problem> {
@@ -31,5 +45,59 @@ pub(super) async fn decline(viewer: Viewer, Path(invite): Path<String>) -> Resul
 
 pub(super) async fn revoke(viewer: Viewer, Path(invite): Path<String>) -> Result<NoContent, Problem> {
     viewer.ask(Command::RevokeInvite(viewer.user, id(&invite)?)).await?;
+    Ok(NoContent)
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Of {
+    /// Only those into this group or thread.
+    scope: Option<ScopeId>,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Sent {
+    invitations: Vec<SentView>,
+}
+
+/// Those that the viewer sent, and those into what he administers; the newest first.
+pub(super) async fn sent(viewer: Viewer, Query(of): Query<Of>) -> Result<Json<Sent>, Problem> {
+    let limit = page(of.limit);
+    let invitations = invitations::sent(&viewer.snapshot().state, viewer.user, of.scope, limit);
+    std::future::ready(Ok(Json(Sent { invitations }))).await
+}
+
+/// What was sent again: with a link to pass on, unless it went out by itself.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Resent {
+    invitation: InviteId,
+    /// Below the node's address.
+    link: Option<String>,
+}
+
+pub(super) async fn resend(viewer: Viewer, Path(invite): Path<String>) -> Result<Json<Resent>, Problem> {
+    let invitation: InviteId = id(&invite)?;
+    let link = match viewer.ask(Command::ResendInvite(viewer.user, invitation)).await? {
+        Reply::Link(_, path) => Some(path),
+        _ => None,
+    };
+    Ok(Json(Resent { invitation, link }))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decision {
+    /// Whether the claimant is whom the invitation was meant for.
+    accept: bool,
+}
+
+/// Somebody claimed the invitation with another address: the inviter decides (P1.5).
+pub(super) async fn decide(
+    viewer: Viewer,
+    Path(invite): Path<String>,
+    Body(decision): Body<Decision>,
+) -> Result<NoContent, Problem> {
+    viewer.ask(Command::DecideClaim(viewer.user, id(&invite)?, decision.accept)).await?;
     Ok(NoContent)
 }

@@ -20,6 +20,7 @@ mod document;
 mod events;
 mod evidence;
 mod invitations;
+mod join;
 mod messages;
 mod moves;
 mod path;
@@ -28,6 +29,8 @@ mod previews;
 mod problem;
 mod removals;
 mod scopes;
+mod sessions;
+mod sign_in;
 mod threads;
 mod viewer;
 mod workspace;
@@ -41,7 +44,7 @@ use axum::{
     routing::{MethodFilter, get, on},
 };
 
-use crate::{limits, node::Handle};
+use crate::{ids::Hash, limits, node::Handle};
 
 pub use access::Access;
 
@@ -49,16 +52,37 @@ pub use access::Access;
 #[derive(Clone, Debug)]
 struct Api {
     handle: Handle,
+    /// The realm of free accounts that this node hosts.
+    realm: Option<Handle>,
+    gatekeeper: sign_in::Gatekeeper,
+}
+
+impl Api {
+    /// The homes whose people use this API.
+    fn doors(&self) -> impl Iterator<Item = &Handle> {
+        std::iter::once(&self.handle).chain(&self.realm)
+    }
+
+    /// The home that gave out a link; the own workspace if none did, so that all answer alike.
+    fn holder_of(&self, link: Hash) -> &Handle {
+        let gave = |handle: &&Handle| handle.snapshot().state.links_out.contains_key(&link);
+        self.doors().find(gave).unwrap_or(&self.handle)
+    }
 }
 
 /// Serves until the node stops. Returns the address in use.
 ///
 /// # Errors
 /// The address cannot be bound.
-pub async fn start(handle: &Handle, listen: SocketAddr) -> std::io::Result<SocketAddr> {
+pub async fn start(
+    handle: &Handle,
+    realm: Option<&Handle>,
+    listen: SocketAddr,
+) -> std::io::Result<SocketAddr> {
     let listener = tokio::net::TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
-    let app = router(Api { handle: handle.clone() });
+    let api = Api { handle: handle.clone(), realm: realm.cloned(), gatekeeper: sign_in::Gatekeeper::new() };
+    let app = router(api);
     let stop = handle.tasks().stop_signal().clone();
     handle.tasks().at_start(async move {
         let served = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await;
@@ -106,7 +130,19 @@ macro_rules! endpoints {
 endpoints! {
     GET "/health" Anyone check::health,
     GET "/me" Signed workspace::me,
-    DELETE "/me/token" Signed workspace::revoke_token,
+    DELETE "/me/token" Signed sessions::end_this,
+    POST "/me/password" Signed sessions::set_password,
+    POST "/sessions" Anyone sessions::sign_in,
+    GET "/sessions" Signed sessions::list,
+    DELETE "/sessions" Signed sessions::end_others,
+    DELETE "/sessions/{id}" Signed sessions::end,
+    GET "/join/{code}" Anyone join::show,
+    POST "/join/{code}/password" Anyone sessions::use_link,
+    POST "/join/{code}/account" Anyone join::free_account,
+    GET "/claims" Signed join::claims,
+    POST "/claims" Signed join::claim,
+    GET "/claims/peerings" Admin join::wanted_peerings,
+    POST "/claims/{id}/peering" Admin join::want_peering,
     GET "/workspace" Signed workspace::show,
     POST "/workspace/rotate" Admin workspace::rotate,
     POST "/workspace/journal/confirm" Admin check::confirm,
@@ -116,8 +152,9 @@ endpoints! {
     DELETE "/users/{user}" Admin workspace::remove_user,
     GET "/users/{user}/departure" Admin previews::departure,
     DELETE "/users/{user}/memberships/{scope}" Admin workspace::withdraw,
-    POST "/users/{user}/tokens" Signed workspace::add_token,
-    DELETE "/users/{user}/tokens" Signed workspace::revoke_tokens,
+    POST "/users/{user}/tokens" Signed sessions::add_token,
+    DELETE "/users/{user}/tokens" Signed sessions::revoke_tokens,
+    POST "/users/{user}/link" Admin sessions::password_link,
     GET "/audit" Admin audit::list,
     GET "/audit/export" Admin audit::export,
     GET "/evidence" Admin evidence::list,
@@ -133,7 +170,10 @@ endpoints! {
     POST "/peers/{peer}/pause" Admin peers::pause,
 
     GET "/invitations" Signed invitations::list,
+    GET "/invitations/sent" Signed invitations::sent,
     DELETE "/invitations/{id}" Signed invitations::revoke,
+    POST "/invitations/{id}/resend" Signed invitations::resend,
+    POST "/invitations/{id}/claim" Signed invitations::decide,
     POST "/invitations/{id}/accept" Signed invitations::accept,
     POST "/invitations/{id}/decline" Signed invitations::decline,
 

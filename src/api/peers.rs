@@ -17,7 +17,7 @@ use crate::{
     node::{Claim, clock},
     protocol::{Command, row::InvitePolicy},
     time::Millis,
-    view::people,
+    view::{invitations, people},
     wire::Blob,
 };
 
@@ -31,6 +31,7 @@ pub(super) async fn list(viewer: Viewer) -> Result<Json<Value>, Problem> {
         let link = links.get(&row.id).cloned().unwrap_or_default();
         json!({
             "workspace": people::home(&snapshot.state, row.id), "fingerprint": fingerprint(&row.id.0),
+            "invitation": row.invite.and_then(|id| invitations::one(&snapshot.state, id)),
             "status": row.status, "invites": row.invites, "since": row.since, "connected_since": link.up,
             "last_error": link.error.map(|(at, what)| json!({ "at": at, "what": what })),
             "unacknowledged": row.queued - row.acked,

@@ -81,7 +81,9 @@ pub(super) struct Document {
 }
 
 /// The codes of the API itself, beside those of the protocol (spec 9.9).
-const CODES: [&str; 11] = [
+const CODES: [&str; 13] = [
+    "scope",
+    "wrong-password",
     "unauthorized",
     "fault",
     "waiting",

@@ -210,9 +210,12 @@ pub(super) struct Joined {
     /// The invitation that was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     invitation: Option<InviteId>,
+    /// Its link below the node's address, to pass on; null where it goes out by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
 }
 
-const MEMBER: Joined = Joined { status: Status::Member, invitation: None };
+const MEMBER: Joined = Joined { status: Status::Member, invitation: None, link: None };
 
 fn may_post() -> Grade {
     Grade::Post
@@ -232,8 +235,14 @@ pub(super) async fn add_member(
     let NewMember { address, grade, history: floor, until } = new;
     let action = Action::Invite { scope, address, grade, floor, until };
     match viewer.ask(Command::Act(viewer.user, action)).await? {
-        Reply::Invited(invitation) => {
-            Ok(Either::This(Accepted(Joined { status: Status::Invited, invitation: Some(invitation) })))
+        Reply::Invited(invitation) => Ok(Either::This(Accepted(Joined {
+            status: Status::Invited,
+            invitation: Some(invitation),
+            link: None,
+        }))),
+        Reply::Link(invitation, link) => {
+            let link = Some(link);
+            Ok(Either::This(Accepted(Joined { status: Status::Invited, invitation, link })))
         }
         Reply::Already => Ok(Either::That(Either::That(Json(MEMBER)))),
         _ => Ok(Either::That(Either::This(Created(MEMBER)))),

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
 
@@ -17,7 +17,12 @@ use crate::{
     crypto::sha256,
     ids::{Hash, IdError, ScopeId, SubmissionId, UserId},
     node::{AskError, Handle, Snapshot},
-    protocol::{Command, Reject, Reply, command::RejectCode, gate, people, row::Role},
+    protocol::{
+        Command, Reject, Reply, account,
+        command::RejectCode,
+        gate, people,
+        row::{Role, Session, TokenScope},
+    },
     view::scopes,
     wire::{Blob, frames::SubmitAnswer},
 };
@@ -38,9 +43,21 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Viewer {
     pub(super) user: UserId,
     pub(super) handle: Handle,
-    admin: bool,
+    standing: Standing,
+    scope: TokenScope,
     token: Hash,
     key: Option<SubmissionId>,
+}
+
+/// What somebody is at this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// A free account of the realm that the node hosts.
+    Free,
+    /// A member of the workspace.
+    Member,
+    /// One of its admins.
+    Admin,
 }
 
 impl FromRequestParts<Api> for Viewer {
@@ -49,21 +66,35 @@ impl FromRequestParts<Api> for Viewer {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = given.and_then(|given| given.strip_prefix("Bearer ")).map(str::trim);
-        let state = &api.handle.snapshot().state;
-        let token = token.map(people::token_hash);
-        let user = token.and_then(|token| state.tokens.get(&token).copied());
-        let user = user.and_then(|user| state.users.get(&user)).filter(|user| user.role.has_access());
-        let (Some(user), Some(token)) = (user, token) else {
+        let token = token.map(account::token_hash);
+        let Some((handle, session)) = token.and_then(|token| signed_in(api, token)) else {
             let detail = "a valid token is needed: send `Authorization: Bearer ...`";
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail));
         };
-        let key = key(user.id, parts.headers.get("idempotency-key"));
-        let (user, admin) = (user.id, user.role == Role::Admin);
-        if parts.extensions.get() == Some(&Access::Admin) && !admin {
-            return Err(Problem::not_found());
-        }
-        std::future::ready(Ok(Self { user, handle: api.handle.clone(), admin, token, key: key? })).await
+        let user = session.user;
+        let state = &handle.snapshot().state;
+        let role = state.users.get(&user).map(|user| user.role);
+        let standing = match role {
+            _ if people::is_realm(state) => Standing::Free,
+            Some(Role::Admin) => Standing::Admin,
+            _ => Standing::Member,
+        };
+        let key = key(user, parts.headers.get("idempotency-key"))?;
+        let viewer = Self { user, handle, standing, scope: session.scope(), token: session.token, key };
+        let access = parts.extensions.get().copied().unwrap_or(Access::Admin);
+        viewer.admitted(access, &parts.method)?;
+        std::future::ready(Ok(viewer)).await
     }
+}
+
+/// Whose session a token is, and at which home.
+fn signed_in(api: &Api, token: Hash) -> Option<(Handle, Session)> {
+    api.doors().find_map(|handle| {
+        let state = &handle.snapshot().state;
+        let session = state.sessions.get(&token).filter(|session| session.is_good(handle.now()))?;
+        let user = state.users.get(&session.user).filter(|user| user.role.has_access())?;
+        (user.id == session.user).then(|| (handle.clone(), (**session).clone()))
+    })
 }
 
 /// The client's key of idempotency, bound to the user.
@@ -91,12 +122,39 @@ impl Viewer {
     }
 
     pub(super) fn is_admin(&self) -> bool {
-        self.admin
+        self.standing == Standing::Admin && self.scope == TokenScope::Admin
     }
 
     /// The workspace's admins only; to others it does not exist.
     pub(super) fn administers(&self) -> Result<(), Problem> {
-        if self.admin { Ok(()) } else { Err(Problem::not_found()) }
+        if self.is_admin() { Ok(()) } else { Err(Problem::not_found()) }
+    }
+
+    /// What the shown token may be used for.
+    pub(super) fn may(&self, scope: TokenScope) -> Result<(), Problem> {
+        if self.scope >= scope {
+            return Ok(());
+        }
+        let needs = if scope == TokenScope::Admin { "admin" } else { "write" };
+        let detail = format!("this token may not do that: make one with the scope `{needs}`");
+        Err(Problem::new(StatusCode::FORBIDDEN, "scope", detail))
+    }
+
+    /// Whether an endpoint of this class is for the viewer at all.
+    fn admitted(&self, access: Access, method: &Method) -> Result<(), Problem> {
+        let scope = if method == Method::GET { TokenScope::Read } else { TokenScope::Write };
+        match (access, self.standing) {
+            (Access::Anyone | Access::Signed, _) | (Access::Member, Standing::Member | Standing::Admin) => {
+                self.may(scope)
+            }
+            (Access::Admin, Standing::Admin) => self.may(TokenScope::Admin),
+            (Access::Admin, _) => Err(Problem::not_found()),
+            (Access::Member, Standing::Free) => {
+                let detail = "this is for members of the workspace: a free account reads, writes and answers where it \
+                              was invited";
+                Err(Problem::new(StatusCode::FORBIDDEN, RejectCode::Forbidden.name(), detail))
+            }
+        }
     }
 
     /// The client's key of idempotency.
@@ -142,9 +200,10 @@ impl Viewer {
         let asked = if let Command::Once { command, .. } = &command { command } else { &command };
         match asked {
             Command::AddUser { .. }
-            | Command::AddToken(..)
-            | Command::RevokeToken(..)
-            | Command::RevokeTokens(..)
+            | Command::OpenSession(..)
+            | Command::EndSession(..)
+            | Command::EndSessions(..)
+            | Command::PasswordLink(..)
             | Command::SetRole(..)
             | Command::OpenTicket(..)
             | Command::RedeemTicket { .. }

@@ -16,10 +16,7 @@ use crate::{
     crypto::fingerprint,
     ids::UserId,
     limits,
-    node::{
-        clock,
-        identity::{self, Rotate, RotateError},
-    },
+    node::identity::{self, Rotate, RotateError},
     protocol::{Command, Reply, row::Role},
     view::people,
 };
@@ -130,35 +127,6 @@ pub(super) async fn withdraw(
 ) -> Result<NoContent, Problem> {
     let (user, scope) = (id(&user)?, id(&scope)?);
     viewer.ask(Command::Withdraw { admin: viewer.user, user, scope }).await?;
-    Ok(NoContent)
-}
-
-/// A token is shown once; only its hash is kept.
-pub(super) async fn add_token(viewer: Viewer, Path(user): Path<String>) -> Result<Created<Value>, Problem> {
-    let user: UserId = id(&user)?;
-    if user != viewer.user {
-        viewer.administers()?;
-    }
-    let token = clock::token().map_err(|error| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
-    })?;
-    let add = Command::AddToken(user, crate::protocol::people::token_hash(&token));
-    viewer.handle.ask(viewer.named(add)).await?;
-    Ok(Created(json!({ "user": user, "token": token })))
-}
-
-/// Signs out: the token of this request stops working.
-pub(super) async fn revoke_token(viewer: Viewer) -> Result<NoContent, Problem> {
-    viewer.handle.ask(viewer.named(Command::RevokeToken(viewer.user, viewer.token()))).await?;
-    Ok(NoContent)
-}
-
-pub(super) async fn revoke_tokens(viewer: Viewer, Path(user): Path<String>) -> Result<NoContent, Problem> {
-    let user: UserId = id(&user)?;
-    if user != viewer.user {
-        viewer.administers()?;
-    }
-    viewer.ask(Command::RevokeTokens(user)).await?;
     Ok(NoContent)
 }
 

@@ -28,6 +28,13 @@ link = "@link@"
 # restored from a backup it keeps who was removed out [COMITY_JOURNAL]. "off": none; default: the folder's name + .journal.
 # journal = "/var/lib/comity-journal/acme.journal"
 
+# Whoever is invited by e-mail and has no workspace makes a free account here [COMITY_FREE_ACCOUNTS].
+free_accounts = true
+
+# Where partners reach the free accounts of this node (UDP), so that they too can invite them; else only this workspace
+# can [COMITY_REALM_LINK].
+# realm_link = "0.0.0.0:7402"
+
 # What is logged: error, warn, info, debug, or per module [COMITY_LOG].
 log = "info"
 
@@ -66,6 +73,12 @@ pub struct Config {
     /// Where the journal lies; `off`: nowhere. Not given: beside the folder.
     #[serde(default)]
     pub journal: Option<PathBuf>,
+    /// Whether free accounts are made here (P1.2).
+    #[serde(default = "default_free_accounts")]
+    pub free_accounts: bool,
+    /// Where partners reach the realm of free accounts; loopback: only this workspace does.
+    #[serde(default = "default_realm_link")]
+    pub realm_link: SocketAddr,
     /// What is logged.
     #[serde(default = "default_log")]
     pub log: String,
@@ -92,6 +105,14 @@ impl Config {
     }
 }
 
+impl Config {
+    /// The file of the realm's journal, beside the workspace's.
+    #[must_use]
+    pub fn realm_journal(&self, dir: &Path) -> Option<PathBuf> {
+        self.journal(dir).map(|path| path.with_added_extension("realm"))
+    }
+}
+
 /// Where the API listens by default.
 #[must_use]
 pub fn default_http() -> SocketAddr {
@@ -102,6 +123,14 @@ pub fn default_http() -> SocketAddr {
 #[must_use]
 pub fn default_link() -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], 7401))
+}
+
+fn default_free_accounts() -> bool {
+    true
+}
+
+fn default_realm_link() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 fn default_log() -> String {
@@ -149,6 +178,12 @@ fn parse(text: &str, path: &Path, env: impl Fn(&str) -> Option<String>) -> Resul
     }
     if let Some(value) = env("COMITY_LINK") {
         config.link = overridden("COMITY_LINK", &value)?;
+    }
+    if let Some(value) = env("COMITY_FREE_ACCOUNTS") {
+        config.free_accounts = overridden("COMITY_FREE_ACCOUNTS", &value)?;
+    }
+    if let Some(value) = env("COMITY_REALM_LINK") {
+        config.realm_link = overridden("COMITY_REALM_LINK", &value)?;
     }
     if let Some(value) = env("COMITY_JOURNAL") {
         config.journal = Some(value.into());

@@ -95,7 +95,10 @@ fn next_pause(pause: u64) -> u64 {
 
 /// One attempt at every endpoint; returns when the link that it made is down again.
 async fn attempt(federation: &Arc<Federation>, peer: WorkspaceId) -> Result<(), LinkError> {
-    let endpoints = endpoints(&federation.handle.snapshot(), peer);
+    let mut endpoints = endpoints(&federation.handle.snapshot(), peer);
+    if let Some(neighbour) = federation.handle.neighbour(peer) {
+        endpoints.insert(0, neighbour.to_string());
+    }
     let mut last = LinkError::Transport("no endpoint of this peer is known".into());
     for endpoint in endpoints {
         match tokio::time::timeout(ATTEMPT, connect(federation, peer, &endpoint)).await {

@@ -109,6 +109,7 @@ struct Shared {
     dir: PathBuf,
     journal: Option<PathBuf>,
     claims: Claims,
+    neighbours: Mutex<BTreeMap<WorkspaceId, SocketAddr>>,
     control: mpsc::Sender<Input>,
     content: mpsc::Sender<Input>,
     view: watch::Receiver<Arc<Snapshot>>,
@@ -143,6 +144,7 @@ impl Handle {
             dir: dir.to_owned(),
             journal: journal.map(Path::to_owned),
             claims: Claims::default(),
+            neighbours: Mutex::default(),
             control,
             content,
             view,
@@ -227,6 +229,19 @@ impl Handle {
     #[must_use]
     pub fn journal(&self) -> Option<&Path> {
         self.0.journal.as_deref()
+    }
+
+    /// A node of this very process: where it listens, whatever its manifest says to others.
+    pub fn meet(&self, neighbour: WorkspaceId, at: SocketAddr) {
+        if let Ok(mut neighbours) = self.0.neighbours.lock() {
+            neighbours.insert(neighbour, at);
+        }
+    }
+
+    /// Where a node of this process listens.
+    #[must_use]
+    pub fn neighbour(&self, workspace: WorkspaceId) -> Option<SocketAddr> {
+        self.0.neighbours.lock().ok()?.get(&workspace).copied()
     }
 
     /// Somebody says that he is a peer, whom we do not know.

@@ -17,9 +17,8 @@ use crate::{
     crypto::{PublicKey, Random, SecretKey, fingerprint},
     ids::{Hash, UserId},
     protocol::{
-        Change, Command, Ctx, Reject, Reply, State, decide, identity,
+        Change, Command, Ctx, Reject, Reply, State, account, decide, identity,
         journal::records as records_of,
-        people,
         row::{self, Home, Role, Row},
     },
     store::{Fault, Store},
@@ -118,6 +117,25 @@ impl Layout {
 /// # Errors
 /// A value breaks its rule, a file cannot be made, or what is there does not fit together.
 pub fn init(dir: &Path, name: &str, domain: &str, endpoints: Vec<String>) -> Result<Home, IdentityError> {
+    found(dir, WorkspaceKind::Workspace, name, domain, endpoints)
+}
+
+/// The same for a realm of free accounts (P1.2).
+///
+/// # Errors
+/// As [`init`].
+pub fn init_realm(dir: &Path, host: &Manifest, endpoints: Vec<String>) -> Result<Home, IdentityError> {
+    let name: String = format!("Free accounts at {}", host.name).chars().take(60).collect();
+    found(dir, WorkspaceKind::Free, &name, &host.domain, endpoints)
+}
+
+fn found(
+    dir: &Path,
+    kind: WorkspaceKind,
+    name: &str,
+    domain: &str,
+    endpoints: Vec<String>,
+) -> Result<Home, IdentityError> {
     let layout = Layout::new(dir);
     fs::create_dir_all(dir).map_err(|error| IdentityError::Io(dir.to_owned(), error))?;
     let (mut store, state) = Store::open(&layout.store())?;
@@ -129,7 +147,7 @@ pub fn init(dir: &Path, name: &str, domain: &str, endpoints: Vec<String>) -> Res
     let manifest = Manifest {
         revision: 0,
         previous: Hash::ZERO,
-        kind: WorkspaceKind::Workspace,
+        kind,
         name: name.into(),
         domain: domain.to_lowercase(),
         endpoints,
@@ -245,7 +263,7 @@ pub fn first_admin(dir: &Path, local: &str) -> Result<Option<String>, IdentityEr
     };
     let add = Command::AddUser { local: local.into(), name: local.into(), role: Role::Admin };
     if let Reply::User(user) = ask(&mut state, add)? {
-        ask(&mut state, Command::AddToken(user, people::token_hash(&token)))?;
+        ask(&mut state, Command::OpenSession(account::full_token(user, account::token_hash(&token))))?;
     }
     store.commit(&changes)?;
     Ok(Some(token))

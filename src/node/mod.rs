@@ -9,6 +9,7 @@ pub mod identity;
 pub mod journal;
 pub mod key_file;
 mod overlay;
+pub mod realm;
 mod run;
 mod snapshot;
 mod tasks;

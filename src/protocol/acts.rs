@@ -8,7 +8,7 @@ use super::{
     command::RejectCode,
     grouplink,
     invite::{self, Offer},
-    lease, membership, once, policy, recovery, removal,
+    lease, membership, once, people, policy, recovery, removal,
     row::PeerStatus,
     tighten,
 };
@@ -27,6 +27,7 @@ use crate::{
 /// # Errors
 /// The settings break a bound.
 pub fn create_group(draft: &mut Draft<'_>, actor: UserId, settings: Settings) -> Result<Reply, Reject> {
+    policy::as_member(&draft.state, actor, "create groups")?;
     check_settings(&settings)?;
     let member = invite::local_member(draft, actor, actor, Grade::Admin, Floor::All, 0)?;
     let nonce = Hash(draft.random());
@@ -64,6 +65,13 @@ pub fn create_thread(
     addresses: Vec<String>,
 ) -> Result<Reply, Reject> {
     check_settings(&settings)?;
+    if groups.is_empty() || !addresses.is_empty() {
+        policy::as_member(
+            &draft.state,
+            actor,
+            "start a thread with people: address a group that you are in",
+        )?;
+    }
     if groups.len() > limits::GROUPS_PER_THREAD || addresses.len() > limits::GROUPS_PER_THREAD * 8 {
         return Err(Reject::new(RejectCode::TooLarge, "too many recipients"));
     }
@@ -141,6 +149,7 @@ pub fn open_dm(draft: &mut Draft<'_>, actor: UserId, address: &str) -> Result<Re
         draft.state.homes.get(&draft.me()).map(|home| home.manifest.domain.clone()).unwrap_or_default();
     let local = address.strip_suffix(&format!("@{domain}")).map(str::to_lowercase);
     let found = local.and_then(|local| draft.state.locals.get(&local).copied());
+    let found = found.filter(|_| !people::is_realm(&draft.state));
     let Some(other) = found.or_else(|| contact(draft, actor, address)).filter(|other| *other != actor) else {
         return Err(Reject::not_found());
     };
@@ -171,7 +180,7 @@ fn contact(draft: &Draft<'_>, actor: UserId, address: &str) -> Option<UserId> {
     let scopes = places.iter().filter_map(|id| draft.state.scope(*id));
     scopes
         .flat_map(|scope| scope.members.values())
-        .find(|member| member.profile.address == address)
+        .find(|member| member.profile.address.eq_ignore_ascii_case(address))
         .map(|member| member.user)
 }
 

@@ -103,6 +103,8 @@ pub enum Mark {
     Cut(ScopeId, WorkspaceId),
     /// A user has a new or answered invitation.
     Invited(UserId, InviteId),
+    /// A claim of this user was answered.
+    Claim(UserId),
     /// A peering changed.
     Peer(WorkspaceId),
     /// A receipt for a removal arrived.

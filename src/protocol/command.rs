@@ -5,9 +5,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    account::Which,
     change::Change,
+    claim,
     journal::Record,
-    row::{InvitePolicy, Role},
+    people,
+    row::{InvitePolicy, Role, Session},
 };
 use crate::{
     ids::{Hash, InviteId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
@@ -57,12 +60,39 @@ pub enum Command {
         /// Standing.
         role: Role,
     },
-    /// A bearer token for a user; only its hash is given.
-    AddToken(UserId, Hash),
-    /// One token of the user stops working.
-    RevokeToken(UserId, Hash),
-    /// Every token of the user stops working.
-    RevokeTokens(UserId),
+    /// A session begins, or a token is made; only the hash of what is shown is given.
+    OpenSession(Session),
+    /// One session or token of the user ends.
+    EndSession(UserId, Hash),
+    /// Sessions of the user end.
+    EndSessions(UserId, Which),
+    /// A user sets his password, given as its hash; which of his sessions end.
+    SetPassword(UserId, Secret<String>, Which),
+    /// Somebody without an account makes a free one, at a realm (P1.2).
+    AddFree(people::Free),
+    /// A user of this home shows the link of an invitation (P1.5).
+    Claim(UserId, claim::Code),
+    /// The inviter, or an admin of the scope, says whether who claims an invitation is whom he meant.
+    DecideClaim(UserId, InviteId, bool),
+    /// The inviter, or an admin of the scope, sends an invitation again; an older link of it stops working.
+    ResendInvite(UserId, InviteId),
+    /// Our admin wants a peering with the workspace whose invitation somebody claims.
+    WantPeering(Hash),
+    /// Whether e-mail can be sent.
+    Mails(bool),
+    /// A link to a user's first or next password, good for so many milliseconds.
+    PasswordLink(UserId, u64),
+    /// Somebody shows such a link.
+    UsePasswordLink {
+        /// The hash of the link's secret.
+        link: Hash,
+        /// The hash of the new password.
+        password: Secret<String>,
+        /// The hash of the token of the session that begins.
+        token: Hash,
+        /// What the client calls itself.
+        agent: String,
+    },
     /// A user's display name changes.
     Rename(UserId, String),
     /// A user's standing changes; suspension ends every membership abroad and here (P7.5).
@@ -241,6 +271,16 @@ pub enum Command {
     Tick,
 }
 
+/// Something that is never shown, in logs or otherwise.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret<T>(pub T);
+
+impl<T> std::fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
 /// What a command brought about.
 #[derive(Clone, Debug)]
 pub struct Decision {
@@ -259,6 +299,9 @@ pub enum Reply {
     User(UserId),
     /// A group or thread was made or found; ids of invitations that were sent on the way.
     Scope(ScopeId, Vec<InviteId>),
+    /// A link that works once: of which invitation, if of one, and its path below the node's address, to be passed on.
+    /// Shown once.
+    Link(Option<InviteId>, String),
     /// An invitation was sent.
     Invited(InviteId),
     /// A move was offered.

@@ -3,10 +3,10 @@
 //! Duty: one arm per command, and what passing time brings. Never: a rule of its own.
 
 use super::{
-    Change, Command, Ctx, Decision, Draft, Mark, Reject, State, acts,
+    Change, Command, Ctx, Decision, Draft, Mark, Reject, State, account, acts, claim,
     command::Reply,
-    ending, feed, handover, heads, identity, invite, journal, lease, leaving, moving, once, peering, people,
-    posting,
+    consent, ending, feed, handover, heads, identity, invite, journal, lease, leaving, moving, once, peering,
+    people, posting,
     posting::Writing,
     recovery, removal, replica,
     row::{Node, ReadMark, Row, RowKey},
@@ -50,9 +50,23 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::TrustJournal => Ok(recovery::trust(draft)),
         Command::Tick => tick(draft),
         Command::AddUser { local, name, role } => people::add(draft, &local, name, role),
-        Command::AddToken(user, token) => people::add_token(draft, user, token),
-        Command::RevokeToken(user, token) => people::revoke_token(draft, user, token),
-        Command::RevokeTokens(user) => people::revoke_tokens(draft, user),
+        Command::OpenSession(session) => account::open(draft, session),
+        Command::EndSession(user, token) => account::end(draft, user, token),
+        Command::EndSessions(user, which) => account::end_all(draft, user, which),
+        Command::SetPassword(user, password, which) => account::set_password(draft, user, password.0, which),
+        Command::PasswordLink(user, millis) => account::password_link(draft, user, millis),
+        Command::AddFree(free) => people::add_free(draft, free),
+        Command::Claim(user, code) => claim::claim(draft, user, code),
+        Command::DecideClaim(actor, id, accept) => claim::decide(draft, actor, id, accept),
+        Command::ResendInvite(actor, id) => invite::resend(draft, actor, id),
+        Command::WantPeering(id) => peering::wanted(draft, id),
+        Command::Mails(on) => {
+            recovery::promise(draft, Promise::Mails(on));
+            Ok(Reply::Done)
+        }
+        Command::UsePasswordLink { link, password, token, agent } => {
+            account::use_password_link(draft, link, password.0, token, agent)
+        }
         Command::Rename(user, name) => people::rename(draft, user, name),
         Command::SetRole(user, role) => people::set_role(draft, user, role),
         Command::RemoveUser(user) => people::remove(draft, user),
@@ -72,7 +86,7 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::TakeHandover(admin, handovers) => handover::take(draft, admin, &handovers),
         Command::EndMove(actor, id) => moving::end(draft, actor, id),
         Command::Leave(user, scope) => removal::leave(draft, user, scope),
-        Command::AnswerInvite(user, id, accept) => invite::answer(draft, user, id, accept),
+        Command::AnswerInvite(user, id, accept) => consent::answer(draft, user, id, accept),
         Command::RevokeInvite(actor, id) => invite::revoke(draft, actor, id),
         Command::Post { author, thread, id, kind, target, text, mentions } => {
             posting::write(draft, Writing { author, thread, id, kind, body: Body { target, text, mentions } })
@@ -172,7 +186,8 @@ fn tick(draft: &mut Draft<'_>) -> Result<Reply, Reject> {
     for secret in &expired {
         draft.delete(RowKey::Ticket(*secret));
     }
-    Ok(if over == 0 && expired.is_empty() { Reply::Already } else { Reply::Done })
+    let lapsed = account::lapse(draft);
+    Ok(if over == 0 && expired.is_empty() && !lapsed { Reply::Already } else { Reply::Done })
 }
 
 fn mark_read(draft: &mut Draft<'_>, user: UserId, thread: ThreadId, seq: u64) -> Result<Reply, Reject> {

@@ -4,20 +4,21 @@
 //! an account exists, a join without the home's word (P2.5).
 
 use super::{
-    Draft, Mark, Reject, Reply,
+    Draft, Reject, Reply, account,
+    address::Address,
+    claim,
     command::RejectCode,
-    fanout, follow, membership, policy, removal,
-    row::{InvitePolicy, InviteStatus, PeerStatus, ReceivedInvite, Row, SentInvite},
+    fanout, follow, membership, people, policy, removal,
+    row::{Claimant, InviteStatus, Purpose, Row, SentInvite},
     state::Scope,
 };
 use crate::{
-    ids::{InviteId, ScopeId, UserId, WorkspaceId},
+    ids::{Hash, InviteId, ScopeId, UserId, WorkspaceId},
     limits,
     time::Millis,
     wire::{
-        AuditLine, Blob, Proof, Verified,
         frames::Item,
-        objects::{Consent, Extensions, Floor, Grade, Invite, Member, Op, Profile, ThreadKind, Word},
+        objects::{Extensions, Floor, Grade, Invite, Member, Op, Profile, ThreadKind, Word},
     },
 };
 
@@ -35,10 +36,11 @@ pub struct Offer {
     pub until: Option<Millis>,
 }
 
-/// A user invites an address. One of this home joins at once; of a peer's domain, the peer is asked.
+/// A user invites an address. One of this home joins at once; of a peer's domain, the peer is asked; anybody else gets an
+/// e-mail, or the inviter a link to pass on (P2.3).
 ///
 /// # Errors
-/// The inviter may not, the scope takes no externals, or no peer has the domain.
+/// The inviter may not, or the scope takes no externals.
 pub fn invite(draft: &mut Draft<'_>, actor: UserId, offer: Offer) -> Result<Reply, Reject> {
     let scope = policy::own_scope(&draft.state, actor, offer.scope)?;
     policy::may_invite(&draft.state, actor, &scope)?;
@@ -51,16 +53,17 @@ pub fn invite(draft: &mut Draft<'_>, actor: UserId, offer: Offer) -> Result<Repl
     if offer.grade > Grade::Post && !policy::administers(&draft.state, actor, &scope) {
         return Err(policy::forbidden("give more rights than to write: only admins may"));
     }
-    let (local, home) = resolve(draft, &offer.address)?;
-    if home == draft.me() {
-        let user = draft.state.locals.get(&local).copied().ok_or_else(Reject::not_found)?;
+    let address = Address::parse(&offer.address)?;
+    let to = resolve(draft, &address)?;
+    let offer = Offer { address: address.to_string(), ..offer };
+    if let To::Local(user) = to {
         return add_local(draft, actor, &scope, user, offer.grade, offer.floor, offer.until);
     }
     policy::externals_allowed(&draft.state, &scope)?;
     if was_member(draft, &scope, &offer.address) && !policy::administers(&draft.state, actor, &scope) {
         return Err(no_way_back());
     }
-    send(draft, actor, &scope, offer, home)
+    send(draft, actor, &scope, offer, if let To::Home(home) = to { Some(home) } else { None })
 }
 
 /// Whether somebody of another home came in by this address and is gone. What counts is [`consented`], which knows who
@@ -78,85 +81,163 @@ fn no_way_back() -> Reject {
     policy::forbidden("bring back somebody who was removed: only an admin may")
 }
 
-/// The local part and the workspace of an address: own, or an active peer's by its domain.
-fn resolve(draft: &Draft<'_>, address: &str) -> Result<(String, WorkspaceId), Reject> {
-    let (local, domain) = address
-        .split_once('@')
-        .filter(|(local, domain)| !local.is_empty() && !domain.is_empty())
-        .ok_or_else(|| Reject::new(RejectCode::Invalid, "an address looks like name@domain"))?;
-    let me = draft.me();
-    let of_domain =
-        |id: &WorkspaceId| draft.state.homes.get(id).is_some_and(|home| home.manifest.domain == domain);
-    if of_domain(&me) {
-        return Ok((local.to_lowercase(), me));
+/// Where an invitation goes.
+enum To {
+    /// A user of this home.
+    Local(UserId),
+    /// A peer, whose domain the address has.
+    Home(WorkspaceId),
+    /// Whoever claims it by the link.
+    Mail,
+}
+
+/// Whose an address is, by its domain. The domain of a realm is for display: its people have e-mails of their own.
+fn resolve(draft: &Draft<'_>, address: &Address) -> Result<To, Reject> {
+    if people::domain_is(&draft.state, draft.me(), address.domain()) && !people::is_realm(&draft.state) {
+        return people::find(&draft.state, &address.key()).map(To::Local).ok_or_else(Reject::not_found);
     }
-    let mut active =
-        draft.state.peers.values().filter(|peer| peer.status == PeerStatus::Active && of_domain(&peer.id));
+    let mut active = people::homes_of_domain(&draft.state, address.domain());
     match (active.next(), active.next()) {
-        (Some(peer), None) => Ok((local.to_lowercase(), peer.id)),
-        (None, _) => Err(Reject::new(
-            RejectCode::Invalid,
-            "no active peer has this domain: peer with its workspace first",
-        )),
+        (Some(peer), None) => Ok(To::Home(peer)),
+        (None, _) => Ok(To::Mail),
         (Some(_), Some(_)) => {
             Err(Reject::new(RejectCode::Invalid, "two peers claim this domain: pause one of them"))
         }
     }
 }
 
+/// An invitation to a peer, or by e-mail.
 fn send(
     draft: &mut Draft<'_>,
     actor: UserId,
     scope: &Scope,
     offer: Offer,
-    home: WorkspaceId,
+    home: Option<WorkspaceId>,
 ) -> Result<Reply, Reject> {
     let mine = || draft.state.open_offers(offer.scope);
-    if let Some(open) = mine().find(|sent| sent.address == offer.address) {
+    if let Some(open) = mine().find(|sent| sent.address.eq_ignore_ascii_case(&offer.address)) {
         return Ok(Reply::Invited(open.id));
     }
     if mine().count() >= limits::INVITES_PER_SCOPE {
         return Err(Reject::new(RejectCode::Quota, "too many open invitations: take some back first"));
     }
-    let id = InviteId(draft.random());
-    let (time, epoch) = (draft.ctx.now, scope.head.epoch);
-    let signed = draft.sign(
-        Invite {
-            id,
-            scope: offer.scope,
-            kind: scope.head.kind,
-            name: scope.head.settings.name.clone(),
-            address: offer.address.clone(),
-            inviter: profile_of(draft, actor, scope),
-            by: actor,
-            grade: offer.grade,
-            floor: offer.floor,
-            until: offer.until,
-            epoch,
-            time,
-            extensions: Extensions::default(),
-        },
-        Some(home),
-    );
-    let Offer { scope, address, grade, floor, until } = offer;
-    let (hash, status) = (signed.hash(), InviteStatus::Sent);
-    draft.put(Row::Sent(SentInvite {
-        id,
-        scope,
+    let Offer { scope: id_of, address, grade, floor, until } = offer;
+    let now = draft.ctx.now;
+    let sent = SentInvite {
+        id: InviteId(draft.random()),
+        scope: id_of,
         address,
-        home,
+        home: home.unwrap_or(draft.me()),
         by: actor,
         grade,
         floor,
         until,
-        epoch,
-        time,
-        hash,
-        status,
-    }));
-    draft.feed(home, &Item::Invite { invite: signed.bytes().clone() });
-    draft.audit("invite.sent", Some(actor), Some(home), Some(scope), String::new());
+        epoch: scope.head.epoch,
+        time: now,
+        hash: Hash::ZERO,
+        status: InviteStatus::Sent,
+        expires: Some(now.plus(limits::INVITE_MILLIS)),
+        link: None,
+        claimant: None,
+    };
+    draft.audit("invite.sent", Some(actor), home, Some(id_of), String::new());
+    if home.is_some() {
+        let id = sent.id;
+        address_to_home(draft, sent);
+        return Ok(Reply::Invited(id));
+    }
+    give_link(draft, sent)
+}
+
+/// A new link for an invitation; an older one stops working. By mail if that is set up, else for the inviter to pass on.
+fn give_link(draft: &mut Draft<'_>, sent: SentInvite) -> Result<Reply, Reject> {
+    let id = sent.id;
+    account::withdraw_links(draft, |purpose| purpose == Purpose::Join(id));
+    let mailed = draft.state.uptime.mails.then(|| sent.address.clone());
+    let (path, link) = account::make_link(draft, Purpose::Join(id), limits::INVITE_MILLIS, mailed.clone());
+    let expires = Some(draft.ctx.now.plus(limits::INVITE_MILLIS));
+    let sent = SentInvite { link: Some(link), expires, ..sent };
+    draft.put(Row::Sent(sent));
+    Ok(Reply::Link(Some(id), path))
+}
+
+/// Signs the invitation for its home, and sends it there.
+fn address_to_home(draft: &mut Draft<'_>, sent: SentInvite) {
+    let Some(scope) = draft.state.scope(sent.scope).cloned() else { return };
+    let signed = draft.sign(
+        Invite {
+            id: sent.id,
+            scope: sent.scope,
+            kind: scope.head.kind,
+            name: scope.head.settings.name.clone(),
+            address: sent.address.clone(),
+            inviter: profile_of(draft, sent.by, &scope),
+            by: sent.by,
+            grade: sent.grade,
+            floor: sent.floor,
+            until: sent.until,
+            epoch: sent.epoch,
+            time: draft.ctx.now,
+            extensions: Extensions::default(),
+        },
+        Some(sent.home),
+    );
+    draft.feed(sent.home, &Item::Invite { invite: signed.bytes().clone() });
+    draft.put(Row::Sent(SentInvite { hash: signed.hash(), ..sent }));
+}
+
+/// An invitation whose claimant counts is for him from now on: at once at home here, else his home is asked (P1.5).
+///
+/// # Errors
+/// The scope is gone, or takes him no more.
+pub(super) fn bind(draft: &mut Draft<'_>, sent: SentInvite) -> Result<(), Reject> {
+    let Some(Claimant { user, profile }) = sent.claimant.clone() else { return Ok(()) };
+    let (home, address) = (user.home(), profile.address);
+    if home != draft.me() {
+        address_to_home(draft, SentInvite { home, address, ..sent });
+        return Ok(());
+    }
+    let scope = policy::known_scope(&draft.state, sent.by, sent.scope)?;
+    add_local(draft, sent.by, &scope, user, sent.grade, sent.floor, sent.until)?;
+    draft.put(Row::Sent(SentInvite { address, status: InviteStatus::Accepted, ..sent }));
+    Ok(())
+}
+
+/// An open invitation is sent again, with a new end.
+///
+/// # Errors
+/// There is no such invitation that this user may send, or it was answered.
+pub fn resend(draft: &mut Draft<'_>, actor: UserId, id: InviteId) -> Result<Reply, Reject> {
+    let sent = sent_by(draft, actor, id)?;
+    let open = matches!(sent.status, InviteStatus::Sent | InviteStatus::Expired);
+    if !open {
+        let why =
+            "this invitation was answered, taken back or is claimed: make a new one, or answer the claim";
+        return Err(Reject::new(RejectCode::Stale, why));
+    }
+    let scope = policy::own_scope(&draft.state, actor, sent.scope)?;
+    policy::may_invite(&draft.state, actor, &scope)?;
+    let expires = Some(draft.ctx.now.plus(limits::INVITE_MILLIS));
+    let sent = SentInvite { status: InviteStatus::Sent, expires, ..sent };
+    draft.audit("invite.resent", Some(actor), None, Some(sent.scope), id.to_string());
+    if sent.link.is_some() && sent.claimant.is_none() {
+        return give_link(draft, sent);
+    }
+    address_to_home(draft, sent);
     Ok(Reply::Invited(id))
+}
+
+/// An invitation that this user sent, or whose scope he administers.
+///
+/// # Errors
+/// There is none that he may know of, or he may not answer for it.
+pub(super) fn sent_by(draft: &Draft<'_>, actor: UserId, id: InviteId) -> Result<SentInvite, Reject> {
+    let sent = draft.state.sent.get(&id).map(|sent| (**sent).clone()).ok_or_else(Reject::not_found)?;
+    let scope = policy::own_scope(&draft.state, actor, sent.scope)?;
+    if sent.by != actor && !policy::administers(&draft.state, actor, &scope) {
+        return Err(policy::forbidden("answer for an invitation of somebody else"));
+    }
+    Ok(sent)
 }
 
 /// How a user is shown: by his home's record here, or as the scope knows him.
@@ -170,15 +251,13 @@ pub fn profile_of(draft: &Draft<'_>, user: UserId, scope: &Scope) -> Profile {
     local_profile(draft, user)
         .or(known)
         .or_else(by_group)
-        .unwrap_or_else(|| Profile { address: "unknown".into(), name: "unknown".into() })
+        .unwrap_or_else(|| Profile::new("unknown", "unknown"))
 }
 
 /// The profile of a user of this home.
 #[must_use]
 pub fn local_profile(draft: &Draft<'_>, user: UserId) -> Option<Profile> {
-    let row = draft.state.users.get(&user)?;
-    let domain = &draft.state.homes.get(&draft.me())?.manifest.domain;
-    Some(Profile { address: format!("{}@{domain}", row.local), name: row.name.clone() })
+    people::profile(&draft.state, user)
 }
 
 /// A place for a user of this home; the epoch is that of the event that will carry it.
@@ -259,141 +338,16 @@ pub fn add_members(
 }
 
 /// Who was removed comes back only by somebody who could have removed him (spec 6.5, P2.4).
-fn check_tombstone(draft: &Draft<'_>, actor: UserId, scope: &Scope, user: UserId) -> Result<(), Reject> {
+pub(super) fn check_tombstone(
+    draft: &Draft<'_>,
+    actor: UserId,
+    scope: &Scope,
+    user: UserId,
+) -> Result<(), Reject> {
     let removed = scope.head.tombstones.iter().any(|(of, _)| *of == user);
     if removed && actor != user && !policy::administers(&draft.state, actor, scope) {
         return Err(no_way_back());
     }
-    Ok(())
-}
-
-/// An invitation from an owner arrives at the home (spec 6.2). Whoever it does not concern gets no answer.
-///
-/// # Errors
-/// The signature does not hold.
-pub fn received(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
-    let opened: Verified<Invite> = draft.open(bytes, Some(draft.me()), peer)?;
-    let (hash, invite) = (opened.hash(), opened.into_object());
-    let policy = draft.state.peers.get(&peer).map_or(InvitePolicy::Refuse, |peer| peer.invites);
-    let local = invite.address.split_once('@').map(|(local, _)| local.to_lowercase());
-    let user = local.and_then(|local| draft.state.locals.get(&local).copied());
-    let Some(user) = user.filter(|user| policy != InvitePolicy::Refuse && welcome(draft, *user, &invite))
-    else {
-        return Ok(());
-    };
-    let id = invite.id;
-    draft.audit("invite.received", Some(invite.by), Some(peer), Some(invite.scope), user.to_string());
-    draft.put(Row::Received(ReceivedInvite { user, owner: peer, invite, hash, status: InviteStatus::Sent }));
-    draft.mark(Mark::Invited(user, id));
-    if policy == InvitePolicy::Accept {
-        answer(draft, user, id, true)?;
-    }
-    Ok(())
-}
-
-fn welcome(draft: &Draft<'_>, user: UserId, invite: &Invite) -> bool {
-    let waiting = draft
-        .state
-        .received
-        .values()
-        .filter(|held| held.user == user && held.status == InviteStatus::Sent)
-        .count();
-    draft.state.users.get(&user).is_some_and(|row| {
-        row.role.has_access() && !row.blocked.contains(&invite.by) && waiting < limits::INVITES_PER_USER
-    })
-}
-
-/// A user answers; the home's consent goes to the owner.
-///
-/// # Errors
-/// There is no such open invitation of this user.
-pub fn answer(draft: &mut Draft<'_>, user: UserId, id: InviteId, accept: bool) -> Result<Reply, Reject> {
-    let held =
-        draft.state.received.get(&(id, user)).map(|held| (**held).clone()).ok_or_else(Reject::not_found)?;
-    if held.status != InviteStatus::Sent {
-        return Ok(Reply::Already);
-    }
-    let (owner, scope) = (held.owner, held.invite.scope);
-    let line = AuditLine::of("invite.answered").by(user).with(owner).at(scope);
-    if accept {
-        let profile = local_profile(draft, user).ok_or_else(Reject::not_found)?;
-        let (hash, time) = (held.hash, draft.ctx.now);
-        let consent = draft.sign(Consent { invite: id, hash, scope, user, profile, time }, Some(owner));
-        draft.note(line.saying("accepted").proven(Proof::of(&consent, draft.me(), Some(owner))));
-        draft.feed(owner, &Item::Consent { consent: consent.bytes().clone() });
-    } else {
-        draft.note(line.saying("declined"));
-        removal::state(draft, owner, Word::Decline { invite: id });
-    }
-    let status = if accept { InviteStatus::Accepted } else { InviteStatus::Declined };
-    draft.put(Row::Received(ReceivedInvite { status, ..held }));
-    draft.mark(Mark::Invited(user, id));
-    Ok(Reply::Done)
-}
-
-/// A home's consent arrives at the owner: the join, if the invitation still stands (spec 6.3, 6.5).
-///
-/// # Errors
-/// The signature does not hold, or somebody answers for another home.
-pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
-    let opened: Verified<Consent> = draft.open(bytes, Some(draft.me()), peer)?;
-    let proof = Proof::of(&opened, peer, Some(draft.me()));
-    let (consent_hash, consent) = (opened.hash(), opened.into_object());
-    let Some(sent) = draft.state.sent.get(&consent.invite).map(|sent| (**sent).clone()) else {
-        return Ok(());
-    };
-    let fits = sent.home == peer
-        && consent.user.home() == peer
-        && consent.hash == sent.hash
-        && consent.scope == sent.scope;
-    if !fits {
-        return Err(Reject::new(
-            RejectCode::WrongHome,
-            "a consent counts only from the home that was invited, for that invitation",
-        ));
-    }
-    let Some(scope) = draft.state.scope(sent.scope).cloned() else {
-        return Ok(());
-    };
-    let removed_since =
-        scope.head.tombstones.iter().any(|(user, epoch)| *user == consent.user && *epoch > sent.epoch);
-    if removed_since && sent.status == InviteStatus::Sent {
-        void(draft, sent);
-        return Ok(());
-    }
-    let back = !removed_since && check_tombstone(draft, sent.by, &scope, consent.user).is_ok();
-    let open = sent.status == InviteStatus::Sent && back && !scope.head.ended;
-    if !open || policy::externals_allowed(&draft.state, &scope).is_err() {
-        return Ok(());
-    }
-    join(draft, &scope, &sent, consent, (consent_hash, proof))
-}
-
-fn join(
-    draft: &mut Draft<'_>,
-    scope: &Scope,
-    sent: &SentInvite,
-    consent: Consent,
-    (hash, proof): (crate::ids::Hash, Proof),
-) -> Result<(), Reject> {
-    let member = Member {
-        user: consent.user,
-        grade: sent.grade,
-        floor: sent.floor,
-        joined: scope.head.epoch + 1,
-        by: sent.by,
-        time: draft.ctx.now,
-        until: sent.until,
-        profile: consent.profile,
-    };
-    draft.put(Row::Sent(SentInvite { status: InviteStatus::Accepted, ..sent.clone() }));
-    if scope.members.contains_key(&member.user) {
-        return Ok(());
-    }
-    let op = Op::Join { member, invite: Some(sent.id), consent: Some(hash) };
-    membership::append(draft, sent.scope, sent.by, vec![op])?;
-    let line = AuditLine::of("member.joined").by(consent.user).with(sent.home).at(sent.scope);
-    draft.note(line.proven(proof));
     Ok(())
 }
 
@@ -402,12 +356,8 @@ fn join(
 /// # Errors
 /// There is no such invitation that this user may take back.
 pub fn revoke(draft: &mut Draft<'_>, actor: UserId, id: InviteId) -> Result<Reply, Reject> {
-    let sent = draft.state.sent.get(&id).map(|sent| (**sent).clone()).ok_or_else(Reject::not_found)?;
-    let scope = policy::own_scope(&draft.state, actor, sent.scope)?;
-    if sent.by != actor && !policy::administers(&draft.state, actor, &scope) {
-        return Err(policy::forbidden("take back an invitation of somebody else"));
-    }
-    if sent.status != InviteStatus::Sent {
+    let sent = sent_by(draft, actor, id)?;
+    if !sent.status.is_open() {
         return Ok(Reply::Already);
     }
     draft.audit("invite.revoked", Some(actor), Some(sent.home), Some(sent.scope), id.to_string());
@@ -417,10 +367,26 @@ pub fn revoke(draft: &mut Draft<'_>, actor: UserId, id: InviteId) -> Result<Repl
 
 /// An invitation stops counting, and its home hears of it.
 pub fn void(draft: &mut Draft<'_>, sent: SentInvite) {
+    close(draft, sent, InviteStatus::Void);
+}
+
+fn close(draft: &mut Draft<'_>, sent: SentInvite, status: InviteStatus) {
     let (home, invite) = (sent.home, sent.id);
-    draft.put(Row::Sent(SentInvite { status: InviteStatus::Void, ..sent }));
+    claim::closed(draft, &sent);
+    if status == InviteStatus::Void {
+        account::withdraw_links(draft, |purpose| purpose == Purpose::Join(invite));
+    }
+    draft.put(Row::Sent(SentInvite { status, ..sent }));
     if fanout::is_linked(&draft.state, home) {
         removal::state(draft, home, Word::Revoke { invite });
+    }
+}
+
+/// Nobody answered in time.
+pub(super) fn expire(draft: &mut Draft<'_>, id: InviteId) {
+    if let Some(sent) = draft.state.sent.get(&id).map(|sent| (**sent).clone()) {
+        draft.audit("invite.expired", None, Some(sent.home), Some(sent.scope), id.to_string());
+        close(draft, sent, InviteStatus::Expired);
     }
 }
 
@@ -437,16 +403,6 @@ pub fn declined(draft: &mut Draft<'_>, peer: WorkspaceId, invite: InviteId) {
     }
 }
 
-/// The owner took an invitation to our user back.
-pub fn revoked(draft: &mut Draft<'_>, peer: WorkspaceId, invite: InviteId) {
-    let held =
-        draft.state.received.values().find(|held| held.invite.id == invite && held.owner == peer).cloned();
-    if let Some(held) = held.filter(|held| held.status == InviteStatus::Sent) {
-        draft.put(Row::Received(ReceivedInvite { status: InviteStatus::Void, ..(*held).clone() }));
-        draft.mark(Mark::Invited(held.user, invite));
-    }
-}
-
 /// The other side of a DM is asked: DMs go to contacts and to whoever accepts (P2.4).
 ///
 /// # Errors
@@ -460,7 +416,7 @@ pub fn invite_to_dm(
 ) -> Result<InviteId, Reject> {
     let scope = draft.state.scope(id).cloned().ok_or_else(Reject::not_found)?;
     let offer = Offer { scope: id, address, grade: Grade::Post, floor: Floor::All, until: None };
-    match send(draft, actor, &scope, offer, home)? {
+    match send(draft, actor, &scope, offer, Some(home))? {
         Reply::Invited(id) => Ok(id),
         _ => Err(Reject::not_found()),
     }

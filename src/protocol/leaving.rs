@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    gate, invite, posting,
+    consent, gate, invite, posting,
     removal::{self, Cut},
     replica,
     row::{InviteStatus, ReceivedInvite, Row, RowKey},
@@ -50,7 +50,7 @@ pub fn offers(state: &State, user: UserId) -> impl Iterator<Item = InviteId> {
 pub fn offboard(draft: &mut Draft<'_>, user: UserId) -> Result<(), Reject> {
     let waiting: Vec<InviteId> = invitations(&draft.state, user).map(|held| held.invite.id).collect();
     for id in waiting {
-        invite::answer(draft, user, id, false)?;
+        consent::answer(draft, user, id, false)?;
     }
     let sent: Vec<InviteId> = offers(&draft.state, user).collect();
     for sent in sent.iter().filter_map(|id| draft.state.sent.get(id).cloned()).collect::<Vec<_>>() {

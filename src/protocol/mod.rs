@@ -4,11 +4,14 @@
 //! all or nothing; `State::apply` never fails. Never: clocks, random sources, files, sockets, threads;
 //! time and seeds are arguments, so that a run is a function of its inputs.
 
+pub mod account;
 pub mod acts;
 pub mod address;
 pub mod audit;
 pub mod change;
+pub mod claim;
 pub mod command;
+pub mod consent;
 pub mod decide;
 pub mod draft;
 pub mod ending;

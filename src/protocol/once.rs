@@ -37,6 +37,12 @@ pub fn remember(draft: &mut Draft<'_>, id: SubmissionId, user: UserId, asked: Ha
         let oldest = draft.state.remembered.values().min_by_key(|row| row.number).map(|row| row.id);
         oldest.into_iter().for_each(|id| draft.delete(RowKey::Remembered(id)));
     }
+    // A link is shown once: who asks again hears that it was made.
+    let answer = match answer {
+        Reply::Link(Some(invite), _) => Reply::Invited(invite),
+        Reply::Link(None, _) => Reply::Already,
+        answer => answer,
+    };
     let number = next_number(draft);
     draft.put(Row::Remembered(Remembered { id, user, number, asked, answer }));
 }

@@ -3,14 +3,14 @@
 //! Duty: the states of a peer; what ends with one is in `ending`. Never: trusting a domain, or free text of strangers.
 
 use super::{
-    Command, Draft, Mark, Reject, Reply, State,
+    Command, Draft, Mark, Reject, Reply, State, claim,
     command::RejectCode,
-    ending, identity, invite,
-    row::{InvitePolicy, Peer, PeerStatus, Row, RowKey, Ticket},
+    consent, ending, identity,
+    row::{Claim, ClaimStatus, InvitePolicy, Peer, PeerStatus, Row, RowKey, Ticket},
 };
 use crate::{
     crypto::{secrets_equal, sha256},
-    ids::{FeedId, Hash, WorkspaceId},
+    ids::{FeedId, Hash, InviteId, WorkspaceId},
     limits,
     time::Millis,
     wire::Blob,
@@ -101,6 +101,7 @@ pub fn fresh(
         content_acked: (0, 0),
         content_in: 0,
         believes: Vec::new(),
+        invite: None,
         since: draft.ctx.now,
     }
 }
@@ -143,20 +144,41 @@ pub fn requested(draft: &mut Draft<'_>, manifests: &[Blob], secret: &Blob) -> Re
         .tickets
         .values()
         .find(|ticket| secrets_equal(&ticket.secret.0, &hash.0) && ticket.expires > draft.ctx.now);
-    let ticket = open.map(|ticket| ticket.secret).ok_or_else(|| {
-        Reject::new(RejectCode::Forbidden, "the ticket is unknown, used or expired: ask for a new one")
-    })?;
+    let (ticket, invite) = (open.map(|ticket| ticket.secret), invitation_shown(draft, secret));
+    if ticket.is_none() && invite.is_none() {
+        return Err(Reject::new(
+            RejectCode::Forbidden,
+            "the ticket is unknown, used or expired: ask for a new one",
+        ));
+    }
     let waiting = draft.state.peers.values().filter(|row| row.status == PeerStatus::Waiting).count();
     if waiting >= limits::PEERING_REQUESTS || peer == draft.me() {
         return Err(Reject::new(RejectCode::Quota, "too many requests wait for approval"));
     }
-    draft.delete(RowKey::Ticket(ticket));
+    ticket.into_iter().for_each(|ticket| draft.delete(RowKey::Ticket(ticket)));
     let endpoints = home.manifest.endpoints.clone();
     identity::adopt(draft, manifests)?;
     let row = fresh(draft, peer, PeerStatus::Waiting, endpoints, None);
-    draft.put(Row::Peer(row));
+    draft.put(Row::Peer(Peer { invite, ..row }));
     changed(draft, peer, "peer.waiting");
     Ok(Reply::Done)
+}
+
+/// Our admin wants a peering with the workspace whose invitation one of our users claims: the link stands for a ticket.
+///
+/// # Errors
+/// There is no such claim that waits for that, or as [`redeem`].
+pub fn wanted(draft: &mut Draft<'_>, id: Hash) -> Result<Reply, Reject> {
+    let waits = |claim: &Claim| claim.status == ClaimStatus::Peering;
+    let claim = draft.state.claims.get(&id).map(|claim| (**claim).clone()).filter(waits);
+    let claim = claim.ok_or_else(Reject::not_found)?;
+    redeem(draft, claim.owner, claim.endpoints, claim.link.0.to_vec().into())
+}
+
+/// The open invitation by e-mail that a request shows instead of a ticket (spec 6.9). It is not used up by that.
+fn invitation_shown(draft: &Draft<'_>, secret: &Blob) -> Option<InviteId> {
+    let link = Hash(<[u8; 32]>::try_from(&**secret).ok()?);
+    claim::open(draft, link).ok().map(|(_, sent)| sent.id)
 }
 
 /// Our admin approves, or resumes after a pause.
@@ -185,6 +207,7 @@ fn activate(draft: &mut Draft<'_>, row: Peer) {
     let (id, since) = (row.id, draft.ctx.now);
     draft.put(Row::Peer(Peer { status: PeerStatus::Active, ticket: None, since, ..row }));
     changed(draft, id, "peer.active");
+    claim::peered(draft, id);
 }
 
 /// Over the link: the other side has approved what we requested.
@@ -225,7 +248,7 @@ pub fn set_invites(draft: &mut Draft<'_>, peer: WorkspaceId, invites: InvitePoli
         let waiting: Vec<_> =
             ending::received(&draft.state, peer).map(|held| (held.user, held.invite.id)).collect();
         for (user, id) in waiting {
-            invite::answer(draft, user, id, false)?;
+            consent::answer(draft, user, id, false)?;
         }
     }
     draft.audit("peer.policy", None, Some(peer), None, format!("invitations: {invites:?}"));

@@ -3,26 +3,120 @@
 //! Duty: the rows of users. Never: users of other homes, who are known only as members of scopes.
 
 use super::{
-    Draft, Reject, Reply,
-    command::RejectCode,
+    Draft, Reject, Reply, State, account,
+    address::Address,
+    command::{RejectCode, Secret},
     fanout, leaving, membership,
-    row::{Role, Row, User},
+    row::{PeerStatus, Purpose, Role, Row, RowKey, Session, User, Way},
 };
 use crate::{
-    crypto::sha256,
     ids::{Hash, ScopeId, UserId, WorkspaceId},
     limits,
     wire::{
         AuditLine,
         frames::Item,
-        objects::{Op, Profile, Statement, Word},
+        objects::{Op, Profile, Statement, Word, WorkspaceKind},
     },
 };
 
-/// What is kept of a bearer token.
+/// Whether this node is a realm of free accounts (P1.2).
 #[must_use]
-pub fn token_hash(token: &str) -> Hash {
-    sha256(&[b"comity/1 token", token.as_bytes()])
+pub fn is_realm(state: &State) -> bool {
+    let own = state.me().and_then(|me| state.homes.get(&me));
+    own.is_some_and(|home| home.manifest.kind == WorkspaceKind::Free)
+}
+
+/// Whether the user has a free account: his home is a realm.
+#[must_use]
+pub fn is_free(state: &State, user: UserId) -> bool {
+    state.homes.get(&user.home()).is_some_and(|home| home.manifest.kind == WorkspaceKind::Free)
+}
+
+/// Whether a workspace claims a domain.
+#[must_use]
+pub fn domain_is(state: &State, workspace: WorkspaceId, domain: &str) -> bool {
+    state.homes.get(&workspace).is_some_and(|home| home.manifest.domain == domain)
+}
+
+/// Active peers whose people have addresses of a domain.
+pub fn homes_of_domain<'a>(state: &'a State, domain: &'a str) -> impl Iterator<Item = WorkspaceId> + 'a {
+    let named = move |id: &WorkspaceId| {
+        let home = state.homes.get(id).map(|home| &home.manifest);
+        home.is_some_and(|home| home.domain == domain && home.kind == WorkspaceKind::Workspace)
+    };
+    let active = state.peers.values().filter(|peer| peer.status == PeerStatus::Active).map(|peer| peer.id);
+    active.filter(named)
+}
+
+/// The user of this home with an address. In a realm the address is an e-mail of the person's own.
+#[must_use]
+pub fn find(state: &State, address: &str) -> Option<UserId> {
+    let address = address.trim().to_lowercase();
+    if is_realm(state) {
+        return state.locals.get(&address).copied();
+    }
+    let (local, domain) = address.rsplit_once('@')?;
+    let own = state.me().and_then(|me| state.homes.get(&me)).map(|home| &home.manifest.domain)?;
+    state.locals.get(local).copied().filter(|_| domain == own)
+}
+
+/// The address of a user of this home.
+#[must_use]
+pub fn address_of(state: &State, user: UserId) -> Option<String> {
+    let row = state.users.get(&user)?;
+    if is_realm(state) {
+        return Some(row.local.clone());
+    }
+    let domain = &state.homes.get(&state.me()?)?.manifest.domain;
+    Some(format!("{}@{domain}", row.local))
+}
+
+/// Somebody without a workspace who makes an account in this realm.
+#[derive(Clone, Debug)]
+pub struct Free {
+    /// His own e-mail.
+    pub address: Address,
+    /// The display name.
+    pub name: String,
+    /// Whether he has shown that the e-mail is his.
+    pub verified: bool,
+    /// The hash of his password.
+    pub password: Secret<String>,
+    /// The session that begins with that: the hash of its token, and what the client calls itself.
+    pub session: (Hash, String),
+}
+
+/// A free account is made (P1.2), and its owner signed in.
+///
+/// # Errors
+/// This is no realm, the address is taken, or the name is malformed.
+pub fn add_free(draft: &mut Draft<'_>, free: Free) -> Result<Reply, Reject> {
+    let Free { address, name, verified, password, session: (token, agent) } = free;
+    if !is_realm(&draft.state) {
+        return Err(Reject::new(RejectCode::Invalid, "free accounts are made in a realm"));
+    }
+    check_name(&name)?;
+    let local = address.key();
+    if draft.state.locals.contains_key(&local) {
+        let why = "there is an account with this address: sign in with it, then accept";
+        return Err(Reject::new(RejectCode::Conflict, why));
+    }
+    let id = UserId::new(draft.me(), draft.random());
+    let (title, blocked, role) = (String::new(), Vec::new(), Role::Member);
+    draft.put(Row::User(User { id, local, name, role, title, verified, blocked }));
+    draft.note(AuditLine::of("user.added").by(id).saying("free account"));
+    account::set_password(draft, id, password.0, account::Which::All)?;
+    let (made, expires) = (draft.ctx.now, Some(draft.ctx.now.plus(limits::SESSION_MILLIS)));
+    account::open(draft, Session { token, user: id, way: Way::SignedIn { agent }, made, expires })?;
+    Ok(Reply::User(id))
+}
+
+/// How a user of this home is shown, here and wherever he is a member (P1.1).
+#[must_use]
+pub fn profile(state: &State, user: UserId) -> Option<Profile> {
+    let (row, address) = (state.users.get(&user)?, address_of(state, user)?);
+    let (name, title, verified) = (row.name.clone(), row.title.clone(), row.verified);
+    Some(Profile { address, name, title, verified })
 }
 
 /// A user is added.
@@ -46,12 +140,20 @@ pub fn add(draft: &mut Draft<'_>, local: &str, name: String, role: Role) -> Resu
         return Err(Reject::new(RejectCode::Conflict, format!("local: `{local}` is taken by {user}")));
     }
     let id = UserId::new(draft.me(), draft.random());
-    draft.put(Row::User(User { id, local, name, role, tokens: Vec::new(), blocked: Vec::new() }));
+    draft.put(Row::User(User {
+        id,
+        local,
+        name,
+        role,
+        title: String::new(),
+        verified: true,
+        blocked: Vec::new(),
+    }));
     draft.note(AuditLine::of("user.added").saying(id.to_string()));
     Ok(Reply::User(id))
 }
 
-fn check_name(name: &str) -> Result<(), Reject> {
+pub(super) fn check_name(name: &str) -> Result<(), Reject> {
     if name.trim().is_empty() || name.len() > limits::NAME_BYTES || name.chars().any(char::is_control) {
         return Err(Reject::new(
             RejectCode::Invalid,
@@ -61,53 +163,8 @@ fn check_name(name: &str) -> Result<(), Reject> {
     Ok(())
 }
 
-fn user(draft: &Draft<'_>, id: UserId) -> Result<User, Reject> {
+pub(super) fn user(draft: &Draft<'_>, id: UserId) -> Result<User, Reject> {
     draft.state.users.get(&id).map(|user| (**user).clone()).ok_or_else(Reject::not_found)
-}
-
-/// A token for a user.
-///
-/// # Errors
-/// There is no such user, or he has too many.
-pub fn add_token(draft: &mut Draft<'_>, id: UserId, token: Hash) -> Result<Reply, Reject> {
-    let mut row = account(draft, id)?;
-    if !row.role.has_access() {
-        return Err(Reject::new(RejectCode::Forbidden, "this account is suspended: lift that first"));
-    }
-    if row.tokens.len() >= limits::TOKENS_PER_USER {
-        return Err(Reject::new(RejectCode::Quota, "too many tokens: revoke them first"));
-    }
-    row.tokens.push(token);
-    draft.put(Row::User(row));
-    draft.note(AuditLine::of("user.token").saying(id.to_string()));
-    Ok(Reply::Done)
-}
-
-/// One token of a user stops working.
-///
-/// # Errors
-/// There is no such user.
-pub fn revoke_token(draft: &mut Draft<'_>, id: UserId, token: Hash) -> Result<Reply, Reject> {
-    let mut row = user(draft, id)?;
-    let before = row.tokens.len();
-    row.tokens.retain(|held| *held != token);
-    if row.tokens.len() == before {
-        return Ok(Reply::Already);
-    }
-    draft.put(Row::User(row));
-    draft.note(AuditLine::of("user.token-revoked").saying(id.to_string()));
-    Ok(Reply::Done)
-}
-
-/// Every token of a user stops working.
-///
-/// # Errors
-/// There is no such user.
-pub fn revoke_tokens(draft: &mut Draft<'_>, id: UserId) -> Result<Reply, Reject> {
-    let row = user(draft, id)?;
-    draft.put(Row::User(User { tokens: Vec::new(), ..row }));
-    draft.note(AuditLine::of("user.tokens-revoked").saying(id.to_string()));
-    Ok(Reply::Done)
 }
 
 /// A user is shown by a new name, here and wherever he is a member (P1.1).
@@ -198,13 +255,29 @@ fn stand(draft: &mut Draft<'_>, row: User, role: Role) -> Result<(), Reject> {
             "role: this is the last admin; make another one first",
         ));
     }
-    let tokens = if role.has_access() { row.tokens.clone() } else { Vec::new() };
-    draft.put(Row::User(User { role, tokens, ..row }));
+    draft.put(Row::User(User { role, ..row }));
+    if !role.has_access() {
+        account::drop_sessions(draft, id, account::Which::All);
+        account::withdraw_links(draft, |purpose| purpose == Purpose::Password(id));
+        draft.delete(RowKey::Credential(id));
+    }
     if role.has_access() { Ok(()) } else { leaving::offboard(draft, id) }
 }
 
+/// A user who has access.
+///
+/// # Errors
+/// There is no such user, or the account ended or is suspended.
+pub(super) fn may_sign_in(draft: &Draft<'_>, id: UserId) -> Result<User, Reject> {
+    let row = account(draft, id)?;
+    if row.role.has_access() {
+        return Ok(row);
+    }
+    Err(Reject::new(RejectCode::Forbidden, "this account is suspended: lift that first"))
+}
+
 /// An account that was not removed.
-fn account(draft: &Draft<'_>, id: UserId) -> Result<User, Reject> {
+pub(super) fn account(draft: &Draft<'_>, id: UserId) -> Result<User, Reject> {
     let row = user(draft, id)?;
     if row.role == Role::Removed {
         return Err(Reject::new(

@@ -5,7 +5,7 @@
 use super::{
     State,
     command::{Reject, RejectCode},
-    gate,
+    gate, people,
     row::Role,
     state::Scope,
     tighten,
@@ -69,6 +69,7 @@ pub fn known_scope(state: &State, user: UserId, id: ScopeId) -> Result<Scope, Re
 /// # Errors
 /// Why not, for somebody who may know of the scope.
 pub fn may_invite(state: &State, user: UserId, scope: &Scope) -> Result<(), Reject> {
+    as_member(state, user, "invite anybody")?;
     if administers(state, user, scope) {
         return Ok(());
     }
@@ -83,6 +84,18 @@ pub fn may_invite(state: &State, user: UserId, scope: &Scope) -> Result<(), Reje
     } else {
         Err(forbidden("invite here: ask an admin of the group or the starter of the thread"))
     }
+}
+
+/// What a free account has no part in, here and wherever it is asked for (P1.3).
+///
+/// # Errors
+/// The user has one.
+pub fn as_member(state: &State, user: UserId, what: &str) -> Result<(), Reject> {
+    if people::is_free(state, user) {
+        let why = format!("a free account cannot {what}: it reads, writes and answers where it was invited");
+        return Err(Reject::new(RejectCode::Forbidden, why));
+    }
+    Ok(())
 }
 
 /// Whether the user may administer the scope.

@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Draft, Mark, Reject, Reply, State,
+    Draft, Mark, Reject, Reply, State, claim,
     command::RejectCode,
-    gate, invite, leaving, membership, moving, parting, policy,
+    consent, gate, invite, leaving, membership, moving, parting, policy,
     row::{Removal, Row, RowKey},
 };
 use crate::{
@@ -184,6 +184,8 @@ fn said(word: &Word) -> String {
         Word::OfferMove { offer, group, by } => format!("offer {offer} {group} by {by}"),
         Word::WantMove { offer } => format!("want {offer}"),
         Word::EndMove { offer } => format!("end {offer}"),
+        Word::Claim { user, .. } => format!("claim by {user}"),
+        Word::ClaimAnswer { user, stand, .. } => format!("claim by {user}: {}", stand.name()),
     }
 }
 
@@ -209,7 +211,7 @@ pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
             Ok(())
         }
         Word::Revoke { invite } => {
-            invite::revoked(draft, peer, invite);
+            consent::revoked(draft, peer, invite);
             Ok(())
         }
         Word::EndPeering {} => super::ending::ended(draft, peer),
@@ -223,6 +225,14 @@ pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
         }
         Word::EndMove { offer } => {
             moving::ended(draft, peer, offer);
+            Ok(())
+        }
+        Word::Claim { link, user, profile } if user.home() == peer => {
+            claim::heard(draft, peer, link, user, profile);
+            Ok(())
+        }
+        Word::ClaimAnswer { link, user, invite, stand } => {
+            claim::answered(draft, peer, (link, user), invite, stand);
             Ok(())
         }
         Word::NotHere { scope } => {

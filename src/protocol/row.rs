@@ -3,12 +3,18 @@
 //! Duty: one type per concept, with its key. A row is written whole. Never: content of threads, links
 //! of chains or feed rows, which only grow and live in the store (see `change`).
 
+mod account;
+mod claim;
+mod invite;
 mod recovery;
 mod removal;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use account::{Credential, Link, LinkStatus, Purpose, Session, TokenScope, Way};
+pub use claim::{Claim, ClaimStatus};
+pub use invite::{Claimant, InviteStatus, ReceivedInvite, SentInvite};
 pub use recovery::{Contradiction, Deferred};
 pub use removal::Removal;
 
@@ -19,7 +25,7 @@ use crate::{
     time::Millis,
     wire::{
         Blob, Sealed,
-        objects::{Floor, Grade, GroupRecipient, Manifest, Member, Settings, Snapshot, ThreadKind},
+        objects::{GroupRecipient, Manifest, Member, Settings, Snapshot, ThreadKind},
     },
 };
 
@@ -94,6 +100,9 @@ pub struct Peer {
     /// Scopes of ours whose ttl was longer before a change that they have not acknowledged, with that ttl (spec 11.5).
     #[serde(default)]
     pub believes: Vec<(ScopeId, u64)>,
+    /// The invitation by e-mail that somebody there claims, if that is how it asked for the peering.
+    #[serde(default)]
+    pub invite: Option<InviteId>,
     /// When the status changed.
     pub since: Millis,
 }
@@ -140,8 +149,12 @@ pub struct User {
     pub name: String,
     /// The standing.
     pub role: Role,
-    /// SHA-256 of the bearer tokens.
-    pub tokens: Vec<Hash>,
+    /// What he does at the workspace, as he says; empty when he does not.
+    #[serde(default)]
+    pub title: String,
+    /// Whether it was shown that the address is his: for free accounts, whose address is an e-mail of their own (P1.2).
+    #[serde(default = "yes")]
+    pub verified: bool,
     /// Users who are blocked from inviting and messaging this one.
     pub blocked: Vec<UserId>,
 }
@@ -176,6 +189,10 @@ pub struct ScopeHead {
     pub ended: bool,
     /// Why nothing of it is served, if so.
     pub frozen: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn nothing() -> (u64, Hash) {
@@ -222,64 +239,6 @@ pub struct Log {
     pub stale: bool,
     /// Follower: the owner has nothing below `low` for us.
     pub bottom: bool,
-}
-
-/// Where an invitation that we sent stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum InviteStatus {
-    /// No answer yet.
-    Sent,
-    /// Became a membership.
-    Accepted,
-    /// The invited does not want it.
-    Declined,
-    /// Taken back, or void after a removal.
-    Void,
-}
-
-/// An invitation from a scope owned here.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SentInvite {
-    /// Which.
-    pub id: InviteId,
-    /// Into what.
-    pub scope: ScopeId,
-    /// Whom.
-    pub address: String,
-    /// Whose word the acceptance needs.
-    pub home: WorkspaceId,
-    /// Who invited.
-    pub by: UserId,
-    /// As what.
-    pub grade: Grade,
-    /// With what history.
-    pub floor: Floor,
-    /// For how long.
-    pub until: Option<Millis>,
-    /// The epoch at which it was made.
-    pub epoch: u64,
-    /// When.
-    pub time: Millis,
-    /// The object hash.
-    pub hash: Hash,
-    /// Where it stands.
-    pub status: InviteStatus,
-}
-
-/// An invitation to a user of this home.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReceivedInvite {
-    /// The user.
-    pub user: UserId,
-    /// From which workspace.
-    pub owner: WorkspaceId,
-    /// The invitation as signed.
-    pub invite: crate::wire::objects::Invite,
-    /// Its object hash.
-    pub hash: Hash,
-    /// Where it stands (`Sent`: the user has to answer).
-    pub status: InviteStatus,
 }
 
 /// A message of a user of this home that its owner has not answered (spec 7.5).
@@ -466,6 +425,10 @@ rows! {
     16 Contradiction(Contradiction, Hash, |r| r.id),
     17 Reign(super::reign::Reign, (ScopeId, u64), |r| (r.scope, r.epoch)),
     19 Succession(super::handover::Succession, MoveId, |r| r.id),
+    20 Credential(Credential, UserId, |r| r.user),
+    21 Session(Session, Hash, |r| r.token),
+    22 Link(Link, Hash, |r| r.secret),
+    23 Claim(Claim, Hash, |r| r.id),
     18 Transfer(super::moving::Transfer, MoveId, |r| r.id),
 }
 

@@ -3,6 +3,8 @@
 //! Duty: rows by key, and the few indexes that are derived from them. Never: content, links of chains
 //! and feed rows, which are read through [`super::Records`].
 
+mod lapsing;
+
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -12,8 +14,8 @@ use super::handover::Succession;
 use super::moving::Transfer;
 use super::reign::Reign;
 use super::row::{
-    Contradiction, Deferred, GroupLink, Home, InviteStatus, Log, MemberRow, Node, Peer, Pending, ReadMark,
-    ReceivedInvite, Remembered, Removal, Row, RowKey, ScopeHead, SentInvite, Ticket, User,
+    Claim, Contradiction, Credential, Deferred, GroupLink, Home, Link, Log, MemberRow, Node, Peer, Pending,
+    ReadMark, ReceivedInvite, Remembered, Removal, Row, RowKey, ScopeHead, SentInvite, Session, Ticket, User,
 };
 use super::uptime::Uptime;
 use crate::{
@@ -79,8 +81,20 @@ pub struct State {
     /// Read marks.
     pub reads: OrdMap<(UserId, ThreadId), u64>,
 
-    /// Derived: token hash to user.
-    pub tokens: OrdMap<Hash, UserId>,
+    /// Passwords.
+    pub credentials: OrdMap<UserId, Arc<Credential>>,
+    /// Sessions and tokens, by the hash of what is shown.
+    pub sessions: OrdMap<Hash, Arc<Session>>,
+    /// Links that work once, by the hash of their secret.
+    pub links_out: OrdMap<Hash, Arc<Link>>,
+
+    /// Invitations' links that users of this home have shown here.
+    pub claims: OrdMap<Hash, Arc<Claim>>,
+
+    /// Derived: sessions of a user.
+    pub signed_in: OrdMap<UserId, OrdSet<Hash>>,
+    /// Derived: what ends by itself at a moment, the next first.
+    pub lapsing: OrdSet<(Millis, RowKey)>,
     /// Derived: local part of the address to user.
     pub locals: OrdMap<String, UserId>,
     /// Derived: threads addressed to a group.
@@ -187,16 +201,14 @@ impl State {
 
     /// Takes a row in, with the indexes that follow from it.
     pub fn put(&mut self, row: Row) {
-        self.delete_indexes(&row.key());
+        let key = row.key();
+        self.delete_indexes(&key);
         match row {
             Row::Node(row) => self.node = Some(row),
             Row::Home(row) => drop(self.homes.insert(row.id, row.into())),
             Row::Peer(row) => drop(self.peers.insert(row.id, row.into())),
             Row::Ticket(row) => drop(self.tickets.insert(row.secret, row)),
             Row::User(row) => {
-                for token in &row.tokens {
-                    self.tokens.insert(*token, row.id);
-                }
                 self.locals.insert(row.local.clone(), row.id);
                 self.users.insert(row.id, row.into());
             }
@@ -204,7 +216,7 @@ impl State {
             Row::Member(row) => self.put_member(row),
             Row::Log(row) => drop(self.logs.insert(row.thread, row.into())),
             Row::Sent(row) => {
-                if row.status == InviteStatus::Sent {
+                if row.status.is_open() {
                     self.offers.entry(row.scope).or_default().insert(row.id);
                 }
                 self.sent.insert(row.id, row.into());
@@ -224,10 +236,18 @@ impl State {
             Row::Reign(row) => drop(self.reigns.insert((row.scope, row.epoch), row.into())),
             Row::Succession(row) => drop(self.successions.insert(row.id, row.into())),
             Row::Transfer(row) => drop(self.transfers.insert(row.id, row.into())),
+            Row::Credential(row) => drop(self.credentials.insert(row.user, row.into())),
+            Row::Session(row) => {
+                self.signed_in.entry(row.user).or_default().insert(row.token);
+                self.sessions.insert(row.token, row.into());
+            }
+            Row::Claim(row) => drop(self.claims.insert(row.id, row.into())),
+            Row::Link(row) => drop(self.links_out.insert(row.secret, row.into())),
             Row::ReadMark(ReadMark { user, thread, seq }) => {
                 self.reads.insert((user, thread), seq);
             }
         }
+        self.note_lapse(key);
     }
 
     /// Lets a row go, with the indexes that followed from it.
@@ -253,17 +273,19 @@ impl State {
             RowKey::Reign(key) => drop(self.reigns.remove(key)),
             RowKey::Succession(id) => drop(self.successions.remove(id)),
             RowKey::Transfer(id) => drop(self.transfers.remove(id)),
+            RowKey::Credential(user) => drop(self.credentials.remove(user)),
+            RowKey::Session(token) => drop(self.sessions.remove(token)),
+            RowKey::Claim(id) => drop(self.claims.remove(id)),
+            RowKey::Link(secret) => drop(self.links_out.remove(secret)),
             RowKey::ReadMark(key) => drop(self.reads.remove(key)),
         }
     }
 
     fn delete_indexes(&mut self, key: &RowKey) {
+        self.forget_lapse(key);
         match key {
             RowKey::User(id) => {
                 if let Some(user) = self.users.get(id) {
-                    for token in &user.tokens {
-                        self.tokens.remove(token);
-                    }
                     self.locals.remove(&user.local);
                 }
             }

@@ -31,6 +31,8 @@ pub struct Uptime {
     pub told: OrdSet<(WorkspaceId, u64)>,
     /// Owners that were told what we hold, and will begin a new feed: no other one is taken (spec 9.6).
     pub comparing: OrdSet<WorkspaceId>,
+    /// Whether e-mail can be sent.
+    pub mails: bool,
     /// What is known of the followers since the start; `None`: nothing had to be asked.
     pub check: Option<Check>,
 }
@@ -69,6 +71,7 @@ impl Default for Uptime {
             taken: OrdMap::new(),
             told: OrdSet::new(),
             comparing: OrdSet::new(),
+            mails: false,
             check: None,
         }
     }
@@ -79,6 +82,8 @@ impl Default for Uptime {
 pub enum Promise {
     /// The node started; whether its journal is trusted.
     Started(Boot, bool),
+    /// Whether e-mail can be sent.
+    Mails(bool),
     /// An admin trusts the journal.
     Trusted,
     /// An owner is told what we hold, or has begun the feed that follows from it.
@@ -121,9 +126,11 @@ impl Uptime {
     /// Takes a change in. Never fails.
     pub fn apply(&mut self, promise: &Promise) {
         match promise {
+            Promise::Mails(on) => self.mails = *on,
             Promise::Started(at, trusted) => {
                 let check = Some(Check { trusted: *trusted, ..Check::default() });
-                *self = Self { now: self.now, wall: self.wall, started: *at, check, ..Self::default() };
+                let (now, wall, mails) = (self.now, self.wall, self.mails);
+                *self = Self { now, wall, mails, started: *at, check, ..Self::default() };
             }
             Promise::Held(owner, asked) => drop(self.held.insert(*owner, *asked)),
             Promise::Given(peer, at) => drop(self.given.insert(*peer, *at)),
@@ -169,6 +176,7 @@ impl Check {
             | Promise::Given(..)
             | Promise::Taken(..)
             | Promise::Told(..)
+            | Promise::Mails(_)
             | Promise::Comparing(..) => {}
         }
     }

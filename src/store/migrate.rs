@@ -13,7 +13,10 @@ use super::{
 use crate::{
     ids::{Hash, ScopeId, UserId, WorkspaceId},
     limits,
-    protocol::row::{Row, RowKey},
+    protocol::{
+        account::full_token,
+        row::{Row, RowKey},
+    },
     time::Millis,
     wire::{AuditLine, Stored},
 };
@@ -35,6 +38,37 @@ struct LineOf1 {
     scope: Option<ScopeId>,
     act: String,
     detail: String,
+}
+
+/// Version 2 kept the hashes of tokens in the rows of their users.
+pub(super) fn from_2(write: &WriteTransaction) -> Result<(), Fault> {
+    let kind = RowKey::User(UserId([0; 48])).to_bytes().into_iter().take(1).collect::<Vec<_>>();
+    let mut table = write.open_table(STATE)?;
+    let rows = table.range(kind.as_slice()..)?.map(|row| {
+        let (key, value) = row?;
+        Ok((key.value().starts_with(&kind), value.value().get(1..).unwrap_or_default().to_vec()))
+    });
+    let users = rows.take_while(|row| !matches!(row, Ok((false, _)))).collect::<Result<Vec<_>, Fault>>()?;
+    for (_, bytes) in users {
+        let UserOf2 { id, tokens } = ciborium::from_reader(bytes.as_slice()).map_err(damaged_2)?;
+        for token in tokens {
+            let row = Row::Session(full_token(id, token));
+            let value = [vec![row.kind()], row.to_bytes()].concat();
+            table.insert(row.key().to_bytes().as_slice(), value.as_slice())?;
+        }
+    }
+    Ok(())
+}
+
+/// What a user's row of version 2 had and later ones have not.
+#[derive(Deserialize)]
+struct UserOf2 {
+    id: UserId,
+    tokens: Vec<Hash>,
+}
+
+fn damaged_2(error: impl std::fmt::Display) -> Fault {
+    Fault::Damaged(format!("a row of schema version 2: {error}"))
 }
 
 fn damaged(error: impl std::fmt::Display) -> Fault {

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The version of the stored form. A newer file is refused; an older one is migrated, table by table, at opening.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 /// The journal is shortened once in so many commits.
 const JOURNAL_TRIM: u64 = 1024;
 /// Pages that redb keeps in memory, in bytes.
@@ -179,7 +179,12 @@ fn check_version(write: &WriteTransaction) -> Result<(), Fault> {
     match found {
         Some(VERSION) => return Ok(()),
         Some(found) if found > VERSION => return Err(Fault::Newer { found }),
-        Some(_) => migrate::from_1(write)?,
+        Some(found) => {
+            if found < 2 {
+                migrate::from_1(write)?;
+            }
+            migrate::from_2(write)?;
+        }
         None => {}
     }
     write.open_table(META)?.insert(SCHEMA, VERSION)?;

@@ -333,3 +333,35 @@ fn a_file_of_version_1_is_chained_and_encrypted_at_opening() {
     let row = table.get(tables::content_key(thread, 1).as_slice()).unwrap().unwrap().value().to_vec();
     assert!(!row.windows(12).any(|window| window == b"of version 1"));
 }
+
+/// A user as version 2 wrote him, tokens and all.
+#[derive(Serialize)]
+struct UserOf2 {
+    id: UserId,
+    local: String,
+    name: String,
+    role: Role,
+    tokens: Vec<Hash>,
+    blocked: Vec<UserId>,
+}
+
+#[test]
+fn tokens_of_version_2_go_on_working() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("comity.redb");
+    let (id, token) = (UserId([1; 48]), Hash([9; 32]));
+    let (local, name, role) = ("ann".to_owned(), "Ann".to_owned(), Role::Admin);
+    let user = UserOf2 { id, local, name, role, tokens: vec![token], blocked: vec![] };
+    let database = redb::Database::create(&path).unwrap();
+    let write = database.begin_write().unwrap();
+    write.open_table(tables::META).unwrap().insert(tables::SCHEMA, 2).unwrap();
+    let key = crate::protocol::row::RowKey::User(id).to_bytes();
+    let value = [vec![4], cbor::encode(&user)].concat();
+    write.open_table(tables::STATE).unwrap().insert(key.as_slice(), value.as_slice()).unwrap();
+    write.commit().unwrap();
+    drop(database);
+    let (_, state) = Store::open(&path).unwrap();
+    assert_eq!((state.users[&id].name.as_str(), state.users[&id].verified), ("Ann", true));
+    assert_eq!(state.sessions[&token].user, id);
+    assert_eq!(state.sessions_of(id).count(), 1);
+}

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::{
     ids::{UserId, WorkspaceId},
-    protocol::{State, row::Role},
+    protocol::{State, people, row::Role},
+    wire::objects::{Profile, WorkspaceKind},
 };
 
 /// A person beside something that he is in.
@@ -19,6 +20,12 @@ pub struct Person {
     pub name: String,
     /// The address.
     pub address: String,
+    /// What he does, as he says; may be empty.
+    pub title: String,
+    /// Whether his home knows that the address is his.
+    pub verified: bool,
+    /// Whether he has a free account: no workspace vouches for him (P4.1).
+    pub free: bool,
     /// Whether his home is another workspace than the viewer's (P4.1).
     pub external: bool,
     /// The home's name.
@@ -34,6 +41,8 @@ pub struct Home {
     pub name: String,
     /// Its domain, as it claims.
     pub domain: String,
+    /// Whether it is a realm of free accounts rather than a workspace (P1.2).
+    pub free: bool,
 }
 
 /// The own account.
@@ -53,22 +62,26 @@ pub struct Me {
 pub fn home(state: &State, id: WorkspaceId) -> Home {
     let known = state.homes.get(&id).map(|home| &home.manifest);
     let (name, domain) = known.map(|known| (known.name.clone(), known.domain.clone())).unwrap_or_default();
-    Home { id, name, domain }
+    Home { id, name, domain, free: known.is_some_and(|known| known.kind == WorkspaceKind::Free) }
+}
+
+/// A person as his home shows him.
+#[must_use]
+pub fn of_profile(state: &State, id: UserId, profile: &Profile) -> Person {
+    let Profile { address, name, title, verified } = profile.clone();
+    let Home { name: home, free, .. } = self::home(state, id.home());
+    Person { id, name, address, title, verified, free, external: !state.is_local(id), home }
 }
 
 /// A person: a user of this home, or a member of something that is known here.
 #[must_use]
 pub fn person(state: &State, id: UserId) -> Person {
-    let external = !state.is_local(id);
-    let of = home(state, id.home());
-    if let Some(user) = state.users.get(&id) {
-        let address = format!("{}@{}", user.local, of.domain);
-        return Person { id, name: user.name.clone(), address, external, home: of.name };
-    }
+    let own = people::profile(state, id);
     let mut places = state.places.get(&id).into_iter().flatten().filter_map(|scope| state.scope(*scope));
-    let profile = places.find_map(|scope| scope.members.get(&id).map(|member| member.profile.clone()));
-    let (name, address) = profile.map(|profile| (profile.name, profile.address)).unwrap_or_default();
-    Person { id, name, address, external, home: of.name }
+    let profile = own
+        .or_else(|| places.find_map(|scope| scope.members.get(&id).map(|member| member.profile.clone())))
+        .unwrap_or_else(|| Profile::new("", ""));
+    of_profile(state, id, &profile)
 }
 
 /// The viewer's own account.

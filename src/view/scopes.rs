@@ -251,10 +251,7 @@ pub fn members(
     let scope = state.scope(id).filter(|_| gate::sees_scope(state, viewer, id))?;
     let rest = scope.members.iter().filter(|(user, _)| after.is_none_or(|after| **user > after));
     let members = rest.take(limit).map(|(user, member)| {
-        let home = people::home(state, user.home()).name;
-        let external = !state.is_local(*user);
-        let (name, address) = (member.profile.name.clone(), member.profile.address.clone());
-        let person = Person { id: *user, name, address, external, home };
+        let person = people::of_profile(state, *user, &member.profile);
         MemberView { person, grade: member.grade, history: member.floor, until: member.until }
     });
     Some(members.collect())

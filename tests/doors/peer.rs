@@ -16,8 +16,9 @@ use comity::{
             LeaseAsk, ScopeState, StreamKind, Submit, SubmitAnswer, Witness,
         },
         objects::{
-            Acceptance, Act, Action, Consent, EntryKind, Event, Extensions, Floor, Grade, GroupConsent,
-            Handover, Head, Invite, Op, Profile, Purge, Receipt, Snapshot, Statement, Submission, Word,
+            Acceptance, Act, Action, ClaimStand, Consent, EntryKind, Event, Extensions, Floor, Grade,
+            GroupConsent, Handover, Head, Invite, Op, Profile, Purge, Receipt, Snapshot, Statement,
+            Submission, Word,
         },
     },
 };
@@ -165,7 +166,7 @@ impl Peer {
     fn consent(&self, invite: &Blob, user: UserId) -> Item {
         let hash = envelope::unverified_hash(6, Some(self.globex.id), invite).unwrap();
         let Invite { id, scope, .. } = envelope::peek(invite).unwrap();
-        let profile = Profile { address: "bob@globex.example".into(), name: "bob".into() };
+        let profile = Profile::new("bob@globex.example", "bob");
         let consent = Consent { invite: id, hash, scope, user, profile, time: Millis(0) };
         Item::Consent { consent: envelope::sign(consent, Some(self.acme.id), &self.sign).bytes().clone() }
     }
@@ -343,7 +344,7 @@ fn next_word(after: Option<&Word>, ghost: UserId, scope: ScopeId, invite: Invite
         Some(Word::Leave { .. }) => Word::Offboard { user: ghost },
         Some(Word::Offboard { .. }) => Word::Decline { invite },
         Some(Word::Decline { .. }) => {
-            let profile = Profile { address: "ghost@globex.example".into(), name: "ghost".into() };
+            let profile = Profile::new("ghost@globex.example", "ghost");
             Word::Profile { user: ghost, profile }
         }
         Some(Word::Profile { .. }) => Word::Revoke { invite },
@@ -354,7 +355,15 @@ fn next_word(after: Option<&Word>, ghost: UserId, scope: ScopeId, invite: Invite
         }
         Some(Word::OfferMove { offer, .. }) => Word::WantMove { offer: *offer },
         Some(Word::WantMove { offer }) => Word::EndMove { offer: *offer },
-        Some(Word::EndMove { .. }) => Word::EndPeering {},
+        Some(Word::EndMove { .. }) => {
+            let profile = Profile::new("ghost@globex.example", "ghost");
+            Word::Claim { link: Hash([5; 32]), user: ghost, profile }
+        }
+        Some(Word::Claim { link, user, .. }) => {
+            let (invite, stand) = (Some(invite), ClaimStand::Accepted);
+            Word::ClaimAnswer { link: *link, user: *user, invite, stand }
+        }
+        Some(Word::ClaimAnswer { .. }) => Word::EndPeering {},
         Some(Word::EndPeering {}) => return None,
     })
 }
@@ -407,7 +416,7 @@ fn next_item(after: Option<&Item>, peer: &Peer, lost: &Lost) -> Option<Item> {
                 kind: None,
                 name: "Hijacked".into(),
                 address: "alice@acme.example".into(),
-                inviter: Profile { address: "bob@globex.example".into(), name: "bob".into() },
+                inviter: Profile::new("bob@globex.example", "bob"),
                 by: bob,
                 grade: Grade::Post,
                 floor: Floor::All,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use comity::{
     ids::{ScopeId, SubmissionId, ThreadId, UserId},
     node::Notice,
-    protocol::{Command, Records as _, Reply, gate, people},
+    protocol::{Command, Records as _, Reply, account, gate},
     wire::objects::{Action, EntryKind, Floor, Grade},
 };
 
@@ -312,9 +312,9 @@ impl Stage {
     /// A session goes on under its token.
     pub(crate) async fn sign_in(&self, person: &Person) {
         let at = [&self.globex, &self.acme][person.column];
-        let token = people::token_hash(&person.token);
-        if !at.handle().snapshot().state.tokens.contains_key(&token) {
-            at.ask(Command::AddToken(person.user, token)).await;
+        let token = account::token_hash(&person.token);
+        if !at.handle().snapshot().state.sessions.contains_key(&token) {
+            at.ask(Command::OpenSession(account::full_token(person.user, token))).await;
         }
     }
 

@@ -72,6 +72,18 @@ pub(crate) const TABLE: &[Row] = &[
     admins("GET /users/{user}/departure", "/users/{me}/departure", ""),
     admins("DELETE /users/{user}/memberships/{scope}", "/users/{me}/memberships/{group}", ""),
     row("POST /users/{user}/tokens", "/users/{me}/tokens", "", [201, 201], "token", Without),
+    admins("POST /users/{user}/link", "/users/{me}/link", ""),
+    row("POST /me/password", "/me/password", r#"{"new":"short"}"#, [422, 422], "", Without),
+    row("POST /sessions", "/sessions", SIGN_IN, [401, 401], "", Without),
+    row("GET /sessions", "/sessions", "", [200, 200], "sessions", Without),
+    row("DELETE /sessions/{id}", "/sessions/h_x", "", [404, 404], "", Missing),
+    row("GET /join/{code}", "/join/nothing", "", [404, 404], "", Missing),
+    row("POST /join/{code}/password", "/join/nothing/password", PASSWORD, [404, 404], "", Missing),
+    row("POST /join/{code}/account", "/join/nothing/account", ACCOUNT, [409, 409], "", Without),
+    row("GET /claims", "/claims", "", [200, 200], "claims", Without),
+    row("POST /claims", "/claims", r#"{"code":"x"}"#, [422, 422], "", Without),
+    admins("GET /claims/peerings", "/claims/peerings", ""),
+    admins("POST /claims/{id}/peering", "/claims/h_x/peering", ""),
     admins("GET /audit", "/audit", ""),
     admins("GET /evidence", "/evidence", ""),
     admins("GET /evidence/{id}", "/evidence/h_x", ""),
@@ -95,6 +107,9 @@ pub(crate) const TABLE: &[Row] = &[
         Repeated,
     )),
     spare(row("POST /invitations/{id}/accept", "/invitations/{invite}/accept", "", [204, 0], "", Repeated)),
+    row("GET /invitations/sent", "/invitations/sent", "", [200, 200], "invitations", Without),
+    spare(row("POST /invitations/{id}/resend", "/invitations/{sent}/resend", "", [0, 200], "", Missing)),
+    spare(row("POST /invitations/{id}/claim", "/invitations/{sent}/claim", ACCEPT, [0, 409], "", Missing)),
     spare(row("DELETE /invitations/{id}", "/invitations/{sent}", "", [0, 204], "", Missing)),
     // The group.
     row("GET /groups", "/groups", "", [200, 200], "{group}", Without),
@@ -249,10 +264,15 @@ pub(crate) const TABLE: &[Row] = &[
     // The outbox while the link rests, and sessions: last, because they end what the rows above use.
     row("GET /pending", "/pending", "", [200, 0], "{waiting}", Repeated),
     spare(row("DELETE /pending/{submission}", "/pending/{waiting}", "", [204, 0], "", Repeated)),
+    row("DELETE /sessions", "/sessions", "", [204, 204], "", Without),
     row("DELETE /me/token", "/me/token", "", [204, 204], "", Without),
     row("DELETE /users/{user}/tokens", "/users/{me}/tokens", "", [204, 204], "", Without),
 ];
 
+const SIGN_IN: &str = r#"{"address":"nobody@acme.example","password":"a long enough password"}"#;
+const PASSWORD: &str = r#"{"password":"a long enough password"}"#;
+const ACCOUNT: &str = r#"{"name":"Jo","password":"a long enough password"}"#;
+const ACCEPT: &str = r#"{"accept":true}"#;
 const REMOVAL: &str = "/removals/{group}/{epoch}";
 const INVITE: &str = r#"{"address":"carl@globex.example"}"#;
 const INVITE_ME: &str = r#"{"address":"{address}"}"#;

@@ -23,9 +23,9 @@ use comity::{
     crypto::sha256,
     federation,
     ids::{InviteId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
-    node::{Handle, Node, Snapshot, identity},
+    node::{Handle, Node, Snapshot, identity, realm},
     protocol::{
-        Command, Records as _, Reply, gate, people,
+        Command, Records as _, Reply, account, gate,
         row::{Home, PeerStatus, Role},
     },
     time::Millis,
@@ -43,6 +43,9 @@ pub(crate) struct Workspace {
     pub(crate) dir: TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) node: Option<Node>,
+    /// The realm of free accounts that it hosts, if it does.
+    pub(crate) realm: Option<Node>,
+    hosts: bool,
     pub(crate) id: WorkspaceId,
     /// Where the API listens.
     pub(crate) host: String,
@@ -61,6 +64,13 @@ impl Workspace {
         workspace
     }
 
+    /// With a realm of free accounts.
+    pub(crate) async fn hosting(name: &str) -> Self {
+        let mut workspace = Self { hosts: true, ..Self::asleep(name) };
+        workspace.start().await;
+        workspace
+    }
+
     /// Its folder and its identity, without a node that runs.
     pub(crate) fn asleep(name: &str) -> Self {
         let (dir, port) = (TempDir::new().unwrap(), free_port());
@@ -68,7 +78,18 @@ impl Workspace {
         let domain = format!("{name}.example");
         let home = identity::init(dir.path(), name, &domain, vec![address.to_string()]).unwrap();
         let admin = identity::first_admin(dir.path(), "alice").unwrap().unwrap();
-        Self { dir, address, node: None, id: home.id, host: String::new(), admin, home, journal: None }
+        Self {
+            dir,
+            address,
+            node: None,
+            realm: None,
+            hosts: false,
+            id: home.id,
+            host: String::new(),
+            admin,
+            home,
+            journal: None,
+        }
     }
 
     pub(crate) async fn start(&mut self) {
@@ -81,12 +102,23 @@ impl Workspace {
             }
         };
         tokio::time::timeout(PATIENCE, bound).await.unwrap();
-        let listens = api::start(&node.handle, "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        if self.hosts {
+            let hosted = realm::start(&realm::folder(self.dir.path()), &self.home.manifest, None).unwrap();
+            hosted.boot().await.unwrap();
+            let at = federation::start(&hosted.handle, &hosted.tls, "127.0.0.1:0".parse().unwrap()).unwrap();
+            realm::join((&node.handle, self.address), (&hosted.handle, at)).await.unwrap();
+            self.realm = Some(hosted);
+        }
+        let realm = self.realm.as_ref().map(|realm| &realm.handle);
+        let listens = api::start(&node.handle, realm, "127.0.0.1:0".parse().unwrap()).await.unwrap();
         self.host = listens.to_string();
         self.node = Some(node);
     }
 
     pub(crate) async fn stop(&mut self) {
+        if let Some(realm) = self.realm.take() {
+            realm.stop().await;
+        }
         self.node.take().unwrap().stop().await;
     }
 
@@ -118,7 +150,7 @@ impl Workspace {
     /// A user with a token.
     pub(crate) async fn person(&self, local: &str) -> (UserId, String) {
         let (user, token) = (self.user(local).await, format!("token of {local}"));
-        self.ask(Command::AddToken(user, people::token_hash(&token))).await;
+        self.ask(Command::OpenSession(account::full_token(user, account::token_hash(&token)))).await;
         (user, token)
     }
 

@@ -320,7 +320,7 @@ fn ten_thousand_memberships_end_with_one_command() {
             let (id, _) = group(&mut cluster.nodes[0], ann, "big");
             for n in 0..each {
                 let user = UserId::new(globex, (u128::from(at) << 64 | u128::from(n)).to_be_bytes());
-                let profile = Profile { address: format!("u{at}-{n}@globex.example"), name: "u".into() };
+                let profile = Profile::new(format!("u{at}-{n}@globex.example"), "u");
                 let member = Member {
                     user,
                     grade: Grade::Post,

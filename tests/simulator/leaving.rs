@@ -3,7 +3,7 @@
 use comity::{
     ids::{SubmissionId, ThreadId, UserId, WorkspaceId},
     protocol::{
-        Command, Reply,
+        Command, Reply, account,
         command::RejectCode,
         gate,
         row::{InviteStatus, Role},
@@ -66,7 +66,7 @@ fn a_suspended_user_is_cut_at_once_and_everywhere() {
     cluster.nodes[1].run(Command::Act(bob, offer(own, "ann@acme.example", None))).unwrap();
     cluster.settle();
     write(&mut cluster.nodes[1], bob, chat, 2);
-    cluster.nodes[1].run(Command::AddToken(bob, comity::ids::Hash([7; 32]))).unwrap();
+    cluster.nodes[1].run(Command::OpenSession(account::full_token(bob, comity::ids::Hash([7; 32])))).unwrap();
 
     cluster.nodes[1].run(Command::SetRole(bob, Role::Suspended)).unwrap();
     let home = &cluster.nodes[1];
@@ -76,7 +76,9 @@ fn a_suspended_user_is_cut_at_once_and_everywhere() {
     );
     assert!(!home.disk.content.keys().any(|(thread, _)| *thread == chat), "no reader, no copy");
     assert!(
-        home.state.tokens.is_empty() && home.state.outbox.is_empty() && !home.state.places.contains_key(&bob)
+        home.state.sessions.is_empty()
+            && home.state.outbox.is_empty()
+            && !home.state.places.contains_key(&bob)
     );
     let words = words(home, acme);
     assert_eq!(words.iter().filter(|word| matches!(word, Word::Offboard { .. })).count(), 1, "one per owner");
@@ -115,7 +117,7 @@ fn a_removed_user_never_comes_back() {
     assert!(matches!(home.run(Command::RemoveUser(bob)), Ok(Reply::Already)));
     let refused = [
         (Command::SetRole(bob, Role::Member), RejectCode::Closed),
-        (Command::AddToken(bob, comity::ids::Hash([7; 32])), RejectCode::Closed),
+        (Command::OpenSession(account::full_token(bob, comity::ids::Hash([7; 32]))), RejectCode::Closed),
         (Command::Rename(bob, "Bob".into()), RejectCode::Closed),
         (
             Command::AddUser { local: "bob".into(), name: "Bob".into(), role: Role::Member },

@@ -1,9 +1,10 @@
-//! Invitations to me.
+//! Invitations to me, and those that I sent.
 //!
-//! Duty: the answers. Never: a rule.
+//! Duty: the answers, and what becomes of what was sent. Never: a rule.
 
 use anyhow::Result;
 use clap::Subcommand;
+use hyper::Method;
 use serde_json::{Value, json};
 
 use super::super::client::Client;
@@ -22,6 +23,33 @@ pub(in crate::cli) enum Invite {
         /// Which.
         id: String,
     },
+    /// Those that I sent, and those into what I administer.
+    Sent {
+        /// Only those into this group or thread.
+        #[arg(long)]
+        scope: Option<String>,
+    },
+    /// Send one again; an older link of it stops working.
+    Resend {
+        /// Which.
+        id: String,
+    },
+    /// Take one back.
+    Withdraw {
+        /// Which.
+        id: String,
+    },
+    /// Somebody with another address claims it: is it whom I meant?
+    Decide {
+        /// Which.
+        id: String,
+        /// Yes.
+        #[arg(long, conflicts_with = "refuse")]
+        accept: bool,
+        /// No.
+        #[arg(long, required_unless_present = "accept")]
+        refuse: bool,
+    },
 }
 
 /// Carries it out.
@@ -29,6 +57,15 @@ pub(super) async fn run(client: &mut Client, command: Invite) -> Result<Value> {
     match command {
         Invite::List => client.get("/invitations").await,
         Invite::Accept { id } => client.post(&format!("/invitations/{id}/accept"), &json!({})).await,
+        Invite::Sent { scope } => {
+            let of = scope.map(|scope| format!("&scope={scope}")).unwrap_or_default();
+            client.get(&format!("/invitations/sent?limit=200{of}")).await
+        }
+        Invite::Resend { id } => client.post(&format!("/invitations/{id}/resend"), &json!({})).await,
+        Invite::Withdraw { id } => client.call(Method::DELETE, &format!("/invitations/{id}"), None).await,
+        Invite::Decide { id, accept, .. } => {
+            client.post(&format!("/invitations/{id}/claim"), &json!({ "accept": accept })).await
+        }
         Invite::Decline { id } => client.post(&format!("/invitations/{id}/decline"), &json!({})).await,
     }
 }

@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 
 use super::{client::Client, text};
 
+mod claim;
 mod invite;
 mod journal;
 mod moves;
 mod peer;
 mod place;
 mod removal;
+mod session;
 mod user;
 
 /// What can be asked of a running node.
@@ -40,6 +42,12 @@ pub(super) enum Command {
     /// Invitations to me.
     #[command(subcommand)]
     Invite(invite::Invite),
+    /// Signing in, sessions and tokens.
+    #[command(subcommand)]
+    Session(session::Session),
+    /// Invitations by link.
+    #[command(subcommand)]
+    Claim(claim::Claim),
     /// Offers to move groups between workspaces.
     #[command(subcommand)]
     Move(moves::Move),
@@ -119,6 +127,8 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
         Command::Group(group) => place::group(client, group, as_json).await?,
         Command::Thread(thread) => place::thread(client, thread).await?,
         Command::Invite(invite) => invite::run(client, invite).await?,
+        Command::Session(session) => session::run(client, session).await?,
+        Command::Claim(claim) => claim::run(client, claim).await?,
         Command::Move(offer) => moves::run(client, offer).await?,
         Command::Dm { address } => client.post("/dms", &json!({ "address": address })).await?,
         Command::Post { thread, text, key } => post(client, &thread, &text, key.as_deref()).await?,

@@ -29,6 +29,11 @@ pub(in crate::cli) enum User {
         /// His id or address.
         user: String,
     },
+    /// A link to somebody's first or next password, to pass on.
+    Link {
+        /// His id or address.
+        user: String,
+    },
     /// Take every access away, here and at every partner; without --yes only show what that is.
     Suspend {
         /// His id or address.
@@ -71,6 +76,10 @@ pub(super) async fn run(client: &mut Client, command: User, as_json: bool) -> Re
         User::Token { user } => {
             let id = person(client, "/users", "users", &user).await?;
             client.post(&format!("/users/{id}/tokens"), &json!({})).await
+        }
+        User::Link { user } => {
+            let id = person(client, "/users", "users", &user).await?;
+            client.post(&format!("/users/{id}/link"), &json!({})).await
         }
         User::Suspend { user, yes } => {
             let id = departing(client, &user, yes, as_json).await?;

@@ -6,7 +6,7 @@ use super::super::{
     array::{choice, code, record},
     envelope::Object,
 };
-use super::{Extensions, position, short};
+use super::{Extensions, Profile, position, short};
 use crate::{
     ids::{GroupId, Hash, InviteId, ScopeId, UserId, WorkspaceId},
     limits,
@@ -46,23 +46,6 @@ code! {
         1 => Topic = "topic",
         /// Between exactly two users.
         2 => Dm = "dm",
-    }
-}
-
-record! {
-    /// How a user is shown; the home vouches for it (spec 4.7).
-    pub struct Profile {
-        /// `local@domain`.
-        pub address: String,
-        /// The display name.
-        pub name: String,
-    }
-}
-
-impl Profile {
-    pub(super) fn bounds(&self) -> Result<(), String> {
-        short("address", &self.address, limits::ADDRESS_BYTES)?;
-        short("name", &self.name, limits::NAME_BYTES)
     }
 }
 

@@ -6,6 +6,7 @@ mod act;
 mod audit_seal;
 mod manifest;
 mod membership;
+mod profile;
 mod sequencing;
 mod transfer;
 mod word;
@@ -19,12 +20,11 @@ use super::blob::Blob;
 pub use act::{Act, Action};
 pub use audit_seal::AuditSeal;
 pub use manifest::{Manifest, WorkspaceKind};
-pub use membership::{
-    Event, Floor, Grade, GroupRecipient, Member, Op, Profile, Settings, Snapshot, ThreadKind,
-};
+pub use membership::{Event, Floor, Grade, GroupRecipient, Member, Op, Settings, Snapshot, ThreadKind};
+pub use profile::Profile;
 pub use sequencing::{EntryKind, Head, Submission};
 pub use transfer::{Acceptance, Handover};
-pub use word::{Consent, GroupConsent, Invite, Lease, Purge, Receipt, Statement, Word};
+pub use word::{ClaimStand, Consent, GroupConsent, Invite, Lease, Purge, Receipt, Statement, Word};
 
 /// Fields of later versions: keys from 1024 on, kept and ignored (spec 3.7).
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]

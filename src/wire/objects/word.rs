@@ -3,7 +3,7 @@
 //! Duty: shapes and bounds. Never: free text from strangers.
 
 use super::super::{
-    array::{choice, record},
+    array::{choice, code, record},
     envelope::Object,
 };
 use super::{Extensions, Floor, Grade, Profile, ThreadKind, short};
@@ -144,6 +144,20 @@ impl Object for Lease {
     const TYPE: u64 = 9;
 }
 
+code! {
+    /// What becomes of a claim (spec 6.8).
+    pub enum ClaimStand {
+        /// The invitation is for the claimant, and follows.
+        0 => Accepted = "accepted",
+        /// The inviter has to say whether this is whom he meant.
+        1 => Asked = "asked",
+        /// Nobody can claim it any more.
+        2 => Gone = "gone",
+        /// The inviter does not want it.
+        3 => Refused = "refused",
+    }
+}
+
 choice! {
     /// What a home tells an owner about its own users or about the link (spec 8.5).
     pub enum Word {
@@ -167,6 +181,13 @@ choice! {
         8 => WantMove { /** The offer. */ offer: MoveId, },
         /// An offer is over: taken back by the owner, or declined.
         9 => EndMove { /** The offer. */ offer: MoveId, },
+        /// A user shows the link of an invitation by e-mail (spec 6.8).
+        10 => Claim { /** The hash of the link's secret. */ link: Hash, /** Who. */ user: UserId, /** How he is shown. */ profile: Profile, },
+        /// What the owner says to that (spec 6.8).
+        11 => ClaimAnswer {
+            /** The link. */ link: Hash, /** Who claimed. */ user: UserId,
+            /** The invitation, if it is for him now. */ invite: Option<InviteId>, /** Where it stands. */ stand: ClaimStand,
+        },
     }
 }
 

@@ -1,0 +1,85 @@
+//! Signing in with a password: the one place where one is checked.
+//!
+//! Duty: slow hashing off the loop, a bounded number at a time; throttling of guesses; one answer for an unknown address
+//! and a wrong password, after the same work. Never: who somebody is in a request; that is `viewer`'s.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use axum::http::StatusCode;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::Semaphore;
+
+use super::problem::Problem;
+use crate::{
+    crypto::{password, sha256},
+    ids::Hash,
+    limits,
+    node::clock,
+    protocol::command::{RejectCode, Secret},
+};
+
+/// What is checked where there is no account: as much work as for one.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$Y29taXR5LW5vYm9keSEhIQ$ODAdaF0dyXzVkKFTpGm4kA7nhXp9ILyBo2AnaBPGnGM";
+
+/// What signing in needs.
+#[derive(Clone, Debug)]
+pub(super) struct Gatekeeper {
+    hashing: Arc<Semaphore>,
+    guesses: Arc<DefaultKeyedRateLimiter<Hash>>,
+}
+
+impl Gatekeeper {
+    pub(super) fn new() -> Self {
+        let burst = NonZeroU32::new(limits::GUESSES).unwrap_or(NonZeroU32::MIN);
+        let guesses = RateLimiter::keyed(Quota::per_minute(NonZeroU32::MIN).allow_burst(burst));
+        Self { hashing: Arc::new(Semaphore::new(limits::HASHINGS)), guesses: Arc::new(guesses) }
+    }
+
+    /// One more guess at the password of this address, whether it has an account or not.
+    pub(super) fn guess(&self, address: &str) -> Result<(), Problem> {
+        if self.guesses.len() > limits::GUESSED_ADDRESSES {
+            self.guesses.retain_recent();
+        }
+        let key = sha256(&[address.trim().to_lowercase().as_bytes()]);
+        if self.guesses.check_key(&key).is_ok() {
+            return Ok(());
+        }
+        let detail = "too many attempts for this address: wait a minute, or set a new password by mail";
+        Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, RejectCode::Quota.name(), detail))
+    }
+
+    /// Whether the password is that of the hash; without one it is wrong.
+    pub(super) async fn verify(&self, given: Secret<String>, held: Option<String>) -> Result<bool, Problem> {
+        let (exists, hashed) = (held.is_some(), held.unwrap_or_else(|| NOBODY.into()));
+        self.work(move || password::verify(&given.0, &hashed) && exists).await
+    }
+
+    /// The hash of a new password.
+    pub(super) async fn hash(&self, new: Secret<String>) -> Result<Secret<String>, Problem> {
+        if new.0.chars().count() < limits::PASSWORD_LEAST || new.0.len() > limits::PASSWORD_BYTES {
+            let (least, most) = (limits::PASSWORD_LEAST, limits::PASSWORD_BYTES);
+            let detail = format!("password: at least {least} characters, at most {most} bytes");
+            return Err(Problem::invalid(detail));
+        }
+        let seed = clock::seed().map_err(|error| no_random(&error))?;
+        let hashed = self.work(move || password::hash(&new.0, super::viewer::first_half(&seed))).await?;
+        hashed
+            .map(Secret)
+            .ok_or_else(|| Problem::invalid("password: it cannot be hashed; take a shorter one"))
+    }
+
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+        let stopping = |error: &dyn std::fmt::Display| {
+            tracing::debug!(%error, "a password was not worked on");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the node is stopping: try again")
+        };
+        let _permit = self.hashing.acquire().await.map_err(|error| stopping(&error))?;
+        tokio::task::spawn_blocking(work).await.map_err(|error| stopping(&error))
+    }
+}
+
+/// There are no random bytes.
+pub(super) fn no_random(error: &impl std::fmt::Display) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
+}

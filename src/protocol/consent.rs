@@ -1,0 +1,161 @@
+//! Answers to invitations (spec 6.2, 6.3): what arrives at a home, its consent, and the join that follows at the owner.
+//!
+//! Duty: a place only by the home's word (P2.5). Never: an answer that tells whether somebody exists.
+
+use super::{
+    Draft, Mark, Reject, Reply, claim,
+    command::RejectCode,
+    invite::{check_tombstone, void},
+    membership, people, policy, removal,
+    row::{InvitePolicy, InviteStatus, ReceivedInvite, Row, SentInvite},
+    state::Scope,
+};
+use crate::{
+    ids::{InviteId, UserId, WorkspaceId},
+    limits,
+    wire::{
+        AuditLine, Blob, Proof, Verified,
+        frames::Item,
+        objects::{Consent, Invite, Member, Op, Word},
+    },
+};
+
+/// An invitation from an owner arrives at the home (spec 6.2). Whoever it does not concern gets no answer.
+///
+/// # Errors
+/// The signature does not hold.
+pub fn received(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    let opened: Verified<Invite> = draft.open(bytes, Some(draft.me()), peer)?;
+    let (hash, invite) = (opened.hash(), opened.into_object());
+    let policy = draft.state.peers.get(&peer).map_or(InvitePolicy::Refuse, |peer| peer.invites);
+    let user = people::find(&draft.state, &invite.address);
+    let Some(user) = user.filter(|user| policy != InvitePolicy::Refuse && welcome(draft, *user, &invite))
+    else {
+        return Ok(());
+    };
+    let id = invite.id;
+    let first = !draft.state.received.contains_key(&(id, user));
+    draft.audit("invite.received", Some(invite.by), Some(peer), Some(invite.scope), user.to_string());
+    draft.put(Row::Received(ReceivedInvite { user, owner: peer, invite, hash, status: InviteStatus::Sent }));
+    draft.mark(Mark::Invited(user, id));
+    if policy == InvitePolicy::Accept || (first && claim::is_claimed(draft, peer, user, id)) {
+        answer(draft, user, id, true)?;
+    }
+    Ok(())
+}
+
+fn welcome(draft: &Draft<'_>, user: UserId, invite: &Invite) -> bool {
+    let waiting = draft
+        .state
+        .received
+        .values()
+        .filter(|held| held.user == user && held.status == InviteStatus::Sent)
+        .count();
+    draft.state.users.get(&user).is_some_and(|row| {
+        row.role.has_access() && !row.blocked.contains(&invite.by) && waiting < limits::INVITES_PER_USER
+    })
+}
+
+/// A user answers; the home's consent goes to the owner.
+///
+/// # Errors
+/// There is no such open invitation of this user.
+pub fn answer(draft: &mut Draft<'_>, user: UserId, id: InviteId, accept: bool) -> Result<Reply, Reject> {
+    let held =
+        draft.state.received.get(&(id, user)).map(|held| (**held).clone()).ok_or_else(Reject::not_found)?;
+    if held.status != InviteStatus::Sent {
+        return Ok(Reply::Already);
+    }
+    let (owner, scope) = (held.owner, held.invite.scope);
+    let line = AuditLine::of("invite.answered").by(user).with(owner).at(scope);
+    if accept {
+        let profile = people::profile(&draft.state, user).ok_or_else(Reject::not_found)?;
+        let (hash, time) = (held.hash, draft.ctx.now);
+        let consent = draft.sign(Consent { invite: id, hash, scope, user, profile, time }, Some(owner));
+        draft.note(line.saying("accepted").proven(Proof::of(&consent, draft.me(), Some(owner))));
+        draft.feed(owner, &Item::Consent { consent: consent.bytes().clone() });
+    } else {
+        draft.note(line.saying("declined"));
+        removal::state(draft, owner, Word::Decline { invite: id });
+    }
+    let status = if accept { InviteStatus::Accepted } else { InviteStatus::Declined };
+    draft.put(Row::Received(ReceivedInvite { status, ..held }));
+    draft.mark(Mark::Invited(user, id));
+    Ok(Reply::Done)
+}
+
+/// A home's consent arrives at the owner: the join, if the invitation still stands (spec 6.3, 6.5).
+///
+/// # Errors
+/// The signature does not hold, or somebody answers for another home.
+pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
+    let opened: Verified<Consent> = draft.open(bytes, Some(draft.me()), peer)?;
+    let proof = Proof::of(&opened, peer, Some(draft.me()));
+    let (consent_hash, consent) = (opened.hash(), opened.into_object());
+    let Some(sent) = draft.state.sent.get(&consent.invite).map(|sent| (**sent).clone()) else {
+        return Ok(());
+    };
+    let fits = sent.home == peer
+        && consent.user.home() == peer
+        && consent.hash == sent.hash
+        && consent.scope == sent.scope;
+    if !fits {
+        return Err(Reject::new(
+            RejectCode::WrongHome,
+            "a consent counts only from the home that was invited, for that invitation",
+        ));
+    }
+    let Some(scope) = draft.state.scope(sent.scope).cloned() else {
+        return Ok(());
+    };
+    let removed_since =
+        scope.head.tombstones.iter().any(|(user, epoch)| *user == consent.user && *epoch > sent.epoch);
+    if removed_since && sent.status == InviteStatus::Sent {
+        void(draft, sent);
+        return Ok(());
+    }
+    let back = !removed_since && check_tombstone(draft, sent.by, &scope, consent.user).is_ok();
+    let open = sent.status == InviteStatus::Sent && back && !scope.head.ended;
+    if !open || policy::externals_allowed(&draft.state, &scope).is_err() {
+        return Ok(());
+    }
+    join(draft, &scope, &sent, consent, (consent_hash, proof))
+}
+
+fn join(
+    draft: &mut Draft<'_>,
+    scope: &Scope,
+    sent: &SentInvite,
+    consent: Consent,
+    (hash, proof): (crate::ids::Hash, Proof),
+) -> Result<(), Reject> {
+    let member = Member {
+        user: consent.user,
+        grade: sent.grade,
+        floor: sent.floor,
+        joined: scope.head.epoch + 1,
+        by: sent.by,
+        time: draft.ctx.now,
+        until: sent.until,
+        profile: consent.profile,
+    };
+    draft.put(Row::Sent(SentInvite { status: InviteStatus::Accepted, ..sent.clone() }));
+    if scope.members.contains_key(&member.user) {
+        return Ok(());
+    }
+    let op = Op::Join { member, invite: Some(sent.id), consent: Some(hash) };
+    membership::append(draft, sent.scope, sent.by, vec![op])?;
+    let line = AuditLine::of("member.joined").by(consent.user).with(sent.home).at(sent.scope);
+    draft.note(line.proven(proof));
+    Ok(())
+}
+
+/// The owner took an invitation to our user back.
+pub fn revoked(draft: &mut Draft<'_>, peer: WorkspaceId, invite: InviteId) {
+    let held =
+        draft.state.received.values().find(|held| held.invite.id == invite && held.owner == peer).cloned();
+    if let Some(held) = held.filter(|held| held.status == InviteStatus::Sent) {
+        draft.put(Row::Received(ReceivedInvite { status: InviteStatus::Void, ..(*held).clone() }));
+        draft.mark(Mark::Invited(held.user, invite));
+    }
+}

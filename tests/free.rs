@@ -1,0 +1,234 @@
+//! Invitations by e-mail, free accounts and claims (P1.2 to P1.6, P2.3): over the API, with real nodes and their realms.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
+
+use comity::cli::client::Client;
+use harness::{PATIENCE, Workspace, peer};
+use hyper::Method;
+use serde_json::{Value, json};
+
+mod harness;
+
+const PASSWORD: &str = "a long enough password";
+
+async fn send(client: &mut Client, method: Method, path: &str, body: Value) -> (u16, Value) {
+    let answer = client.send(method, path, Some(&body), None).await.unwrap();
+    (answer.status.as_u16(), answer.body)
+}
+
+/// Asks until the answer is as wanted; woken by the viewer's own live events.
+async fn until(client: &Client, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let mut events = client.again().await.unwrap().events().await.unwrap();
+    let mut asking = client.again().await.unwrap();
+    let mut last = Value::Null;
+    let found = tokio::time::timeout(PATIENCE, async {
+        loop {
+            last = asking.send(Method::GET, path, None, None).await.unwrap().body;
+            if wanted(&last) {
+                return;
+            }
+            drop(tokio::time::timeout(std::time::Duration::from_millis(200), events.next()).await);
+        }
+    });
+    assert!(found.await.is_ok(), "waited in vain for {path}: {last}");
+    last
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
+}
+
+/// A group of the admin's, and an invitation into it by e-mail: the group's id, its chat, the link.
+async fn invited(of: &Workspace, address: &str) -> (String, String, String, String) {
+    let mut alice = of.client(&of.admin).await;
+    let group = alice.post("/groups", &json!({ "name": "Project" })).await.unwrap();
+    let (id, chat) = (text(&group, "id"), text(&group, "chat"));
+    alice.post(&format!("/threads/{chat}/messages"), &json!({ "text": "before" })).await.unwrap();
+    let asked = alice.post(&format!("/groups/{id}/members"), &json!({ "address": address })).await.unwrap();
+    assert_eq!(asked["status"], "invited", "P2.3: without mail the inviter gets the link: {asked}");
+    (id, chat, text(&asked, "link"), text(&asked, "invitation"))
+}
+
+/// A free account by a link; its answer.
+async fn join(of: &Workspace, link: &str, body: Value) -> (u16, Value) {
+    send(&mut of.client("").await, Method::POST, &format!("{link}/account"), body).await
+}
+
+#[tokio::test]
+async fn an_invitation_by_mail_becomes_a_free_account_with_its_rights_and_no_more() {
+    let acme = Workspace::hosting("acme").await;
+    let (group, chat, link, _) = invited(&acme, "Jo@Freelance.example").await;
+    let mut nobody = acme.client("").await;
+    let shown = nobody.get(&link).await.unwrap();
+    assert_eq!(
+        (&shown["for"], &shown["name"], &shown["free_account"]),
+        (&json!("invitation"), &json!("Project"), &json!(true))
+    );
+    assert_eq!(nobody.get(&link).await.unwrap(), shown, "to look at a link does not use it");
+    let (status, joined) = join(&acme, &link, json!({ "name": "Jo", "password": PASSWORD })).await;
+    assert_eq!((status, &joined["claim"]), (201, &json!("accepted")), "{joined}");
+    let mut jo = acme.client(&text(&joined, "token")).await;
+    until(&jo, &format!("/groups/{group}"), |answer| answer["settings"]["name"] == "Project").await;
+    let mut alice = acme.client(&acme.admin).await;
+    let list = format!("/groups/{group}/members");
+    let two = |answer: &Value| answer["members"].as_array().is_some_and(|members| members.len() == 2);
+    let members = until(&alice, &list, two).await;
+    let row = members["members"].as_array().unwrap().iter().find(|member| member["name"] == "Jo").unwrap();
+    // P1.2, P4.1: the own e-mail, the realm, unverified because nobody mailed a code; external to its host.
+    assert_eq!(row["address"], "jo@freelance.example");
+    assert_eq!(
+        (&row["external"], &row["free"], &row["verified"]),
+        (&json!(true), &json!(true), &json!(false))
+    );
+    assert_eq!(row["home"], "Free accounts at acme");
+    // P1.3: reads and writes, from now on; sees who is there; a profile of its own.
+    let messages = format!("/threads/{chat}/messages");
+    let (status, posted) = send(&mut jo, Method::POST, &messages, json!({ "text": "hello" })).await;
+    assert!(status == 201 || status == 202, "{status} {posted}");
+    until(&alice, &messages, |answer| {
+        answer["messages"].as_array().unwrap().iter().any(|m| m["text"] == "hello")
+    })
+    .await;
+    assert!(jo.get(&format!("/groups/{group}/members")).await.is_ok());
+    let me = text(&jo.get("/me").await.unwrap(), "id");
+    let renamed = json!({ "name": "Jo Free" });
+    assert_eq!(send(&mut jo, Method::PATCH, &format!("/users/{me}"), renamed).await.0, 200);
+    // P1.3: no directory, no search of people, no groups, no invitations.
+    for (method, path, body) in [
+        (Method::GET, "/users".to_owned(), Value::Null),
+        (Method::POST, "/groups".into(), json!({ "name": "Mine" })),
+        (Method::POST, format!("/groups/{group}/members"), json!({ "address": "kim@else.example" })),
+        (Method::POST, "/threads".into(), json!({ "subject": "x", "people": ["alice@acme.example"] })),
+        (
+            Method::POST,
+            "/threads".into(),
+            json!({ "subject": "x", "groups": [group], "people": ["a@b.example"] }),
+        ),
+    ] {
+        let (status, answer) = send(&mut jo, method.clone(), &path, body).await;
+        assert_eq!(status, 403, "P1.3: {method} {path}: {answer}");
+    }
+    let (status, _) = send(&mut jo, Method::GET, "/audit", Value::Null).await;
+    assert_eq!(status, 404);
+    // P1.3: a DM with a contact.
+    let (status, dm) = send(&mut jo, Method::POST, "/dms", json!({ "address": "alice@acme.example" })).await;
+    assert_eq!(status, 201, "{dm}");
+    // P7.1: removed as a member is, and nothing is left.
+    let (status, removed) =
+        send(&mut alice, Method::DELETE, &format!("/groups/{group}/members/{me}"), Value::Null).await;
+    assert_eq!(status, 200, "{removed}");
+    until(&jo, &format!("/groups/{group}"), |answer| answer["status"] == 404).await;
+    // Signed in again with the e-mail, as anybody.
+    let given = json!({ "address": "jo@freelance.example", "password": PASSWORD });
+    assert_eq!(send(&mut nobody, Method::POST, "/sessions", given).await.0, 201);
+}
+
+#[tokio::test]
+async fn a_link_works_once_and_says_why_it_does_not() {
+    let acme = Workspace::hosting("acme").await;
+    let globex = Workspace::new("globex").await;
+    peer(&acme, &globex).await;
+    let (_, _, link, invitation) = invited(&acme, "jo@freelance.example").await;
+    let mut alice = acme.client(&acme.admin).await;
+    let again = alice.post(&format!("/invitations/{invitation}/resend"), &json!({})).await.unwrap();
+    let newer = text(&again, "link");
+    let account = json!({ "name": "Jo", "password": PASSWORD });
+    let (status, old) = join(&acme, &link, account.clone()).await;
+    assert!(status == 409 && text(&old, "detail").contains("newer"), "{old}");
+    for (body, expected) in [
+        (json!({ "name": "Jo", "password": "short" }), 422),
+        (json!({ "name": "", "password": PASSWORD }), 422),
+        (json!({ "name": "x".repeat(300), "password": PASSWORD }), 422),
+        (json!({ "name": "a\u{7}b", "password": PASSWORD }), 422),
+        (json!({ "name": "Jo", "password": PASSWORD, "address": "no address" }), 422),
+        (json!({ "name": "Jo", "password": PASSWORD, "address": "jo@globex.example" }), 409),
+        (json!({ "name": "Jo", "password": PASSWORD, "address": "jo@acme.example" }), 409),
+    ] {
+        let (status, answer) = join(&acme, &newer, body.clone()).await;
+        assert_eq!(status, expected, "{body}: {answer}");
+    }
+    assert_eq!(join(&acme, "/join/unknown", account.clone()).await.0, 404);
+    let (first, second) =
+        tokio::join!(join(&acme, &newer, account.clone()), join(&acme, &newer, account.clone()));
+    let mut statuses = [first.0, second.0];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409], "two at once: {first:?} {second:?}");
+    let (status, used) = join(&acme, &newer, account.clone()).await;
+    assert!(status == 409 && text(&used, "detail").contains("used"), "{used}");
+    // Withdrawn.
+    let (_, _, link, invitation) = invited(&acme, "kim@freelance.example").await;
+    assert_eq!(
+        send(&mut alice, Method::DELETE, &format!("/invitations/{invitation}"), Value::Null).await.0,
+        204
+    );
+    let (status, gone) = join(&acme, &link, account).await;
+    assert!(status == 409 && text(&gone, "detail").contains("taken back"), "{gone}");
+}
+
+#[tokio::test]
+async fn an_account_elsewhere_claims_and_another_address_is_the_inviters_to_judge() {
+    let (acme, globex) = (Workspace::hosting("acme").await, Workspace::new("globex").await);
+    peer(&acme, &globex).await;
+    let (group, _, link, invitation) = invited(&acme, "bob@private.example").await;
+    let code = text(&acme.client("").await.get(&link).await.unwrap(), "code");
+    let (_, token) = globex.person("bob").await;
+    let mut bob = globex.client(&token).await;
+    // P1.5: at home, signed in, with the code; without an account a stolen link gives nothing.
+    let mut nobody = globex.client("").await;
+    assert_eq!(send(&mut nobody, Method::POST, "/claims", json!({ "code": code })).await.0, 401);
+    assert_eq!(send(&mut bob, Method::POST, "/claims", json!({ "code": "nonsense" })).await.0, 422);
+    let (status, claimed) = send(&mut bob, Method::POST, "/claims", json!({ "code": code })).await;
+    assert_eq!((status, &claimed["status"]), (201, &json!("asked")), "{claimed}");
+    let mut alice = acme.client(&acme.admin).await;
+    let sent = alice.get("/invitations/sent").await.unwrap();
+    assert_eq!(sent["invitations"][0]["status"], "claimed");
+    assert_eq!(sent["invitations"][0]["claimant"]["address"], "bob@globex.example");
+    let (status, waiting) = join(&acme, &link, json!({ "name": "Eve", "password": PASSWORD })).await;
+    assert!(status == 409 && text(&waiting, "detail").contains("waits for the inviter"), "{waiting}");
+    // Refused, the link works on; claimed once more by the same person it is asked again, and accepted.
+    let decide = format!("/invitations/{invitation}/claim");
+    assert_eq!(send(&mut alice, Method::POST, &decide, json!({ "accept": false })).await.0, 204);
+    until(&bob, "/claims", |answer| answer["claims"][0]["status"] == "refused").await;
+    let (_, token) = globex.person("bea").await;
+    let mut bea = globex.client(&token).await;
+    let (status, claimed) = send(&mut bea, Method::POST, "/claims", json!({ "code": code })).await;
+    assert_eq!(status, 409, "one claim of an invitation per home: {claimed}");
+    let (status, claimed) = send(&mut bob, Method::POST, "/claims", json!({ "code": code })).await;
+    assert_eq!((status, &claimed["status"]), (201, &json!("asked")), "{claimed}");
+    assert_eq!(send(&mut alice, Method::POST, &decide, json!({ "accept": true })).await.0, 204);
+    until(&bob, &format!("/groups/{group}"), |answer| answer["settings"]["name"] == "Project").await;
+    let members = alice.get(&format!("/groups/{group}/members")).await.unwrap();
+    let row =
+        members["members"].as_array().unwrap().iter().find(|row| row["address"] == "bob@globex.example");
+    assert_eq!(row.unwrap()["free"], false, "P1.5: with the account of globex, no second one: {members}");
+}
+
+#[tokio::test]
+async fn a_claim_from_a_stranger_becomes_a_request_for_a_peering() {
+    let (acme, globex) = (Workspace::hosting("acme").await, Workspace::new("globex").await);
+    let (group, _, link, _) = invited(&acme, "bob@globex.example").await;
+    let code = text(&acme.client("").await.get(&link).await.unwrap(), "code");
+    let (_, token) = globex.person("bob").await;
+    let mut bob = globex.client(&token).await;
+    let (status, claimed) = send(&mut bob, Method::POST, "/claims", json!({ "code": code })).await;
+    assert_eq!((status, &claimed["status"]), (201, &json!("peering")), "{claimed}");
+    let mut admin = globex.client(&globex.admin).await;
+    let wanted = admin.get("/claims/peerings").await.unwrap();
+    assert_eq!(wanted["claims"][0]["user"]["address"], "bob@globex.example");
+    let id = text(&wanted["claims"][0], "id");
+    assert_eq!(send(&mut admin, Method::POST, &format!("/claims/{id}/peering"), json!({})).await.0, 202);
+    let alice = acme.client(&acme.admin).await;
+    let asked = |answer: &Value| {
+        answer["peers"].as_array().is_some_and(|peers| peers.iter().any(|peer| peer["status"] == "waiting"))
+    };
+    let peers = until(&alice, "/peers", asked).await;
+    let waiting = peers["peers"].as_array().unwrap().iter().find(|peer| peer["status"] == "waiting").unwrap();
+    assert_eq!(waiting["invitation"]["address"], "bob@globex.example", "{waiting}");
+    let globex_id = text(&waiting["workspace"], "id");
+    let mut alice = alice;
+    assert_eq!(
+        send(&mut alice, Method::POST, &format!("/peers/{globex_id}/approve"), json!({})).await.0,
+        204
+    );
+    // The invited address is globex's own: nobody has to be asked.
+    until(&bob, &format!("/groups/{group}"), |answer| answer["settings"]["name"] == "Project").await;
+}
