@@ -350,15 +350,27 @@ def submissions(family):
 # 9: the number of fields behind the code of each variant; None: a record with so many fields.
 CONTROL = {0: 1, 1: 1, 2: 2, 3: 1, 4: 2, 5: 1, 6: 1, 7: 1, 8: 2, 9: 3, 10: 1, 11: 1, 12: 1, 13: 1, 14: 2, 15: 1}
 VARIANTS = {"control": CONTROL, "submit": {0: 2, 1: 1}, "submit-answer": {0: 2, 1: 3, 2: 3},
-            "item": {0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1, 8: 3, 9: 2, 10: 2, 11: 1, 12: 3, 13: 3}}
+            "item": {0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1, 8: 3, 9: 2, 10: 2, 11: 1, 12: 3, 13: 3, 14: 3},
+            "word": {0: 2, 1: 1, 2: 1, 3: 0, 4: 2, 5: 1, 6: 1, 7: 3, 8: 1, 9: 1, 10: 3, 11: 4}}
 RECORDS = {"history-request": 4, "history-page": 4, "content-frame": 3}
 NUMBER_ONLY = {6, 7}
+
+
+def profile(value):
+    """4.7: two fields, or four if they say more than two would."""
+    if len(value) not in (2, 4) or not all(isinstance(text, str) for text in value[:3]):
+        raise Bad("cbor-shape")
+    if len(value) == 4 and (not isinstance(value[3], bool) or (value[2] == "" and value[3])):
+        raise Bad("cbor-shape")
+    return value
 
 
 def shaped(kind, data):
     value = decode(data)
     if not isinstance(value, list) or not value:
         raise Bad("cbor-shape")
+    if kind == "profile":
+        return profile(value)
     if kind in RECORDS:
         if len(value) != RECORDS[kind]:
             raise Bad("cbor-shape")

@@ -232,3 +232,74 @@ async fn a_claim_from_a_stranger_becomes_a_request_for_a_peering() {
     // The invited address is globex's own: nobody has to be asked.
     until(&bob, &format!("/groups/{group}"), |answer| answer["settings"]["name"] == "Project").await;
 }
+
+#[tokio::test]
+async fn a_free_account_moves_into_the_workspace_that_takes_the_person_as_a_member() {
+    let acme = Workspace::hosting("acme").await;
+    let (group, chat, link, _) = invited(&acme, "jo@freelance.example").await;
+    let (_, joined) = join(&acme, &link, json!({ "name": "Jo", "password": PASSWORD })).await;
+    let mut jo = acme.client(&text(&joined, "token")).await;
+    let messages = format!("/threads/{chat}/messages");
+    until(&jo, &messages, |answer| answer["messages"][0]["text"] == "before").await;
+    let (status, dm) = send(&mut jo, Method::POST, "/dms", json!({ "address": "alice@acme.example" })).await;
+    assert_eq!(status, 201, "{dm}");
+    let mut alice = acme.client(&acme.admin).await;
+    let waiting = until(&alice, "/invitations", |answer| answer["invitations"][0]["id"].is_string()).await;
+    let id = text(&waiting["invitations"][0], "id");
+    assert_eq!(send(&mut alice, Method::POST, &format!("/invitations/{id}/accept"), json!({})).await.0, 204);
+    let dm = format!("/threads/{}", text(&dm, "id"));
+    until(&alice, &dm, |answer| answer["members"] == 2).await;
+    assert_eq!(
+        send(&mut jo, Method::POST, &format!("{dm}/messages"), json!({ "text": "to alice" })).await.0,
+        201
+    );
+    // Removed from another group before: that stays.
+    let other = alice.post("/groups", &json!({ "name": "Other", "open_invites": true })).await.unwrap();
+    let other = text(&other, "id");
+    let asked =
+        alice.post(&format!("/groups/{other}/members"), &json!({ "address": "jo@freelance.example" })).await;
+    let code = text(&asked.unwrap(), "link");
+    assert_eq!(send(&mut jo, Method::POST, "/claims", json!({ "code": code })).await.0, 201);
+    until(&jo, &format!("/groups/{other}"), |answer| answer["settings"]["name"] == "Other").await;
+    let old = text(&joined, "user");
+    let gone = send(&mut alice, Method::DELETE, &format!("/groups/{other}/members/{old}"), Value::Null).await;
+    assert_eq!(gone.0, 200, "{}", gone.1);
+    // The account at the workspace waits for its person, who shows its link with the free account.
+    let user = alice.post("/users", &json!({ "local": "jo", "name": "Jo" })).await.unwrap();
+    let id = text(&user, "id");
+    let link = text(&alice.post(&format!("/users/{id}/link"), &json!({})).await.unwrap(), "path");
+    let (status, claimed) = send(&mut jo, Method::POST, "/claims", json!({ "code": link })).await;
+    assert_eq!(status, 201, "{claimed}");
+    let (status, session) = send(
+        &mut acme.client("").await,
+        Method::POST,
+        &format!("{link}/password"),
+        json!({ "password": PASSWORD }),
+    )
+    .await;
+    assert_eq!(status, 201, "{session}");
+    let member = acme.client(&text(&session, "token")).await;
+    let page = until(&member, &messages, |answer| answer["messages"][0]["text"] == "before").await;
+    assert_eq!(page["messages"].as_array().unwrap().len(), 1, "P1.6: with the history that he had");
+    until(&member, &format!("{dm}/messages"), |answer| answer["messages"][0]["text"] == "to alice").await;
+    let members = alice.get(&format!("/groups/{group}/members")).await.unwrap();
+    let rows = members["members"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["address"] == "jo@acme.example").unwrap();
+    assert_eq!(
+        (rows.len(), &row["external"], &row["free"]),
+        (2, &json!(false), &json!(false)),
+        "P1.6: {members}"
+    );
+    // The free account is over.
+    assert!(jo.get("/me").await.is_err());
+    let given = json!({ "address": "jo@freelance.example", "password": PASSWORD });
+    assert_eq!(send(&mut acme.client("").await, Method::POST, "/sessions", given).await.0, 401);
+    // What was taken from him stays taken: a member who may invite cannot bring him back.
+    let (_, mia) = acme.person("mia").await;
+    alice.post(&format!("/groups/{other}/members"), &json!({ "address": "mia@acme.example" })).await.unwrap();
+    let back = json!({ "address": "jo@acme.example" });
+    let path = format!("/groups/{other}/members");
+    let (status, answer) = send(&mut acme.client(&mia).await, Method::POST, &path, back.clone()).await;
+    assert!(status == 403 && text(&answer, "detail").contains("removed"), "P1.6, P2.4: {answer}");
+    assert_eq!(send(&mut alice, Method::POST, &path, back).await.0, 201);
+}

@@ -2,7 +2,7 @@
 
 use comity::{
     crypto::sha256,
-    ids::{FeedId, GroupId, Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    ids::{FeedId, GroupId, Hash, InviteId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     protocol::{Command, Records as _, draft::running_hash, witness},
     time::Millis,
     wire::{
@@ -11,7 +11,7 @@ use comity::{
             ContentFrame, Control, FeedFrame, FeedPosition, Hello, HistoryPage, HistoryRequest, Item,
             LeaseAsk, ScopeState, Submit, SubmitAnswer, Witness,
         },
-        objects::Extensions,
+        objects::{ClaimStand, Extensions, Profile, Word},
     },
 };
 use serde_json::{Value, json};
@@ -93,8 +93,49 @@ pub fn frames() -> Value {
         good("item", cbor::encode(&Item::Estate { scope, ttl: 60_000, gone: vec![(user, 3)] })),
         good("item", cbor::encode(&Item::HandedOver { handover: signed, high: 3, hash: Hash([8; 32]) })),
     ]);
+    cases.extend(claims(user));
     cases.extend(near_misses());
     json!({ "about": "spec 9.2 to 9.9: frames, without the length before them", "cases": cases })
+}
+
+/// Words about an invitation that went out by e-mail (spec 6.8), and the one form of a profile (spec 4.7).
+fn claims(user: UserId) -> Vec<Value> {
+    let short = Profile::new("jo@freelance.example", "Jo");
+    let long = Profile { title: "Counsel".into(), verified: false, ..short.clone() };
+    let (link, invite, signed) = (Hash([6; 32]), InviteId([7; 16]), Blob::from(vec![1]));
+    let mut cases = vec![
+        good("word", cbor::encode(&Word::Claim { link, user, profile: long.clone() })),
+        good(
+            "word",
+            cbor::encode(&Word::ClaimAnswer {
+                link,
+                user,
+                invite: Some(invite),
+                stand: ClaimStand::Accepted,
+            }),
+        ),
+        good("word", cbor::encode(&Word::ClaimAnswer { link, user, invite: None, stand: ClaimStand::Asked })),
+        good(
+            "item",
+            cbor::encode(&Item::AccountMoved { link: Some(Hash([6; 32])), old: None, new: signed.clone() }),
+        ),
+        good(
+            "item",
+            cbor::encode(&Item::AccountMoved { link: None, old: Some(signed.clone()), new: signed }),
+        ),
+        good("profile", cbor::encode(&short)),
+        good("profile", cbor::encode(&long)),
+    ];
+    let (address, name) = (short.address.as_str(), short.name.as_str());
+    for (why, bytes) in [
+        ("four fields that say what two say", cbor::encode(&(address, name, "", true))),
+        ("three fields", cbor::encode(&(address, name, "Counsel"))),
+        ("five fields", cbor::encode(&(address, name, "Counsel", true, 1))),
+    ] {
+        assert!(cbor::decode::<Profile>(&bytes).is_err(), "{why}");
+        cases.push(json!({ "kind": "profile", "bytes": hex(&bytes), "expect": "cbor-shape", "why": why }));
+    }
+    cases
 }
 
 /// Bytes that nearly are a frame, and the error of each.

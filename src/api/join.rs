@@ -46,6 +46,8 @@ pub(super) enum Shown {
         address: String,
         /// When it stops working.
         expires: Millis,
+        /// For who has a free account and takes it along: `POST /claims` with this, signed in with it, first.
+        code: String,
     },
     /// A mailed code that shows that an address is somebody's: sign in, then `POST /join/{code}/verify`.
     Verify {
@@ -77,7 +79,11 @@ pub(super) async fn show(State(api): State<Api>, Path(code): Path<String>) -> Re
     let shown = match link.map(|link| link.purpose) {
         Some(Purpose::Password(user)) => {
             let link = account::link(state, hash, now)?;
-            Shown::Password { address: address(user), expires: link.expires }
+            Shown::Password {
+                address: address(user),
+                expires: link.expires,
+                code: invitations::code(state, &code),
+            }
         }
         Some(Purpose::Verify(user)) => {
             let link = account::link(state, hash, now)?;

@@ -6,7 +6,7 @@
 use super::{
     Draft, Mark, Reject, Reply, account,
     command::RejectCode,
-    gate, invite, people, removal,
+    gate, invite, moved_account, people, removal,
     row::{Claim, ClaimStatus, Claimant, InvitePolicy, InviteStatus, Link, Purpose, Row, SentInvite},
 };
 use crate::{
@@ -135,6 +135,11 @@ pub fn invitation(
 
 /// At the owner: a home says that its user shows a link (spec 6.8).
 pub(super) fn heard(draft: &mut Draft<'_>, peer: WorkspaceId, hash: Hash, user: UserId, profile: Profile) {
+    if user.home() == peer
+        && let Some((link, to)) = moved_account::waits_for(draft, hash, user)
+    {
+        return moved_account::agreed(draft, peer, &link, user, to);
+    }
     let answer = match open(draft, hash) {
         Ok((link, sent)) if user.home() == peer => judge(draft, link, sent, user, profile),
         _ => (ClaimStand::Gone, None),

@@ -6,7 +6,7 @@ use super::{
     Draft, Mark, Reject, Reply, claim,
     command::RejectCode,
     invite::{check_tombstone, void},
-    membership, people, policy, removal,
+    membership, moved_account, people, policy, removal,
     row::{InvitePolicy, InviteStatus, ReceivedInvite, Row, SentInvite},
     state::Scope,
 };
@@ -108,8 +108,9 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
     let Some(scope) = draft.state.scope(sent.scope).cloned() else {
         return Ok(());
     };
+    let lives = moved_account::lives(&draft.state, consent.user);
     let removed_since =
-        scope.head.tombstones.iter().any(|(user, epoch)| *user == consent.user && *epoch > sent.epoch);
+        scope.head.tombstones.iter().any(|(user, epoch)| lives.contains(user) && *epoch > sent.epoch);
     if removed_since && sent.status == InviteStatus::Sent {
         void(draft, sent);
         return Ok(());

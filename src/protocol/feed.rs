@@ -10,7 +10,8 @@ use super::{
     command::RejectCode,
     consent,
     draft::{linked, running_hash},
-    ending, evidence, fanout, follow, grouplink, handover, identity, parting, recovery, reign, removal,
+    ending, evidence, fanout, follow, grouplink, handover, identity, moved_account, parting, recovery, reign,
+    removal,
     row::{Peer, PeerStatus, Row},
     state::Scope,
     uptime::Promise,
@@ -94,9 +95,11 @@ fn may_sign(item: &Item) -> bool {
     match item {
         Item::Statement { statement } => !envelope::peek::<Statement>(statement)
             .is_ok_and(|statement| matches!(statement.word, Word::NotHere { .. })),
-        Item::Consent { .. } | Item::GroupConsent { .. } | Item::Alarm { .. } | Item::Acceptance { .. } => {
-            true
-        }
+        Item::Consent { .. }
+        | Item::GroupConsent { .. }
+        | Item::Alarm { .. }
+        | Item::Acceptance { .. }
+        | Item::AccountMoved { .. } => true,
         _ => false,
     }
 }
@@ -132,6 +135,7 @@ fn take_row(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<()
         Ok(Item::HandedOver { handover, high, hash }) => {
             handover::shown(draft, peer, &handover, (high, hash))
         }
+        Ok(Item::AccountMoved { link, old, new }) => moved_account::heard(draft, peer, link, old, &new),
         Ok(Item::Alarm { first, second }) => evidence::alarmed(draft, peer, &first, &second),
     }
 }

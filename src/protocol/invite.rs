@@ -8,7 +8,7 @@ use super::{
     address::Address,
     claim,
     command::RejectCode,
-    fanout, follow, membership, people, policy, removal,
+    fanout, follow, membership, moved_account, people, policy, removal,
     row::{Claimant, InviteStatus, Purpose, Row, SentInvite},
     state::Scope,
 };
@@ -344,7 +344,8 @@ pub(super) fn check_tombstone(
     scope: &Scope,
     user: UserId,
 ) -> Result<(), Reject> {
-    let removed = scope.head.tombstones.iter().any(|(of, _)| *of == user);
+    let lives = moved_account::lives(&draft.state, user);
+    let removed = scope.head.tombstones.iter().any(|(of, _)| lives.contains(of));
     if removed && actor != user && !policy::administers(&draft.state, actor, scope) {
         return Err(no_way_back());
     }

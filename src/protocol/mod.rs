@@ -29,6 +29,7 @@ pub mod journal;
 pub mod lease;
 pub mod leaving;
 pub mod membership;
+pub mod moved_account;
 pub mod moving;
 pub mod once;
 pub mod parting;

@@ -2,6 +2,8 @@
 //!
 //! Duty: the rows of users. Never: users of other homes, who are known only as members of scopes.
 
+use std::collections::BTreeSet;
+
 use super::{
     Draft, Reject, Reply, State, account,
     address::Address,
@@ -179,17 +181,19 @@ pub fn rename(draft: &mut Draft<'_>, id: UserId, name: String) -> Result<Reply, 
         return Ok(Reply::Done);
     };
     shown(draft, id, &profile)?;
-    let owners: std::collections::BTreeSet<WorkspaceId> = places(draft, id)
-        .into_iter()
-        .filter_map(|scope| draft.state.scope(scope).map(|scope| scope.head.owner))
-        .filter(|owner| *owner != draft.me() && fanout::is_linked(&draft.state, *owner))
-        .collect();
-    for owner in owners {
+    for owner in owners_of(draft, id) {
         let word = Word::Profile { user: id, profile: profile.clone() };
         let statement = draft.sign(Statement { word, time: draft.ctx.now }, Some(owner)).bytes().clone();
         draft.feed(owner, &Item::Statement { statement });
     }
     Ok(Reply::Done)
+}
+
+/// Peers in whose scopes the user is.
+pub(super) fn owners_of(draft: &Draft<'_>, user: UserId) -> BTreeSet<WorkspaceId> {
+    let owners = places(draft, user).into_iter();
+    let owners = owners.filter_map(|scope| draft.state.scope(scope).map(|scope| scope.head.owner));
+    owners.filter(|owner| *owner != draft.me() && fanout::is_linked(&draft.state, *owner)).collect()
 }
 
 fn places(draft: &Draft<'_>, user: UserId) -> Vec<ScopeId> {

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use account::{Credential, Link, LinkStatus, Purpose, Session, TokenScope, Way};
-pub use claim::{Claim, ClaimStatus};
+pub use claim::{Claim, ClaimStatus, Successor};
 pub use invite::{Claimant, InviteStatus, ReceivedInvite, SentInvite};
 pub use recovery::{Contradiction, Deferred};
 pub use removal::Removal;
@@ -429,6 +429,7 @@ rows! {
     21 Session(Session, Hash, |r| r.token),
     22 Link(Link, Hash, |r| r.secret),
     23 Claim(Claim, Hash, |r| r.id),
+    24 Successor(Successor, UserId, |r| r.to),
     18 Transfer(super::moving::Transfer, MoveId, |r| r.id),
 }
 

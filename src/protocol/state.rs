@@ -15,7 +15,8 @@ use super::moving::Transfer;
 use super::reign::Reign;
 use super::row::{
     Claim, Contradiction, Credential, Deferred, GroupLink, Home, Link, Log, MemberRow, Node, Peer, Pending,
-    ReadMark, ReceivedInvite, Remembered, Removal, Row, RowKey, ScopeHead, SentInvite, Session, Ticket, User,
+    ReadMark, ReceivedInvite, Remembered, Removal, Row, RowKey, ScopeHead, SentInvite, Session, Successor,
+    Ticket, User,
 };
 use super::uptime::Uptime;
 use crate::{
@@ -90,6 +91,9 @@ pub struct State {
 
     /// Invitations' links that users of this home have shown here.
     pub claims: OrdMap<Hash, Arc<Claim>>,
+
+    /// Users who took the places of others, with whose.
+    pub successors: OrdMap<UserId, Successor>,
 
     /// Derived: sessions of a user.
     pub signed_in: OrdMap<UserId, OrdSet<Hash>>,
@@ -241,6 +245,7 @@ impl State {
                 self.signed_in.entry(row.user).or_default().insert(row.token);
                 self.sessions.insert(row.token, row.into());
             }
+            Row::Successor(row) => drop(self.successors.insert(row.to, row)),
             Row::Claim(row) => drop(self.claims.insert(row.id, row.into())),
             Row::Link(row) => drop(self.links_out.insert(row.secret, row.into())),
             Row::ReadMark(ReadMark { user, thread, seq }) => {
@@ -275,6 +280,7 @@ impl State {
             RowKey::Transfer(id) => drop(self.transfers.remove(id)),
             RowKey::Credential(user) => drop(self.credentials.remove(user)),
             RowKey::Session(token) => drop(self.sessions.remove(token)),
+            RowKey::Successor(to) => drop(self.successors.remove(to)),
             RowKey::Claim(id) => drop(self.claims.remove(id)),
             RowKey::Link(secret) => drop(self.links_out.remove(secret)),
             RowKey::ReadMark(key) => drop(self.reads.remove(key)),

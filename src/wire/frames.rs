@@ -189,6 +189,12 @@ choice! {
         13 => HandedOver {
             /** As signed. */ handover: Blob, /** Of a thread: the last entry held. */ high: u64, /** Its hash. */ hash: Hash,
         },
+        /// A free account goes on as an account of a workspace, type 16 (spec 6.10).
+        14 => AccountMoved {
+            /** From the new home to the old one: the link by which it was asked for. */ link: Option<Hash>,
+            /** As the old home signed it; null while only the new one has. */ old: Option<Blob>,
+            /** As the new home signed it. */ new: Blob,
+        },
         /// A thread's owner asks the group's owner for a consent, in the name of one of the group's users.
         8 => AskGroup { /** The thread. */ thread: ThreadId, /** The group. */ group: crate::ids::GroupId, /** Who asks. */ by: UserId, },
     }

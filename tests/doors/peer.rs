@@ -16,8 +16,8 @@ use comity::{
             LeaseAsk, ScopeState, StreamKind, Submit, SubmitAnswer, Witness,
         },
         objects::{
-            Acceptance, Act, Action, ClaimStand, Consent, EntryKind, Event, Extensions, Floor, Grade,
-            GroupConsent, Handover, Head, Invite, Op, Profile, Purge, Receipt, Snapshot, Statement,
+            Acceptance, AccountMove, Act, Action, ClaimStand, Consent, EntryKind, Event, Extensions, Floor,
+            Grade, GroupConsent, Handover, Head, Invite, Op, Profile, Purge, Receipt, Snapshot, Statement,
             Submission, Word,
         },
     },
@@ -470,7 +470,13 @@ fn next_item(after: Option<&Item>, peer: &Peer, lost: &Lost) -> Option<Item> {
             let handover = envelope::sign(handover, None, key).bytes().clone();
             Item::HandedOver { handover, high: 0, hash: Hash::ZERO }
         }
-        Some(Item::HandedOver { .. }) => return None,
+        Some(Item::HandedOver { .. }) => {
+            let (from, to) = (bob, alice);
+            let moved = AccountMove { from, to, profile: Profile::new("a@acme.example", "a"), time };
+            let signed = envelope::sign(moved, None, key).bytes().clone();
+            Item::AccountMoved { link: None, old: Some(signed.clone()), new: signed }
+        }
+        Some(Item::AccountMoved { .. }) => return None,
     })
 }
 
@@ -601,9 +607,11 @@ impl Stage {
                 assert!(!scopes.contains(&snapshot.scope), "{what}: a snapshot");
             }
             Item::GroupConsent { .. } => panic!("{what}: a consent"),
-            Item::Moved { .. } | Item::Acceptance { .. } | Item::Estate { .. } | Item::HandedOver { .. } => {
-                panic!("{what}: a move")
-            }
+            Item::Moved { .. }
+            | Item::Acceptance { .. }
+            | Item::Estate { .. }
+            | Item::HandedOver { .. }
+            | Item::AccountMoved { .. } => panic!("{what}: a move"),
             Item::Invite { .. }
             | Item::Consent { .. }
             | Item::Receipt { .. }

@@ -50,6 +50,17 @@ pub struct Claim {
     pub invite: Option<InviteId>,
 }
 
+/// A user who goes on as another one: what was taken from him stays taken from his successor (spec 6.10).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Successor {
+    /// Who goes on.
+    pub to: UserId,
+    /// Whose places he took.
+    pub from: UserId,
+    /// When.
+    pub time: Millis,
+}
+
 impl Claim {
     /// The id of a claim.
     #[must_use]

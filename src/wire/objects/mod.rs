@@ -2,6 +2,7 @@
 //!
 //! Duty: field order, codes and bounds. Never: what an object may bring about, which is `protocol`'s.
 
+mod account_move;
 mod act;
 mod audit_seal;
 mod manifest;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize, de};
 
 use super::blob::Blob;
 
+pub use account_move::AccountMove;
 pub use act::{Act, Action};
 pub use audit_seal::AuditSeal;
 pub use manifest::{Manifest, WorkspaceKind};
