@@ -29,6 +29,7 @@ pub mod federation;
 pub mod ids;
 mod import;
 pub mod limits;
+pub mod mail;
 pub mod node;
 pub mod protocol;
 pub mod store;

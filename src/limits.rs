@@ -148,6 +148,32 @@ pub const GREETINGS: usize = 64;
 pub const NOTICES: usize = 256;
 /// Remembered answers to acts and idempotency keys that are no submissions.
 pub const REMEMBERED_ACTS: usize = 10_000;
+/// Letters that wait for the mail server.
+pub const LETTERS: usize = 10_000;
+/// Letters to one address within an hour.
+pub const LETTERS_PER_HOUR: usize = 6;
+/// Letters to one address within a day.
+pub const LETTERS_PER_DAY: usize = 20;
+/// Longest link in a letter without its base, in bytes.
+pub const LETTER_LINK_BYTES: usize = 256;
+/// Characters of a name or subject in a letter.
+pub const LETTER_NAME_CHARS: usize = 60;
+/// Characters that are kept of a mail server's words.
+pub const LETTER_ERROR_CHARS: usize = 300;
+/// How long a letter rests after its first failed try, in milliseconds; it doubles with each one.
+pub const LETTER_REST_MILLIS: u64 = 60_000;
+/// The longest such rest, in milliseconds.
+pub const LETTER_REST_MOST_MILLIS: u64 = HOUR_MILLIS;
+/// How long a letter is tried, in milliseconds.
+pub const LETTER_TRIED_MILLIS: u64 = 2 * DAY_MILLIS;
+/// How long a letter without a date of its own is kept, in milliseconds.
+pub const LETTER_KEPT_MILLIS: u64 = 14 * DAY_MILLIS;
+/// Letters for a trial that wait for the mail server.
+pub const MAIL_TRIALS: usize = 4;
+/// How long the mail server may take for one letter, in seconds.
+pub const MAIL_SECONDS: u64 = 30;
+/// An hour in milliseconds.
+pub const HOUR_MILLIS: u64 = 3_600_000;
 /// Answers of one page of the API.
 pub const API_PAGE: usize = 200;
 /// Lines of a preview that the API gives; the counts are always of all.

@@ -21,6 +21,7 @@ mod events;
 mod evidence;
 mod invitations;
 mod join;
+mod mail;
 mod messages;
 mod moves;
 mod path;
@@ -159,6 +160,11 @@ endpoints! {
     GET "/audit/export" Admin audit::export,
     GET "/evidence" Admin evidence::list,
     GET "/evidence/{id}" Admin evidence::one,
+
+    GET "/mail" Admin mail::list,
+    POST "/mail/test" Admin mail::test,
+    POST "/mail/{number}/retry" Admin mail::retry,
+    DELETE "/mail/{number}" Admin mail::discard,
 
     GET "/peers" Admin peers::list,
     POST "/peers" Admin peers::redeem,

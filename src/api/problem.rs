@@ -81,7 +81,7 @@ pub(super) struct Document {
 }
 
 /// The codes of the API itself, beside those of the protocol (spec 9.9).
-const CODES: [&str; 13] = [
+const CODES: [&str; 15] = [
     "scope",
     "wrong-password",
     "unauthorized",
@@ -95,6 +95,8 @@ const CODES: [&str; 13] = [
     "keys",
     "confirm",
     "method",
+    "mail",
+    "no-mail",
 ];
 
 fn codes(_: &mut SchemaGenerator) -> Schema {

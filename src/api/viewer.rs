@@ -212,6 +212,9 @@ impl Viewer {
             | Command::EndPeer(..)
             | Command::SetInvitePolicy(..)
             | Command::TrustJournal
+            | Command::LetterRetry(..)
+            | Command::LetterDropped(..)
+            | Command::LetterTrial(..)
             | Command::Manifest(..) => Command::By(self.user, Box::new(command)),
             _ => command,
         }

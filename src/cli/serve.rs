@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     api,
     config::{self, Config},
-    federation, limits,
+    federation, limits, mail,
     node::{Handle, Node, realm},
     protocol::{Command, Reply, row::Role},
 };
@@ -67,6 +67,13 @@ async fn start(dir: &Path, config: &Config) -> Result<Running> {
     let handle = realm.as_ref().map(|realm| &realm.handle);
     let http = api::start(&node.handle, handle, config.http).await;
     let http = http.with_context(|| format!("http = \"{}\"", config.http))?;
+    if let Some(letters) = &config.mail {
+        let settings = letters.settings(&config.base(http))?;
+        [Some(&node.handle), handle]
+            .into_iter()
+            .flatten()
+            .try_for_each(|handle| mail::start(handle, &settings))?;
+    }
     Ok(Running { node, realm, http, link })
 }
 
@@ -98,7 +105,7 @@ async fn first_admin(handle: &Handle) -> Result<Option<String>> {
 
 fn greet(running: &Running, config: &Config, first: Option<String>, as_json: bool) {
     let Running { node, realm, http, link } = running;
-    let base = config.public_url.clone().unwrap_or_else(|| format!("http://{http}"));
+    let base = config.base(*http);
     let first = first.map(|path| format!("{}{path}", base.trim_end_matches('/')));
     let trusted = node.is_trusted() && realm.as_ref().is_none_or(Node::is_trusted);
     if as_json {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::time::Millis;
 
 /// The lists that answers hold, with the fields of a line.
-const LISTS: [(&str, &[&str]); 11] = [
+const LISTS: [(&str, &[&str]); 12] = [
     ("users", &["id", "address", "name", "role"]),
     ("peers", PEER),
     ("groups", &["id", "settings.name", "owner.name", "members", "chat"]),
@@ -18,6 +18,7 @@ const LISTS: [(&str, &[&str]); 11] = [
     ("paths", &["scope", "name", "direct", "by.name", "grade"]),
     ("evidence", &["id", "accused.name", "scope", "noticed"]),
     ("moves", &["id", "group", "name", "from.name", "to.name", "status", "by.address"]),
+    ("letters", &["number", "to", "what", "state", "tries", "next", "error"]),
     ("lines", &["number", "line.time", "line.act", "line.actor", "line.peer", "line.scope", "line.detail"]),
 ];
 

@@ -1,7 +1,9 @@
 //! The node's configuration: one TOML file and environment overrides.
 //!
-//! Duty: every key with its meaning and default, unknown keys refused, unsafe combinations refused with a reason. Never: a
-//! secret; keys and tokens lie in files of their own.
+//! Duty: every key with its meaning and default, unknown keys refused, unsafe combinations refused with a reason. Never:
+//! showing a secret; keys and tokens lie in files of their own.
+
+mod mail;
 
 use std::{
     fs,
@@ -10,6 +12,8 @@ use std::{
 };
 
 use serde::Deserialize;
+
+pub use mail::Mail;
 
 /// The version of the format. A file of a later version is refused.
 const VERSION: u32 = 1;
@@ -52,7 +56,7 @@ pub enum ConfigError {
     Io(PathBuf, #[source] std::io::Error),
     /// The file is not TOML, or has an unknown key or a wrong value.
     #[error("{0}: {1}")]
-    Malformed(PathBuf, #[source] toml::de::Error),
+    Malformed(PathBuf, String),
     /// A value is not safe or makes no sense.
     #[error("{0}")]
     Refused(String),
@@ -88,9 +92,18 @@ pub struct Config {
     /// Addresses of the reverse proxies.
     #[serde(default)]
     pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// The server that takes letters; without it links are shown to be passed on.
+    #[serde(default)]
+    pub mail: Option<Mail>,
 }
 
 impl Config {
+    /// The address that people type; the API's own when no proxy stands in front of it.
+    #[must_use]
+    pub fn base(&self, http: SocketAddr) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{http}"))
+    }
+
     /// The journal's file; `None`: it is switched off (spec 12.6).
     #[must_use]
     pub fn journal(&self, dir: &Path) -> Option<PathBuf> {
@@ -152,7 +165,10 @@ pub fn create(dir: &Path, http: SocketAddr, link: SocketAddr) -> Result<(), Conf
     if path.exists() {
         return Ok(());
     }
-    let text = TEMPLATE.replace("@http@", &http.to_string()).replace("@link@", &link.to_string());
+    let text = [TEMPLATE, mail::TEMPLATE]
+        .concat()
+        .replace("@http@", &http.to_string())
+        .replace("@link@", &link.to_string());
     fs::write(&path, text).map_err(|error| ConfigError::Io(path, error))
 }
 
@@ -167,8 +183,8 @@ pub fn load(dir: &Path) -> Result<Config, ConfigError> {
 }
 
 fn parse(text: &str, path: &Path, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-    let mut config: Config =
-        toml::from_str(text).map_err(|error| ConfigError::Malformed(path.to_owned(), error))?;
+    let mut config: Config = toml::from_str(text)
+        .map_err(|error| ConfigError::Malformed(path.to_owned(), malformed(text, &error)))?;
     if config.version != VERSION {
         let found = config.version;
         return Err(ConfigError::Refused(format!("version = {found}: this program knows version {VERSION}")));
@@ -198,8 +214,20 @@ fn parse(text: &str, path: &Path, env: impl Fn(&str) -> Option<String>) -> Resul
         let proxies = value.split(',').map(|proxy| overridden("COMITY_TRUSTED_PROXIES", proxy.trim()));
         config.trusted_proxies = proxies.collect::<Result<_, _>>()?;
     }
+    config.mail = mail::overridden(config.mail, env)?;
     check(&config)?;
     Ok(config)
+}
+
+/// What is wrong, with the line that is, unless it may hold a password.
+fn malformed(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.lines().count().max(1) - usize::from(before.ends_with('\n'));
+    let around = text.lines().skip(line.saturating_sub(1)).take(2);
+    if around.into_iter().any(|line| line.contains("password")) {
+        return format!("line {line}: a password is a text in quotes");
+    }
+    error.to_string()
 }
 
 fn overridden<T: std::str::FromStr<Err: std::fmt::Display>>(
@@ -222,6 +250,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if let Some(url) = config.public_url.as_ref().filter(|url| !url.starts_with("https://")) {
         return Err(ConfigError::Refused(format!("public_url = \"{url}\": it must begin with https://")));
     }
+    config.mail.as_ref().map(|mail| mail.settings(&config.base(config.http)).map(drop)).transpose()?;
     Ok(())
 }
 
@@ -237,7 +266,10 @@ mod tests {
 
     #[test]
     fn the_template_is_valid() {
-        let text = TEMPLATE.replace("@http@", "127.0.0.1:1").replace("@link@", "0.0.0.0:2");
+        let text = [TEMPLATE, mail::TEMPLATE]
+            .concat()
+            .replace("@http@", "127.0.0.1:1")
+            .replace("@link@", "0.0.0.0:2");
         assert_eq!(read(&text, &[]).unwrap().http.port(), 1);
         assert_eq!(read(&text, &[("COMITY_HTTP", "127.0.0.1:9")]).unwrap().http.port(), 9);
     }
@@ -250,6 +282,10 @@ mod tests {
             ("version = 1\nhttp = \"0.0.0.0:80\"", &[], "plain HTTP would be readable"),
             ("version = 1", &[("COMITY_HTTP", "localhost")], "COMITY_HTTP=localhost"),
             ("version = 1\npublic_url = \"http://a\"", &[], "must begin with https://"),
+            ("version = 1\n[mail]\nfrom = \"x\"", &[], "[mail] server: it is missing"),
+            ("version = 1\n[mail]\nsrever = \"x\"", &[], "unknown field `srever`"),
+            ("version = 1\n[mail]\npassword = 5\n", &[], "a password is a text in quotes"),
+            ("version = 1\n[mail]\npassword = \"5\n", &[], "a password is a text in quotes"),
         ] {
             let error = read(text, env).unwrap_err();
             assert!(error.contains(expected), "{error}");

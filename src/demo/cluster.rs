@@ -51,15 +51,7 @@ fn free(is: impl Fn(SocketAddr) -> bool) -> Result<SocketAddr> {
 
 pub(super) fn binary() -> Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("the own program")?);
-    for name in [
-        "COMITY_DIR",
-        "COMITY_API",
-        "COMITY_TOKEN",
-        "COMITY_HTTP",
-        "COMITY_LINK",
-        "COMITY_JOURNAL",
-        "COMITY_LOG",
-    ] {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("COMITY_")) {
         command.env_remove(name);
     }
     command.kill_on_drop(true);
@@ -105,6 +97,13 @@ impl Workspace {
             bail!("comity init: {}", String::from_utf8_lossy(&made.stderr));
         }
         Ok(Self { name: name.to_owned(), dir, http, child: None })
+    }
+
+    /// Adds to the configuration, before a start.
+    pub(crate) fn configure(&self, section: &str) -> Result<()> {
+        let path = crate::config::path(&self.dir);
+        let text = std::fs::read_to_string(&path)? + section;
+        Ok(std::fs::write(path, text)?)
     }
 
     /// Starts the node, and returns when it answers.

@@ -3,6 +3,7 @@
 //! Duty: a newcomer types one command and sees them work together. Never: a feature that only the demo reaches.
 
 mod backup;
+mod catcher;
 pub(crate) mod cluster;
 mod forgetting_story;
 mod paths_story;
@@ -18,6 +19,7 @@ use serde_json::json;
 
 use crate::cli::person::{Person, join, text};
 use backup::{Backup, Restored};
+use catcher::Catcher;
 use cluster::{Workspace, free_udp};
 use relay::Relay;
 use script::Script;
@@ -29,6 +31,7 @@ const CAST: [(&str, &str); 3] = [("acme", "alice"), ("globex", "bob"), ("initech
 pub(crate) struct Stage {
     workspaces: Vec<Workspace>,
     relay: Relay,
+    catcher: Catcher,
     _root: tempfile::TempDir,
 }
 
@@ -36,15 +39,16 @@ impl Stage {
     async fn set() -> Result<Self> {
         let root = tempfile::tempdir()?;
         let links = CAST.iter().map(|_| free_udp()).collect::<Result<Vec<_>>>()?;
-        let relay = Relay::start(links.clone()).await?;
+        let (relay, catcher) = (Relay::start(links.clone()).await?, Catcher::start().await?);
         let mut workspaces = Vec::new();
         for (at, ((name, admin), link)) in CAST.iter().zip(links).enumerate() {
             let endpoint = relay.address(at).context("the relay's address")?;
             let mut workspace = Workspace::make(root.path(), name, admin, link, endpoint).await?;
+            workspace.configure(&catcher.config(&format!("comity@{name}.example")))?;
             workspace.start().await?;
             workspaces.push(workspace);
         }
-        Ok(Self { workspaces, relay, _root: root })
+        Ok(Self { workspaces, relay, catcher, _root: root })
     }
 
     fn at(&mut self, index: usize) -> Result<&mut Workspace> {
@@ -142,8 +146,27 @@ pub(crate) async fn open(as_json: bool) -> Result<()> {
     } else {
         show(&stage, &people, &chat);
     }
-    tokio::signal::ctrl_c().await?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended?,
+        shown = mail(&stage.catcher, as_json) => shown?,
+    }
     stage.strike().await
+}
+
+/// Shows each letter that a workspace sends: nobody has a mailbox here.
+async fn mail(catcher: &Catcher, as_json: bool) -> Result<()> {
+    let mut seen = 0;
+    loop {
+        let letter = catcher.any(seen).await?;
+        seen += 1;
+        let (to, about, link) =
+            (letter.to.join(", "), letter.subject().unwrap_or_default(), letter.link().ok());
+        if as_json {
+            println!("{}", json!({ "letter": { "to": to, "subject": about, "link": link } }));
+        } else {
+            println!("\nA letter to {to}: {about}\n  {}", link.unwrap_or_default());
+        }
+    }
 }
 
 /// A group of each workspace with a member of the next one, and a first message in it.

@@ -76,6 +76,16 @@ async fn beginning(script: &mut Script, stage: &mut Stage) -> Result<Scene> {
         Ok(((), "tickets, approval on both sides".into()))
     };
     script.step("peer three workspaces by ticket", peering).await?;
+    let writing = async {
+        let seen = stage.catcher.count();
+        let body = json!({ "to": "dora@hooli.example", "queue": true });
+        alice.post("/mail/test", body).await?;
+        let letter = stage.catcher.next("dora@hooli.example", seen).await?;
+        let text = letter.text()?;
+        ensure!(text.contains("from Acme"), "the letter says: {text}");
+        Ok(((), letter.subject().unwrap_or_default()))
+    };
+    script.step("a letter leaves by SMTP", writing).await?;
     let (anna, bea) = (stage.add(0, "anna", "Anna").await?, stage.add(1, "bea", "Bea").await?);
     let creating = async {
         let group = alice.post("/groups", json!({ "name": "Launch" })).await?;

@@ -18,6 +18,7 @@ use tokio::{
 use super::{
     claims::{Claim, Claims},
     clock,
+    mailing::{Mailbox, Mailing, Trial},
     snapshot::{Snapshot, View},
     tasks::Tasks,
 };
@@ -25,7 +26,7 @@ use crate::{
     crypto::SecretKey,
     ids::{ThreadId, UserId, WorkspaceId},
     limits,
-    protocol::{Command, Reject, Reply, command::RejectCode, recovery},
+    protocol::{Command, Reject, Reply, address::Address, command::RejectCode, recovery},
     time::Millis,
     wire::{Blob, frames::SubmitAnswer},
 };
@@ -118,6 +119,7 @@ struct Shared {
     forwards: Mutex<Option<mpsc::Receiver<Forward>>>,
     links: watch::Sender<BTreeMap<WorkspaceId, Link>>,
     tls: watch::Sender<Option<SecretKey>>,
+    mail: Mailbox,
     tasks: Tasks,
 }
 
@@ -153,6 +155,7 @@ impl Handle {
             forwards: Mutex::new(Some(forwards)),
             links: watch::channel(BTreeMap::new()).0,
             tls: watch::channel(None).0,
+            mail: Mailbox::default(),
             tasks,
         };
         let ends = Ends { control: control_end, content: content_end, view: view_end };
@@ -320,6 +323,23 @@ impl Handle {
     /// New connections use this TLS key.
     pub fn use_tls_key(&self, key: SecretKey) {
         self.0.tls.send_replace(Some(key));
+    }
+
+    /// How mail leaves this node; `None`: it does not, and links have to be shown to be passed on.
+    #[must_use]
+    pub fn mail(&self) -> Option<&Mailing> {
+        self.0.mail.mailing()
+    }
+
+    /// The mail shell begins; it gets the letters that admins try out. `None`: there is one already.
+    #[must_use]
+    pub fn use_mail(&self, mailing: Mailing) -> Option<mpsc::Receiver<Trial>> {
+        self.0.mail.open(mailing)
+    }
+
+    /// Sends a letter for a trial right now. The server's words, or what went wrong; `None`: no mail leaves this node.
+    pub async fn try_mail(&self, to: Address, by: String) -> Option<Result<String, String>> {
+        self.0.mail.try_out(to, by).await
     }
 
     /// Links to peers, and their changes.

@@ -8,6 +8,7 @@ mod handle;
 pub mod identity;
 pub mod journal;
 pub mod key_file;
+mod mailing;
 mod overlay;
 pub mod realm;
 mod run;
@@ -21,6 +22,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use claims::Claim;
 pub use handle::{Answer, AskError, Forward, Handle, Link, Notice};
+pub use mailing::{Mailing, Trial};
 pub use snapshot::{Happened, Snapshot, View};
 pub use tasks::Tasks;
 

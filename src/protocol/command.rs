@@ -267,6 +267,25 @@ pub enum Command {
         /// The chain hash of the last.
         hash: Hash,
     },
+    // Mail.
+    /// The mail server has taken a letter.
+    LetterSent(u64),
+    /// A try to send a letter failed.
+    LetterFailed {
+        /// Which.
+        number: u64,
+        /// Why.
+        error: String,
+        /// Whether the server will never take it.
+        permanent: bool,
+    },
+    /// An admin wants a letter to be tried again now.
+    LetterRetry(u64),
+    /// An admin does not want a letter to be sent.
+    LetterDropped(u64),
+    /// An admin looks whether letters to an address are sent.
+    LetterTrial(UserId, String),
+
     /// Time passes: memberships with an end date end, tickets run out.
     Tick,
 }
@@ -316,6 +335,8 @@ pub enum Reply {
     Forward(WorkspaceId, Blob),
     /// The signed seal of a part of the audit log.
     Sealed(Blob),
+    /// A letter was queued under this number.
+    Letter(u64),
     /// A removal was committed.
     Removed {
         /// The scope's epoch of the event.

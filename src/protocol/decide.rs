@@ -5,8 +5,8 @@
 use super::{
     Change, Command, Ctx, Decision, Draft, Mark, Reject, State, account, acts, claim,
     command::Reply,
-    consent, ending, feed, handover, heads, identity, invite, journal, lease, leaving, moving, once, peering,
-    people, posting,
+    consent, ending, feed, handover, heads, identity, invite, journal, lease, leaving, letter, moving, once,
+    peering, people, posting,
     posting::Writing,
     recovery, removal, replica,
     row::{Node, ReadMark, Row, RowKey},
@@ -98,6 +98,13 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
             draft.actor = Some(user);
             arm(draft, *command)
         }
+        Command::LetterSent(number) => letter::sent(draft, number),
+        Command::LetterFailed { number, error, permanent } => {
+            letter::failed(draft, number, &error, permanent)
+        }
+        Command::LetterRetry(number) => letter::retry(draft, number),
+        Command::LetterDropped(number) => letter::dropped(draft, number),
+        Command::LetterTrial(by, to) => letter::trial(draft, by, &to),
         other => link_arm(draft, other),
     }
 }
@@ -186,8 +193,9 @@ fn tick(draft: &mut Draft<'_>) -> Result<Reply, Reject> {
     for secret in &expired {
         draft.delete(RowKey::Ticket(*secret));
     }
-    let lapsed = account::lapse(draft);
-    Ok(if over == 0 && expired.is_empty() && !lapsed { Reply::Already } else { Reply::Done })
+    let (lapsed, letters) = (account::lapse(draft), letter::tick(draft));
+    let idle = over == 0 && expired.is_empty() && !lapsed && !letters;
+    Ok(if idle { Reply::Already } else { Reply::Done })
 }
 
 fn mark_read(draft: &mut Draft<'_>, user: UserId, thread: ThreadId, seq: u64) -> Result<Reply, Reject> {

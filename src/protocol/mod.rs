@@ -28,6 +28,7 @@ pub mod invite;
 pub mod journal;
 pub mod lease;
 pub mod leaving;
+pub mod letter;
 pub mod membership;
 pub mod moved_account;
 pub mod moving;

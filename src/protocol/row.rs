@@ -431,6 +431,9 @@ rows! {
     23 Claim(Claim, Hash, |r| r.id),
     24 Successor(Successor, UserId, |r| r.to),
     18 Transfer(super::moving::Transfer, MoveId, |r| r.id),
+    // Mail.
+    26 Letter(super::letter::Letter, u64, |r| r.number),
+    27 Mailed(super::letter::Mailed, Hash, |r| r.to),
 }
 
 /// A member of a scope, as a row of its own: rosters can be long.

@@ -11,6 +11,7 @@ use imbl::{OrdMap, OrdSet};
 
 use super::change::Change;
 use super::handover::Succession;
+use super::letter::Letters;
 use super::moving::Transfer;
 use super::reign::Reign;
 use super::row::{
@@ -81,6 +82,8 @@ pub struct State {
     pub successions: OrdMap<MoveId, Arc<Succession>>,
     /// Read marks.
     pub reads: OrdMap<(UserId, ThreadId), u64>,
+    /// Letters that wait for the mail server.
+    pub letters: Letters,
 
     /// Passwords.
     pub credentials: OrdMap<UserId, Arc<Credential>>,
@@ -251,6 +254,8 @@ impl State {
             Row::ReadMark(ReadMark { user, thread, seq }) => {
                 self.reads.insert((user, thread), seq);
             }
+            Row::Letter(row) => self.letters.put(row),
+            Row::Mailed(row) => self.letters.put_mailed(row),
         }
         self.note_lapse(key);
     }
@@ -284,6 +289,8 @@ impl State {
             RowKey::Claim(id) => drop(self.claims.remove(id)),
             RowKey::Link(secret) => drop(self.links_out.remove(secret)),
             RowKey::ReadMark(key) => drop(self.reads.remove(key)),
+            RowKey::Letter(number) => self.letters.delete(*number),
+            RowKey::Mailed(to) => self.letters.delete_mailed(*to),
         }
     }
 

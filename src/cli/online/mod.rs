@@ -12,6 +12,7 @@ use super::{client::Client, text};
 mod claim;
 mod invite;
 mod journal;
+mod mail;
 mod moves;
 mod peer;
 mod place;
@@ -33,6 +34,9 @@ pub(super) enum Command {
     /// What keeps the removed out after a restore.
     #[command(subcommand)]
     Journal(journal::Journal),
+    /// Letters that wait for the mail server.
+    #[command(subcommand)]
+    Mail(mail::Mail),
     /// Groups.
     #[command(subcommand)]
     Group(place::Group),
@@ -124,6 +128,7 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
         Command::User(user) => user::run(client, user, as_json).await?,
         Command::Peer(peer) => peer::run(client, peer, as_json).await?,
         Command::Journal(journal) => journal::run(client, journal).await?,
+        Command::Mail(mail) => mail::run(client, mail, as_json).await?,
         Command::Group(group) => place::group(client, group, as_json).await?,
         Command::Thread(thread) => place::thread(client, thread).await?,
         Command::Invite(invite) => invite::run(client, invite).await?,
