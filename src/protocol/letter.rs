@@ -394,8 +394,13 @@ pub fn dropped(draft: &mut Draft<'_>, number: u64) -> Result<Reply, Reject> {
 
 /// A link is good no more: letters that carry it need not be sent. Returns how many waited.
 pub fn withdraw(draft: &mut Draft<'_>, link: &str) -> usize {
-    let with_link = |letter: &&Arc<Letter>| letter.what.link().is_some_and(|held| held.reveal() == link);
-    let held: Vec<Arc<Letter>> = draft.state.letters.all.values().filter(with_link).cloned().collect();
+    withdraw_where(draft, |held| held == link)
+}
+
+/// The same for every link that `is_void`, for who knows only the hashes of secrets.
+pub fn withdraw_where(draft: &mut Draft<'_>, is_void: impl Fn(&str) -> bool) -> usize {
+    let void = |letter: &&Arc<Letter>| letter.what.link().is_some_and(|held| is_void(held.reveal()));
+    let held: Vec<Arc<Letter>> = draft.state.letters.all.values().filter(void).cloned().collect();
     for letter in &held {
         close(draft, letter, "letter.withdrawn", "");
     }
