@@ -223,13 +223,21 @@ pub(super) async fn claims(viewer: Viewer) -> Json<Claims> {
 }
 
 /// For admins: claims by the own people that wait for a peering.
-pub(super) async fn wanted_peerings(viewer: Viewer) -> Json<Claims> {
-    let claims = invitations::claims(&viewer.snapshot().state, None);
-    std::future::ready(Json(Claims { claims })).await
+pub(super) async fn wanted_peerings(State(api): State<Api>, _admin: Viewer) -> Json<Claims> {
+    let waiting = api.doors().flat_map(|handle| invitations::claims(&handle.snapshot().state, None));
+    std::future::ready(Json(Claims { claims: waiting.collect() })).await
 }
 
-/// The admin wants the peering; the other side's admin decides as well.
-pub(super) async fn want_peering(viewer: Viewer, Path(claim): Path<Hash>) -> Result<Underway, Problem> {
-    viewer.ask(Command::WantPeering(claim)).await?;
+/// The admin wants the peering, of the workspace or of its realm; the other side's admin decides as well.
+pub(super) async fn want_peering(
+    State(api): State<Api>,
+    viewer: Viewer,
+    Path(claim): Path<Hash>,
+) -> Result<Underway, Problem> {
+    let holds = |handle: &&Handle| handle.snapshot().state.claims.contains_key(&claim);
+    match api.realm.as_ref().filter(holds) {
+        Some(realm) => drop(realm.ask(Command::WantPeering(claim)).await?),
+        None => drop(viewer.ask(Command::WantPeering(claim)).await?),
+    }
     Ok(Underway)
 }

@@ -93,6 +93,8 @@ pub(super) async fn add_user(
 #[serde(deny_unknown_fields)]
 pub(super) struct UserChange {
     name: Option<String>,
+    /// What he does, as he says; empty to say nothing.
+    title: Option<String>,
     role: Option<Role>,
 }
 
@@ -107,6 +109,9 @@ pub(super) async fn change_user(
     }
     if let Some(name) = change.name {
         viewer.ask(Command::Rename(user, name)).await?;
+    }
+    if let Some(title) = change.title {
+        viewer.ask(Command::SetTitle(user, title)).await?;
     }
     if let Some(role) = change.role {
         viewer.ask(Command::SetRole(user, role)).await?;

@@ -35,8 +35,8 @@ link = "@link@"
 # Whoever is invited by e-mail and has no workspace makes a free account here [COMITY_FREE_ACCOUNTS].
 free_accounts = true
 
-# Where partners reach the free accounts of this node (UDP), so that they too can invite them; else only this workspace
-# can [COMITY_REALM_LINK].
+# Where the free accounts of this node listen for partners who invite them (UDP); any port by default, since they also
+# dial [COMITY_REALM_LINK].
 # realm_link = "0.0.0.0:7402"
 
 # What is logged: error, warn, info, debug, or per module [COMITY_LOG].
@@ -80,7 +80,7 @@ pub struct Config {
     /// Whether free accounts are made here (P1.2).
     #[serde(default = "default_free_accounts")]
     pub free_accounts: bool,
-    /// Where partners reach the realm of free accounts; loopback: only this workspace does.
+    /// Where the realm of free accounts listens for partners.
     #[serde(default = "default_realm_link")]
     pub realm_link: SocketAddr,
     /// What is logged.
@@ -143,7 +143,7 @@ fn default_free_accounts() -> bool {
 }
 
 fn default_realm_link() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
+    SocketAddr::from(([0, 0, 0, 0], 0))
 }
 
 fn default_log() -> String {

@@ -141,7 +141,11 @@ pub(super) fn heard(draft: &mut Draft<'_>, peer: WorkspaceId, hash: Hash, user: 
         return moved_account::agreed(draft, peer, &link, user, to);
     }
     let answer = match open(draft, hash) {
-        Ok((link, sent)) if user.home() == peer => judge(draft, link, sent, user, profile),
+        Ok((link, sent))
+            if user.home() == peer && people::may_vouch(&draft.state, peer, &profile.address) =>
+        {
+            judge(draft, link, sent, user, profile)
+        }
         _ => (ClaimStand::Gone, None),
     };
     let (stand, invite) = answer;

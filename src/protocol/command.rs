@@ -95,6 +95,8 @@ pub enum Command {
     },
     /// A user's display name changes.
     Rename(UserId, String),
+    /// A user says what he does.
+    SetTitle(UserId, String),
     /// A user's standing changes; suspension ends every membership abroad and here (P7.5).
     SetRole(UserId, Role),
     /// A user's account ends for good, and every membership with it.

@@ -105,6 +105,9 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
             "a consent counts only from the home that was invited, for that invitation",
         ));
     }
+    if !people::may_vouch(&draft.state, peer, &consent.profile.address) {
+        return Err(Reject::new(RejectCode::WrongHome, "an address counts only from the home of its domain"));
+    }
     let Some(scope) = draft.state.scope(sent.scope).cloned() else {
         return Ok(());
     };

@@ -67,6 +67,7 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::UsePasswordLink { link, password, token, agent } => {
             account::use_password_link(draft, link, password.0, token, agent)
         }
+        Command::SetTitle(user, title) => people::set_title(draft, user, title),
         Command::Rename(user, name) => people::rename(draft, user, name),
         Command::SetRole(user, role) => people::set_role(draft, user, role),
         Command::RemoveUser(user) => people::remove(draft, user),

@@ -81,6 +81,7 @@ fn taken(draft: &mut Draft<'_>, peer: WorkspaceId, old: &Blob, new: &Blob) -> Re
     let line = AuditLine::of("account.move-received").by(moved.from).with(peer);
     draft.note(line.proven(Proof::of(&by_old, peer, None)));
     if moved.from.home() != peer
+        || !people::may_vouch(&draft.state, moved.to.home(), &moved.profile.address)
         || *by_new.object() != moved
         || !welcome
         || people::is_free(&draft.state, moved.to)

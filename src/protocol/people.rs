@@ -34,6 +34,24 @@ pub fn is_free(state: &State, user: UserId) -> bool {
     state.homes.get(&user.home()).is_some_and(|home| home.manifest.kind == WorkspaceKind::Free)
 }
 
+/// Whether a home may say that one of its users has this address: within its own domain, or, for a free account, an e-mail
+/// that is of no workspace that is known here (spec 6.8). Who has no name there has no address elsewhere either.
+#[must_use]
+pub fn may_vouch(state: &State, home: WorkspaceId, address: &str) -> bool {
+    let Some(domain) = address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()) else {
+        return false;
+    };
+    let Some(known) = state.homes.get(&home).map(|home| &home.manifest) else { return false };
+    match known.kind {
+        WorkspaceKind::Workspace => known.domain == domain,
+        WorkspaceKind::Free => !state.homes.values().any(|home| {
+            home.manifest.kind == WorkspaceKind::Workspace
+                && home.manifest.domain == domain
+                && (Some(home.id) == state.me() || state.peers.contains_key(&home.id))
+        }),
+    }
+}
+
 /// Whether a workspace claims a domain.
 #[must_use]
 pub fn domain_is(state: &State, workspace: WorkspaceId, domain: &str) -> bool {
@@ -177,9 +195,27 @@ pub fn rename(draft: &mut Draft<'_>, id: UserId, name: String) -> Result<Reply, 
     check_name(&name)?;
     let row = account(draft, id)?;
     draft.put(Row::User(User { name, ..row }));
-    let Some(profile) = super::invite::local_profile(draft, id) else {
-        return Ok(Reply::Done);
-    };
+    show_anew(draft, id)
+}
+
+/// A user says what he does, here and wherever he is a member; empty: nothing (P1.1).
+///
+/// # Errors
+/// There is no such user, or the title is malformed.
+pub fn set_title(draft: &mut Draft<'_>, id: UserId, title: String) -> Result<Reply, Reject> {
+    let title = title.trim().to_owned();
+    if title.len() > limits::TITLE_BYTES || title.chars().any(char::is_control) {
+        let rule = format!("title: at most {} bytes without control characters", limits::TITLE_BYTES);
+        return Err(Reject::new(RejectCode::Invalid, rule));
+    }
+    let row = account(draft, id)?;
+    draft.put(Row::User(User { title, ..row }));
+    show_anew(draft, id)
+}
+
+/// Everybody who shows the user hears how.
+fn show_anew(draft: &mut Draft<'_>, id: UserId) -> Result<Reply, Reject> {
+    let Some(profile) = profile(&draft.state, id) else { return Ok(Reply::Done) };
     shown(draft, id, &profile)?;
     for owner in owners_of(draft, id) {
         let word = Word::Profile { user: id, profile: profile.clone() };

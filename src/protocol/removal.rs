@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{
     Draft, Mark, Reject, Reply, State, claim,
     command::RejectCode,
-    consent, gate, invite, leaving, membership, moving, parting, policy,
+    consent, gate, invite, leaving, membership, moving, parting, people, policy,
     row::{Removal, Row, RowKey},
 };
 use crate::{
@@ -239,7 +239,11 @@ pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
             super::follow::not_here(draft, peer, scope, bytes);
             Ok(())
         }
-        Word::Profile { user, profile } if user.home() == peer => super::people::shown(draft, user, &profile),
+        Word::Profile { user, profile }
+            if user.home() == peer && people::may_vouch(&draft.state, peer, &profile.address) =>
+        {
+            people::shown(draft, user, &profile)
+        }
         _ => {
             draft.audit("statement.refused", None, Some(peer), None, "about a user of another home".into());
             Ok(())
