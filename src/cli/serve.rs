@@ -120,13 +120,13 @@ fn greet(running: &Running, config: &Config, first: Option<String>, as_json: boo
         "comity serves {} at http://{http}, other nodes at {link} (UDP). Ctrl-C stops.",
         node.handle.me()
     );
-    if let Some(first) = first {
-        println!("Nobody has a password yet. The first admin sets his, once, within 7 days, at\n  {first}");
-    }
     if !trusted {
         println!(
             "The journal is missing or older than the data: partners are NOT served until an admin runs `comity \
              journal confirm`. See `comity journal show`."
         );
+    }
+    if let Some(first) = first {
+        println!("Nobody has a password yet. The first admin sets his, once, within 7 days, at\n  {first}");
     }
 }
