@@ -21,6 +21,7 @@ use super::{
     viewer::{Body, HERE, Viewer},
 };
 use crate::{
+    crypto::Secret,
     ids::{Hash, UserId, WorkspaceId},
     limits,
     node::{Handle, clock},
@@ -28,7 +29,7 @@ use crate::{
         Command, Reply, account,
         address::Address,
         claim::{self, Code},
-        command::{RejectCode, Secret},
+        command::RejectCode,
         people,
         row::{Claim, ClaimStatus, LinkStatus, Purpose},
     },
@@ -133,7 +134,7 @@ pub(super) async fn free_account(
     let (link, sent) = claim::invitation(&api.handle.snapshot().state, hash, api.handle.now())?;
     let address = Address::parse(given.address.as_deref().unwrap_or(&sent.address))?;
     refuse_member_address(&api.handle, &address)?;
-    let password = api.gatekeeper.hash(Secret(given.password)).await?;
+    let password = api.gatekeeper.hash(Secret::new(given.password)).await?;
     let token = clock::token().map_err(|error| no_random(&error))?;
     let verified =
         link.mailed.is_some_and(|mailed| Address::parse(&mailed).is_ok_and(|mailed| mailed == address));

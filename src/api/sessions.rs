@@ -19,13 +19,13 @@ use super::{
     viewer::{Body, Viewer},
 };
 use crate::{
+    crypto::Secret,
     ids::{Hash, UserId},
     limits,
     node::{Handle, clock},
     protocol::{
         Command, account,
         account::Which,
-        command::Secret,
         people,
         row::{Session, TokenScope, Way},
     },
@@ -62,7 +62,7 @@ pub(super) async fn sign_in(
     let held = found.as_ref().and_then(|(handle, user)| {
         handle.snapshot().state.credentials.get(user).map(|credential| credential.password.clone())
     });
-    let right = api.gatekeeper.verify(Secret(given.password), held).await?;
+    let right = api.gatekeeper.verify(Secret::new(given.password), held).await?;
     match found.filter(|_| right) {
         Some((handle, user)) => begin(&handle, user, &headers).await,
         None => {
@@ -102,7 +102,7 @@ pub(super) async fn use_link(
 ) -> Result<Created<SignedIn>, Problem> {
     let link = account::link_hash(&code);
     let handle = api.holder_of(link);
-    let password = api.gatekeeper.hash(Secret(given.password)).await?;
+    let password = api.gatekeeper.hash(Secret::new(given.password)).await?;
     let token = clock::token().map_err(|error| no_random(&error))?;
     let hashed = account::token_hash(&token);
     let expires = handle.now().plus(limits::SESSION_MILLIS);
@@ -183,12 +183,12 @@ pub(super) async fn set_password(
     if held.is_some() {
         let address = people::address_of(&viewer.snapshot().state, viewer.user).unwrap_or_default();
         api.gatekeeper.guess(&address)?;
-        if !api.gatekeeper.verify(Secret(given.old.unwrap_or_default()), held).await? {
+        if !api.gatekeeper.verify(Secret::new(given.old.unwrap_or_default()), held).await? {
             let detail = "old: this is not the password until now";
             return Err(Problem::new(StatusCode::FORBIDDEN, "wrong-password", detail));
         }
     }
-    let password = api.gatekeeper.hash(Secret(given.new)).await?;
+    let password = api.gatekeeper.hash(Secret::new(given.new)).await?;
     let which = Which::PeopleBut(viewer.token());
     viewer.handle.ask(Command::SetPassword(viewer.user, password, which)).await?;
     Ok(NoContent)

@@ -11,11 +11,11 @@ use tokio::sync::Semaphore;
 
 use super::problem::Problem;
 use crate::{
-    crypto::{password, sha256},
+    crypto::{Secret, password, sha256},
     ids::Hash,
     limits,
     node::clock,
-    protocol::command::{RejectCode, Secret},
+    protocol::command::RejectCode,
 };
 
 /// What is checked where there is no account: as much work as for one.
@@ -50,22 +50,22 @@ impl Gatekeeper {
     }
 
     /// Whether the password is that of the hash; without one it is wrong.
-    pub(super) async fn verify(&self, given: Secret<String>, held: Option<String>) -> Result<bool, Problem> {
+    pub(super) async fn verify(&self, given: Secret, held: Option<String>) -> Result<bool, Problem> {
         let (exists, hashed) = (held.is_some(), held.unwrap_or_else(|| NOBODY.into()));
-        self.work(move || password::verify(&given.0, &hashed) && exists).await
+        self.work(move || password::verify(given.reveal(), &hashed) && exists).await
     }
 
     /// The hash of a new password.
-    pub(super) async fn hash(&self, new: Secret<String>) -> Result<Secret<String>, Problem> {
-        if new.0.chars().count() < limits::PASSWORD_LEAST || new.0.len() > limits::PASSWORD_BYTES {
+    pub(super) async fn hash(&self, new: Secret) -> Result<Secret, Problem> {
+        if new.reveal().chars().count() < limits::PASSWORD_LEAST || new.reveal().len() > limits::PASSWORD_BYTES {
             let (least, most) = (limits::PASSWORD_LEAST, limits::PASSWORD_BYTES);
             let detail = format!("password: at least {least} characters, at most {most} bytes");
             return Err(Problem::invalid(detail));
         }
         let seed = clock::seed().map_err(|error| no_random(&error))?;
-        let hashed = self.work(move || password::hash(&new.0, super::viewer::first_half(&seed))).await?;
+        let hashed = self.work(move || password::hash(new.reveal(), super::viewer::first_half(&seed))).await?;
         hashed
-            .map(Secret)
+            .map(Secret::new)
             .ok_or_else(|| Problem::invalid("password: it cannot be hashed; take a shorter one"))
     }
 

@@ -13,6 +13,7 @@ use super::{
     row::{InvitePolicy, Role, Session},
 };
 use crate::{
+    crypto::Secret,
     ids::{Hash, InviteId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     time::{Boot, Millis},
     wire::{
@@ -67,7 +68,7 @@ pub enum Command {
     /// Sessions of the user end.
     EndSessions(UserId, Which),
     /// A user sets his password, given as its hash; which of his sessions end.
-    SetPassword(UserId, Secret<String>, Which),
+    SetPassword(UserId, Secret, Which),
     /// Somebody without an account makes a free one, at a realm (P1.2).
     AddFree(people::Free),
     /// A user of this home shows the link of an invitation (P1.5).
@@ -87,7 +88,7 @@ pub enum Command {
         /// The hash of the link's secret.
         link: Hash,
         /// The hash of the new password.
-        password: Secret<String>,
+        password: Secret,
         /// The hash of the token of the session that begins.
         token: Hash,
         /// What the client calls itself.
@@ -290,16 +291,6 @@ pub enum Command {
 
     /// Time passes: memberships with an end date end, tickets run out.
     Tick,
-}
-
-/// Something that is never shown, in logs or otherwise.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret<T>(pub T);
-
-impl<T> std::fmt::Debug for Secret<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(secret)")
-    }
 }
 
 /// What a command brought about.

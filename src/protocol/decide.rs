@@ -53,7 +53,7 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::OpenSession(session) => account::open(draft, session),
         Command::EndSession(user, token) => account::end(draft, user, token),
         Command::EndSessions(user, which) => account::end_all(draft, user, which),
-        Command::SetPassword(user, password, which) => account::set_password(draft, user, password.0, which),
+        Command::SetPassword(user, password, which) => account::set_password(draft, user, password.reveal().to_owned(), which),
         Command::PasswordLink(user, millis) => account::password_link(draft, user, millis),
         Command::AddFree(free) => people::add_free(draft, free),
         Command::Claim(user, code) => claim::claim(draft, user, code),
@@ -65,7 +65,7 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
             Ok(Reply::Done)
         }
         Command::UsePasswordLink { link, password, token, agent } => {
-            account::use_password_link(draft, link, password.0, token, agent)
+            account::use_password_link(draft, link, password.reveal().to_owned(), token, agent)
         }
         Command::SetTitle(user, title) => people::set_title(draft, user, title),
         Command::Rename(user, name) => people::rename(draft, user, name),

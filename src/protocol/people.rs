@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use super::{
     Draft, Reject, Reply, State, account,
     address::Address,
-    command::{RejectCode, Secret},
+    command::RejectCode,
     fanout, leaving, membership,
     row::{PeerStatus, Purpose, Role, Row, RowKey, Session, User, Way},
 };
 use crate::{
+    crypto::Secret,
     ids::{Hash, ScopeId, UserId, WorkspaceId},
     limits,
     wire::{
@@ -101,7 +102,7 @@ pub struct Free {
     /// Whether he has shown that the e-mail is his.
     pub verified: bool,
     /// The hash of his password.
-    pub password: Secret<String>,
+    pub password: Secret,
     /// The session that begins with that: the hash of its token, and what the client calls itself.
     pub session: (Hash, String),
 }
@@ -125,7 +126,7 @@ pub fn add_free(draft: &mut Draft<'_>, free: Free) -> Result<Reply, Reject> {
     let (title, blocked, role) = (String::new(), Vec::new(), Role::Member);
     draft.put(Row::User(User { id, local, name, role, title, verified, blocked }));
     draft.note(AuditLine::of("user.added").by(id).saying("free account"));
-    account::set_password(draft, id, password.0, account::Which::All)?;
+    account::set_password(draft, id, password.reveal().to_owned(), account::Which::All)?;
     let (made, expires) = (draft.ctx.now, Some(draft.ctx.now.plus(limits::SESSION_MILLIS)));
     account::open(draft, Session { token, user: id, way: Way::SignedIn { agent }, made, expires })?;
     Ok(Reply::User(id))
