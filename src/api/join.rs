@@ -50,7 +50,7 @@ pub(super) enum Shown {
         /// For who has a free account and takes it along: `POST /claims` with this, signed in with it, first.
         code: String,
     },
-    /// A mailed code that shows that an address is somebody's: sign in, then `POST /join/{code}/verify`.
+    /// A mailed code that shows that an address is somebody's: sign in, then `POST /me/code/show`.
     Verify {
         /// Of which account.
         address: String,

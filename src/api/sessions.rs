@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Api,
-    answer::{Created, NoContent},
+    answer::{Created, NoContent, Underway},
     path::Path,
     problem::Problem,
     sign_in::no_random,
@@ -25,7 +25,7 @@ use crate::{
     node::{Handle, clock},
     protocol::{
         Command, account,
-        account::Which,
+        account::{By, Which},
         people,
         row::{Session, TokenScope, Way},
     },
@@ -194,6 +194,44 @@ pub(super) async fn set_password(
     Ok(NoContent)
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Forgotten {
+    /// The whole address.
+    address: String,
+}
+
+/// One answer for every address: who has an account gets a letter.
+pub(super) async fn forgot(
+    State(api): State<Api>,
+    Body(given): Body<Forgotten>,
+) -> Result<Underway, Problem> {
+    api.gatekeeper.guess(&given.address)?;
+    for handle in api.doors() {
+        handle.ask(Command::Forgot(given.address.clone())).await?;
+    }
+    Ok(Underway)
+}
+
+/// A code by mail, for an address that was not shown to be its person's.
+pub(super) async fn ask_code(viewer: Viewer) -> Result<Underway, Problem> {
+    viewer.ask(Command::AskCode(viewer.user)).await?;
+    Ok(Underway)
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GivenCode {
+    /// As it was mailed.
+    code: String,
+}
+
+pub(super) async fn show_code(viewer: Viewer, Body(given): Body<GivenCode>) -> Result<NoContent, Problem> {
+    let code = account::link_hash(given.code.trim());
+    viewer.ask(Command::ShowCode(viewer.user, code)).await?;
+    Ok(NoContent)
+}
+
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct NewToken {
@@ -251,12 +289,20 @@ pub(super) struct PasswordLink {
     path: Option<String>,
 }
 
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct To {
+    /// Where to mail it, if not to the account's own address.
+    to: Option<String>,
+}
+
 /// By an admin: a link to somebody's first or next password.
 pub(super) async fn password_link(
     viewer: Viewer,
     Path(user): Path<UserId>,
+    Body(To { to }): Body<To>,
 ) -> Result<Created<PasswordLink>, Problem> {
-    let command = Command::PasswordLink(user, limits::ACCOUNT_LINK_MILLIS);
+    let command = Command::PasswordLink(user, By::Admin(viewer.user), to);
     let path = match viewer.ask(command).await? {
         crate::protocol::Reply::Link(_, path) => Some(path),
         _ => None,

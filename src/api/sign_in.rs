@@ -57,13 +57,16 @@ impl Gatekeeper {
 
     /// The hash of a new password.
     pub(super) async fn hash(&self, new: Secret) -> Result<Secret, Problem> {
-        if new.reveal().chars().count() < limits::PASSWORD_LEAST || new.reveal().len() > limits::PASSWORD_BYTES {
+        if new.reveal().chars().count() < limits::PASSWORD_LEAST
+            || new.reveal().len() > limits::PASSWORD_BYTES
+        {
             let (least, most) = (limits::PASSWORD_LEAST, limits::PASSWORD_BYTES);
             let detail = format!("password: at least {least} characters, at most {most} bytes");
             return Err(Problem::invalid(detail));
         }
         let seed = clock::seed().map_err(|error| no_random(&error))?;
-        let hashed = self.work(move || password::hash(new.reveal(), super::viewer::first_half(&seed))).await?;
+        let hashed =
+            self.work(move || password::hash(new.reveal(), super::viewer::first_half(&seed))).await?;
         hashed
             .map(Secret::new)
             .ok_or_else(|| Problem::invalid("password: it cannot be hashed; take a shorter one"))

@@ -9,9 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     api,
     config::{self, Config},
-    federation, limits, mail,
+    federation, mail,
     node::{Handle, Node, realm},
-    protocol::{Command, Reply, row::Role},
+    protocol::{Command, Reply, account::By, row::Role},
 };
 
 /// The workspace's node, and the realm that it hosts.
@@ -69,10 +69,10 @@ async fn start(dir: &Path, config: &Config) -> Result<Running> {
     let http = http.with_context(|| format!("http = \"{}\"", config.http))?;
     if let Some(letters) = &config.mail {
         let settings = letters.settings(&config.base(http))?;
-        [Some(&node.handle), handle]
-            .into_iter()
-            .flatten()
-            .try_for_each(|handle| mail::start(handle, &settings))?;
+        for handle in [Some(&node.handle), handle].into_iter().flatten() {
+            mail::start(handle, &settings)?;
+            handle.ask(Command::Mails(true)).await?;
+        }
     }
     Ok(Running { node, realm, http, link })
 }
@@ -97,7 +97,7 @@ async fn first_admin(handle: &Handle) -> Result<Option<String>> {
     else {
         return Ok(None);
     };
-    match handle.ask(Command::PasswordLink(admin.id, limits::ACCOUNT_LINK_MILLIS)).await? {
+    match handle.ask(Command::PasswordLink(admin.id, By::Hand, None)).await? {
         Reply::Link(_, path) => Ok(Some(path)),
         _ => Ok(None),
     }

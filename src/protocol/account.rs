@@ -6,10 +6,12 @@
 use super::{
     Draft, Reject, Reply,
     command::RejectCode,
+    letter::{self, What},
+    people,
     row::{Credential, Link, LinkStatus, Purpose, Row, RowKey, Session, TokenScope, Way},
 };
 use crate::{
-    crypto::sha256,
+    crypto::{Secret, sha256},
     ids::{Hash, UserId},
     limits,
     time::Millis,
@@ -33,9 +35,9 @@ pub fn link_hash(secret: &str) -> Hash {
 /// # Errors
 /// There is no such user, he has too many, or a name breaks its rule.
 pub fn open(draft: &mut Draft<'_>, session: Session) -> Result<Reply, Reject> {
-    let user = super::people::may_sign_in(draft, session.user)?;
+    let user = people::may_sign_in(draft, session.user)?;
     if let Way::Token { name, .. } = &session.way {
-        super::people::check_name(name)?;
+        people::check_name(name)?;
     }
     if session.expires.is_some_and(|expires| expires <= draft.ctx.now) {
         return Err(Reject::new(RejectCode::Invalid, "expires: a moment that lies ahead, in milliseconds"));
@@ -95,7 +97,7 @@ pub enum Which {
 /// # Errors
 /// There is no such user.
 pub fn end_all(draft: &mut Draft<'_>, user: UserId, which: Which) -> Result<Reply, Reject> {
-    super::people::user(draft, user)?;
+    people::user(draft, user)?;
     drop_sessions(draft, user, which);
     draft.note(AuditLine::of("user.tokens-revoked").saying(user.to_string()));
     Ok(Reply::Done)
@@ -121,7 +123,7 @@ pub fn set_password(
     password: String,
     which: Which,
 ) -> Result<Reply, Reject> {
-    super::people::may_sign_in(draft, user)?;
+    people::may_sign_in(draft, user)?;
     let changed = draft.ctx.now;
     draft.put(Row::Credential(Credential { user, password, changed }));
     drop_sessions(draft, user, which);
@@ -153,12 +155,93 @@ pub fn path(secret: &str) -> String {
 ///
 /// # Errors
 /// There is no such user.
-pub fn password_link(draft: &mut Draft<'_>, id: UserId, millis: u64) -> Result<Reply, Reject> {
-    let user = super::people::may_sign_in(draft, id)?;
+pub fn password_link(draft: &mut Draft<'_>, id: UserId, by: By, to: Option<String>) -> Result<Reply, Reject> {
+    let user = people::may_sign_in(draft, id)?;
+    let own = people::address_of(&draft.state, id).ok_or_else(Reject::not_found)?;
+    let mails = draft.state.uptime.mails && by != By::Hand;
+    let to = mails.then(|| to.unwrap_or(own));
     withdraw_links(draft, |purpose| purpose == Purpose::Password(id));
-    let (path, _) = make_link(draft, Purpose::Password(id), millis, None);
+    let (path, _) = make_link(draft, Purpose::Password(id), by.millis(), to.clone());
     draft.note(AuditLine::of("user.link").saying(user.id.to_string()));
-    Ok(Reply::Link(None, path))
+    let Some(to) = to else { return Ok(Reply::Link(None, path)) };
+    let (link, expires) = (Secret::new(path), draft.ctx.now.plus(by.millis()));
+    let what = match by {
+        By::Admin(admin) if !draft.state.credentials.contains_key(&id) => {
+            let inviter =
+                people::profile(&draft.state, admin).map(|profile| profile.name).unwrap_or_default();
+            What::Account { workspace: people::own_name(&draft.state), inviter, link, expires }
+        }
+        _ => What::Reset { link, expires },
+    };
+    letter::queue(draft, &to, what)?;
+    Ok(Reply::Done)
+}
+
+/// Who wants a link to a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Whoever starts the node, to pass it on himself.
+    Hand,
+    /// An admin.
+    Admin(UserId),
+    /// The user himself, who is not signed in.
+    Forgetful,
+}
+
+impl By {
+    fn millis(self) -> u64 {
+        match self {
+            Self::Hand | Self::Admin(_) => limits::ACCOUNT_LINK_MILLIS,
+            Self::Forgetful => limits::RESET_LINK_MILLIS,
+        }
+    }
+}
+
+/// Somebody who is not signed in says that he forgot his password: if the address has an account here, and mail is set up,
+/// it gets a link. The answer is the same for every address.
+pub fn forgot(draft: &mut Draft<'_>, address: &str) -> Reply {
+    let user = people::find(&draft.state, address).filter(|_| draft.state.uptime.mails);
+    if let Some(user) = user
+        && let Err(reject) = password_link(draft, user, By::Forgetful, None)
+    {
+        draft.audit("user.link-refused", Some(user), None, None, reject.detail);
+    }
+    Reply::Done
+}
+
+/// A user of a free account asks for a code by mail that shows that his address is his (P1.2).
+///
+/// # Errors
+/// No mail leaves this node, the address was shown to be his, or it got too many letters.
+pub fn ask_code(draft: &mut Draft<'_>, id: UserId) -> Result<Reply, Reject> {
+    let user = people::may_sign_in(draft, id)?;
+    if user.verified {
+        return Ok(Reply::Already);
+    }
+    if !draft.state.uptime.mails {
+        let why = "no mail leaves this node: ask whoever runs it to set that up";
+        return Err(Reject::new(RejectCode::Closed, why));
+    }
+    withdraw_links(draft, |purpose| purpose == Purpose::Verify(id));
+    let millis = limits::RESET_LINK_MILLIS;
+    let (path, _) = make_link(draft, Purpose::Verify(id), millis, Some(user.local.clone()));
+    let code = Secret::new(path.rsplit('/').next().unwrap_or_default());
+    let expires = draft.ctx.now.plus(millis);
+    letter::queue(draft, &user.local, What::Code { code, expires })?;
+    Ok(Reply::Done)
+}
+
+/// He shows the code.
+///
+/// # Errors
+/// As [`link()`], or the code is somebody else's.
+pub fn show_code(draft: &mut Draft<'_>, id: UserId, secret: Hash) -> Result<Reply, Reject> {
+    let link = link(&draft.state, secret, draft.ctx.now)?;
+    if link.purpose != Purpose::Verify(id) {
+        return Err(Reject::new(RejectCode::Invalid, "this code is not for the address of this account"));
+    }
+    used(draft, link);
+    people::verify(draft, id)
 }
 
 /// Open links of a purpose stop working.
@@ -166,6 +249,7 @@ pub(super) fn withdraw_links(draft: &mut Draft<'_>, of: impl Fn(Purpose) -> bool
     let open = draft.state.links_out.values().filter(|link| link.status == LinkStatus::Open);
     let found: Vec<Link> = open.filter(|link| of(link.purpose)).map(|link| (**link).clone()).collect();
     for link in found {
+        letter::withdraw_where(draft, |path| path.rsplit('/').next().map(link_hash) == Some(link.secret));
         draft.put(Row::Link(Link { status: LinkStatus::Withdrawn, ..link }));
     }
 }

@@ -6,10 +6,13 @@
 use super::{
     Draft, Mark, Reject, Reply, account,
     command::RejectCode,
-    gate, invite, moved_account, people, removal,
+    gate, invite,
+    letter::{self, What},
+    moved_account, people, removal,
     row::{Claim, ClaimStatus, Claimant, InvitePolicy, InviteStatus, Link, Purpose, Row, SentInvite},
 };
 use crate::{
+    crypto::Secret,
     ids::{Hash, InviteId, UserId, WorkspaceId},
     limits,
     wire::{
@@ -194,7 +197,23 @@ fn judge(
     let by = sent.by;
     draft.put(Row::Sent(SentInvite { claimant, status: InviteStatus::Claimed, ..sent }));
     draft.mark(Mark::Invited(by, id));
+    ask_inviter(draft, id);
     (ClaimStand::Asked, None)
+}
+
+/// An inviter at home here gets a letter, if letters leave: he may not look for days.
+fn ask_inviter(draft: &mut Draft<'_>, id: InviteId) {
+    let Some(sent) = draft.state.sent.get(&id).filter(|_| draft.state.uptime.mails).cloned() else { return };
+    let (Some(to), Some(claimant)) = (people::address_of(&draft.state, sent.by), &sent.claimant) else {
+        return;
+    };
+    let scope_name = draft.state.scope(sent.scope).map(|scope| scope.head.settings.name.clone());
+    let (invited, claimed_by) = (sent.address.clone(), claimant.profile.address.clone());
+    let link = Secret::new(format!("/invitations/{id}"));
+    let what = What::Claim { scope_name: scope_name.unwrap_or_default(), invited, claimed_by, link };
+    if let Err(reject) = letter::queue(draft, &to, what) {
+        draft.audit("letter.refused", Some(sent.by), None, Some(sent.scope), reject.detail);
+    }
 }
 
 /// The inviter, or an admin of the scope, says whether the claimant is whom he meant.

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    account::Which,
+    account::{By, Which},
     change::Change,
     claim,
     journal::Record,
@@ -81,8 +81,14 @@ pub enum Command {
     WantPeering(Hash),
     /// Whether e-mail can be sent.
     Mails(bool),
-    /// A link to a user's first or next password, good for so many milliseconds.
-    PasswordLink(UserId, u64),
+    /// A link to a user's first or next password: who wants it, and where it is mailed if not to his own address.
+    PasswordLink(UserId, By, Option<String>),
+    /// Somebody who is not signed in forgot the password of this address.
+    Forgot(String),
+    /// A user of a free account wants a code by mail.
+    AskCode(UserId),
+    /// He shows it: the hash of it.
+    ShowCode(UserId, Hash),
     /// Somebody shows such a link.
     UsePasswordLink {
         /// The hash of the link's secret.

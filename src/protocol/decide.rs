@@ -53,8 +53,13 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::OpenSession(session) => account::open(draft, session),
         Command::EndSession(user, token) => account::end(draft, user, token),
         Command::EndSessions(user, which) => account::end_all(draft, user, which),
-        Command::SetPassword(user, password, which) => account::set_password(draft, user, password.reveal().to_owned(), which),
-        Command::PasswordLink(user, millis) => account::password_link(draft, user, millis),
+        Command::SetPassword(user, password, which) => {
+            account::set_password(draft, user, password.reveal().to_owned(), which)
+        }
+        Command::PasswordLink(user, by, to) => account::password_link(draft, user, by, to),
+        Command::Forgot(address) => Ok(account::forgot(draft, &address)),
+        Command::AskCode(user) => account::ask_code(draft, user),
+        Command::ShowCode(user, code) => account::show_code(draft, user, code),
         Command::AddFree(free) => people::add_free(draft, free),
         Command::Claim(user, code) => claim::claim(draft, user, code),
         Command::DecideClaim(actor, id, accept) => claim::decide(draft, actor, id, accept),

@@ -4,6 +4,7 @@
 //! an account exists, a join without the home's word (P2.5).
 
 use super::{
+    letter::{self, Place, What},
     Draft, Reject, Reply, account,
     address::Address,
     claim,
@@ -13,6 +14,7 @@ use super::{
     state::Scope,
 };
 use crate::{
+    crypto::Secret,
     ids::{Hash, InviteId, ScopeId, UserId, WorkspaceId},
     limits,
     time::Millis,
@@ -157,8 +159,34 @@ fn give_link(draft: &mut Draft<'_>, sent: SentInvite) -> Result<Reply, Reject> {
     let (path, link) = account::make_link(draft, Purpose::Join(id), limits::INVITE_MILLIS, mailed.clone());
     let expires = Some(draft.ctx.now.plus(limits::INVITE_MILLIS));
     let sent = SentInvite { link: Some(link), expires, ..sent };
-    draft.put(Row::Sent(sent));
-    Ok(Reply::Link(Some(id), path))
+    draft.put(Row::Sent(sent.clone()));
+    match mailed {
+        Some(to) => {
+            write_to(draft, &to, &sent, path)?;
+            Ok(Reply::Invited(id))
+        }
+        None => Ok(Reply::Link(Some(id), path)),
+    }
+}
+
+/// The letter that carries an invitation: who invites into what, and the link; nothing of what is written there.
+fn write_to(draft: &mut Draft<'_>, to: &str, sent: &SentInvite, path: String) -> Result<(), Reject> {
+    let scope = draft.state.scope(sent.scope).cloned().ok_or_else(Reject::not_found)?;
+    let what = What::Invitation {
+        scope_name: scope.head.settings.name.clone(),
+        scope_kind: match scope.head.kind {
+            None => Place::Group,
+            Some(ThreadKind::Dm) => Place::Dm,
+            Some(_) => Place::Thread,
+        },
+        inviter: profile_of(draft, sent.by, &scope).name,
+        workspace: people::own_name(&draft.state),
+        history: sent.floor,
+        link: Secret::new(path),
+        expires: sent.expires.unwrap_or(draft.ctx.now),
+        grade: sent.grade,
+    };
+    letter::queue(draft, to, what).map(drop)
 }
 
 /// Signs the invitation for its home, and sends it there.

@@ -29,6 +29,24 @@ pub fn is_realm(state: &State) -> bool {
     own.is_some_and(|home| home.manifest.kind == WorkspaceKind::Free)
 }
 
+/// The name of the own workspace.
+#[must_use]
+pub fn own_name(state: &State) -> String {
+    let own = state.me().and_then(|me| state.homes.get(&me));
+    own.map(|home| home.manifest.name.clone()).unwrap_or_default()
+}
+
+/// It was shown that the address of a free account is its person's (P1.2).
+///
+/// # Errors
+/// There is no such user.
+pub(super) fn verify(draft: &mut Draft<'_>, id: UserId) -> Result<Reply, Reject> {
+    let row = account(draft, id)?;
+    draft.put(Row::User(User { verified: true, ..row }));
+    draft.note(AuditLine::of("user.verified").by(id));
+    show_anew(draft, id)
+}
+
 /// Whether the user has a free account: his home is a realm.
 #[must_use]
 pub fn is_free(state: &State, user: UserId) -> bool {

@@ -36,6 +36,16 @@ pub(in crate::cli) enum Session {
         /// The link, or its code.
         link: String,
     },
+    /// I forgot my password: a link by mail.
+    Forgot {
+        /// The whole address.
+        address: String,
+    },
+    /// Of a free account: a code by mail that shows that the address is mine; with the code, show it.
+    Verify {
+        /// As it was mailed.
+        code: Option<String>,
+    },
     /// Make a token for a program.
     Token {
         /// What it is for.
@@ -77,6 +87,9 @@ pub(super) async fn run(client: &mut Client, command: Session) -> Result<Value> 
             let given = json!({ "password": password(PASSWORD)? });
             client.post(&format!("/join/{}/password", code(&link)), &given).await
         }
+        Session::Forgot { address } => client.post("/forgotten", &json!({ "address": address })).await,
+        Session::Verify { code: Some(code) } => client.post("/me/code/show", &json!({ "code": code })).await,
+        Session::Verify { code: None } => client.post("/me/code", &json!({})).await,
         Session::Token { name, scope, days } => {
             let me = client.get("/me").await?;
             let id = me.get("id").and_then(Value::as_str).context("an unexpected answer")?;
