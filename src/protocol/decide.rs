@@ -50,28 +50,6 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::TrustJournal => Ok(recovery::trust(draft)),
         Command::Tick => tick(draft),
         Command::AddUser { local, name, role } => people::add(draft, &local, name, role),
-        Command::OpenSession(session) => account::open(draft, session),
-        Command::EndSession(user, token) => account::end(draft, user, token),
-        Command::EndSessions(user, which) => account::end_all(draft, user, which),
-        Command::SetPassword(user, password, which) => {
-            account::set_password(draft, user, password.reveal().to_owned(), which)
-        }
-        Command::PasswordLink(user, by, to) => account::password_link(draft, user, by, to),
-        Command::Forgot(address) => Ok(account::forgot(draft, &address)),
-        Command::AskCode(user) => account::ask_code(draft, user),
-        Command::ShowCode(user, code) => account::show_code(draft, user, code),
-        Command::AddFree(free) => people::add_free(draft, free),
-        Command::Claim(user, code) => claim::claim(draft, user, code),
-        Command::DecideClaim(actor, id, accept) => claim::decide(draft, actor, id, accept),
-        Command::ResendInvite(actor, id) => invite::resend(draft, actor, id),
-        Command::WantPeering(id) => peering::wanted(draft, id),
-        Command::Mails(on) => {
-            recovery::promise(draft, Promise::Mails(on));
-            Ok(Reply::Done)
-        }
-        Command::UsePasswordLink { link, password, token, agent } => {
-            account::use_password_link(draft, link, password.reveal().to_owned(), token, agent)
-        }
         Command::SetTitle(user, title) => people::set_title(draft, user, title),
         Command::Rename(user, name) => people::rename(draft, user, name),
         Command::SetRole(user, role) => people::set_role(draft, user, role),
@@ -111,6 +89,35 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::LetterRetry(number) => letter::retry(draft, number),
         Command::LetterDropped(number) => letter::dropped(draft, number),
         Command::LetterTrial(by, to) => letter::trial(draft, by, &to),
+        other => account_arm(draft, other),
+    }
+}
+
+/// Signing in, links, and what comes of invitations by e-mail.
+fn account_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
+    match command {
+        Command::OpenSession(session) => account::open(draft, session),
+        Command::EndSession(user, token) => account::end(draft, user, token),
+        Command::EndSessions(user, which) => account::end_all(draft, user, which),
+        Command::SetPassword(user, password, which) => {
+            account::set_password(draft, user, password.reveal().to_owned(), which)
+        }
+        Command::PasswordLink(user, by, to) => account::password_link(draft, user, by, to),
+        Command::Forgot(address) => Ok(account::forgot(draft, &address)),
+        Command::AskCode(user) => account::ask_code(draft, user),
+        Command::ShowCode(user, code) => account::show_code(draft, user, code),
+        Command::AddFree(free) => people::add_free(draft, free),
+        Command::Claim(user, code) => claim::claim(draft, user, code),
+        Command::DecideClaim(actor, id, accept) => claim::decide(draft, actor, id, accept),
+        Command::ResendInvite(actor, id) => invite::resend(draft, actor, id),
+        Command::WantPeering(id) => peering::wanted(draft, id),
+        Command::Mails(on) => {
+            recovery::promise(draft, Promise::Mails(on));
+            Ok(Reply::Done)
+        }
+        Command::UsePasswordLink { link, password, token, agent } => {
+            account::use_password_link(draft, link, password.reveal().to_owned(), token, agent)
+        }
         other => link_arm(draft, other),
     }
 }

@@ -4,12 +4,13 @@
 //! an account exists, a join without the home's word (P2.5).
 
 use super::{
-    letter::{self, Place, What},
     Draft, Reject, Reply, account,
     address::Address,
     claim,
     command::RejectCode,
-    fanout, follow, membership, moved_account, people, policy, removal,
+    fanout, follow,
+    letter::{self, Place, What},
+    membership, moved_account, people, policy, removal,
     row::{Claimant, InviteStatus, Purpose, Row, SentInvite},
     state::Scope,
 };
