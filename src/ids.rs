@@ -146,6 +146,10 @@ id! {
     InviteId, 16, "in"
 }
 id! {
+    /// A request to add somebody to a locked thread (spec 6.11).
+    RequestId, 16, "rq"
+}
+id! {
     /// An offer to move a group to another workspace (spec 14.1).
     MoveId, 16, "mv"
 }

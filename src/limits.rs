@@ -100,6 +100,20 @@ pub const ESTATE_ROWS: usize = 1_000;
 pub const INVITES_PER_SCOPE: usize = 10_000;
 /// Received invitations that wait, per user of this node.
 pub const INVITES_PER_USER: usize = 200;
+/// Invitations from one peer in a day, unless its policy says otherwise.
+pub const INVITES_OF_PEER_PER_DAY: u64 = 20_000;
+/// Invitations of all users to one peer in an hour are so many times those that one user may send.
+pub const LOOKUPS_OF_ALL: u64 = 10;
+/// People and peers of whom is counted what they do over a while.
+pub const METERS: usize = 100_000;
+/// Peers that a policy names.
+pub const PEERS_IN_POLICY: usize = 1024;
+/// Open requests in one thread.
+pub const REQUESTS_PER_SCOPE: usize = 200;
+/// Requests of one user that are kept, answered ones included; the oldest answered go first.
+pub const REQUESTS_PER_USER: usize = 100;
+/// People whom one user blocks.
+pub const BLOCKED: usize = 1_000;
 /// Messages that wait in the outbox of one user for one owner.
 pub const OUTBOX_PER_OWNER: usize = 10_000;
 /// Tokens of one user.
@@ -180,6 +194,16 @@ pub const API_PAGE: usize = 200;
 pub const PREVIEW_LOSSES: usize = 20_000;
 /// Body of one API request, in bytes.
 pub const API_BODY_BYTES: usize = 128 * 1024;
+/// Invitations of one user through the API: at once, and more in a second. Admins are not bound.
+pub const RATE_INVITE: (f64, f64) = (300.0, 2.0);
+/// Searches of one user.
+pub const RATE_SEARCH: (f64, f64) = (300.0, 20.0);
+/// Requests of one address to what is open to whoever is not signed in.
+pub const RATE_OPEN: (f64, f64) = (300.0, 5.0);
+/// Tokens of one address that are none.
+pub const RATE_GUESS: (f64, f64) = (300.0, 1.0);
+/// Users and addresses of whom is remembered how much they asked.
+pub const RATE_BUCKETS: usize = 20_000;
 /// Live streams (server-sent events) of one user.
 pub const STREAMS_PER_USER: usize = 16;
 /// Audit rows that one page gives.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     ids::{SubmissionId, ThreadId, UserId},
     node::{Snapshot, clock},
-    protocol::{Command, Records as _, Reply},
+    protocol::{Command, Records as _, Reply, gate},
     view::{messages, scopes},
     wire::objects::EntryKind,
 };
@@ -67,12 +67,17 @@ pub(super) struct Text {
     mentions: Vec<UserId>,
 }
 
-type Written = Result<Either<Created<Value>, Accepted<Value>>, Problem>;
+pub(super) type Written = Result<Either<Created<Value>, Accepted<Value>>, Problem>;
 
 pub(super) async fn post(viewer: Viewer, Path(thread): Path<String>, Body(text): Body<Text>) -> Written {
     let Text { text, mentions } = text;
     let writing = Writing { kind: EntryKind::Message, target: None, text, mentions };
     write(&viewer, id(&thread)?, writing).await
+}
+
+/// The first message of a thread that was just started.
+pub(super) async fn first(viewer: &Viewer, thread: ThreadId, text: String, mentions: Vec<UserId>) -> Written {
+    write(viewer, thread, Writing { kind: EntryKind::Message, target: None, text, mentions }).await
 }
 
 pub(super) async fn edit(
@@ -118,6 +123,15 @@ pub(super) async fn unreact(
     reaction(viewer, at, EntryKind::Unreact, given.emoji).await
 }
 
+/// Whom a message names though they are no recipients: nobody is added by that (P3.3). Ids of nobody are told as well, so
+/// that the list says nothing about who exists.
+pub(super) fn strangers(viewer: &Viewer, thread: ThreadId, mentions: &[UserId]) -> Vec<UserId> {
+    let state = &viewer.snapshot().state;
+    let stranger = |user: &&UserId| gate::ways(state, **user, thread).is_empty();
+    let strangers: std::collections::BTreeSet<UserId> = mentions.iter().filter(stranger).copied().collect();
+    strangers.into_iter().collect()
+}
+
 /// 201 with the place once the owner has sequenced it; 202 while it waits in the outbox (spec 7.5).
 async fn write(viewer: &Viewer, thread: ThreadId, writing: Writing) -> Written {
     if scopes::frozen(&viewer.snapshot().state, viewer.user, thread.into()).is_some() {
@@ -125,8 +139,15 @@ async fn write(viewer: &Viewer, thread: ThreadId, writing: Writing) -> Written {
     }
     let submission = submission(viewer)?;
     let Writing { kind, target, text, mentions } = writing;
+    let not_recipients = strangers(viewer, thread, &mentions);
     let (author, id) = (viewer.user, submission);
-    let placed = |seq: u64| Either::This(Created(json!({ "id": submission, "thread": thread, "seq": seq })));
+    let placed = |seq: u64| {
+        let mut placed = json!({ "id": submission, "thread": thread, "seq": seq });
+        if let Some(fields) = placed.as_object_mut().filter(|_| !not_recipients.is_empty()) {
+            fields.insert("not_recipients".into(), json!(not_recipients));
+        }
+        Either::This(Created(placed))
+    };
     match viewer.ask(Command::Post { author, thread, id, kind, target, text, mentions }).await? {
         Reply::Posted(seq) => Ok(placed(seq)),
         _ => match sequenced(viewer, submission).await? {

@@ -15,6 +15,7 @@ mod access;
 mod answer;
 mod audit;
 mod check;
+mod conduct;
 mod described;
 mod document;
 mod events;
@@ -26,8 +27,10 @@ mod messages;
 mod moves;
 mod path;
 mod peers;
+mod policies;
 mod previews;
 mod problem;
+mod rate;
 mod removals;
 mod scopes;
 mod sessions;
@@ -36,16 +39,22 @@ mod threads;
 mod viewer;
 mod workspace;
 
-use std::net::SocketAddr;
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     Extension, Router,
     extract::DefaultBodyLimit,
     http::Method,
+    middleware::from_fn_with_state,
     routing::{MethodFilter, get, on},
 };
 
 use crate::{ids::Hash, limits, node::Handle};
+use rate::{Endpoint, Rate};
 
 pub use access::Access;
 
@@ -56,6 +65,7 @@ struct Api {
     /// The realm of free accounts that this node hosts.
     realm: Option<Handle>,
     gatekeeper: sign_in::Gatekeeper,
+    rate: Arc<Rate>,
 }
 
 impl Api {
@@ -80,10 +90,24 @@ pub async fn start(
     realm: Option<&Handle>,
     listen: SocketAddr,
 ) -> std::io::Result<SocketAddr> {
+    start_behind(handle, realm, listen, Vec::new()).await
+}
+
+/// The same behind reverse proxies, whose word on whose a request is counts.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_behind(
+    handle: &Handle,
+    realm: Option<&Handle>,
+    listen: SocketAddr,
+    proxies: Vec<IpAddr>,
+) -> std::io::Result<SocketAddr> {
     let listener = tokio::net::TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
-    let api = Api { handle: handle.clone(), realm: realm.cloned(), gatekeeper: sign_in::Gatekeeper::new() };
-    let app = router(api);
+    let (gatekeeper, rate) = (sign_in::Gatekeeper::new(), Arc::new(Rate::behind(proxies)));
+    let api = Api { handle: handle.clone(), realm: realm.cloned(), gatekeeper, rate };
+    let app = router(api).into_make_service_with_connect_info::<SocketAddr>();
     let stop = handle.tasks().stop_signal().clone();
     handle.tasks().at_start(async move {
         let served = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await;
@@ -96,7 +120,7 @@ pub async fn start(
 
 fn router(api: Api) -> Router {
     Router::new()
-        .nest("/api/v1", routes())
+        .nest("/api/v1", routes(&api))
         .route("/api/openapi.json", get(document::serve))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
@@ -108,8 +132,14 @@ fn router(api: Api) -> Router {
 /// served that the tests of every door do not know of.
 macro_rules! endpoints {
     ($($(#[doc = $about:literal])* $method:ident $path:literal $access:ident $handler:path,)+) => {
-        fn routes() -> Router<Api> {
-            Router::new()$(.route($path, on(MethodFilter::$method, $handler).layer(Extension(Access::$access))))+
+        fn routes(api: &Api) -> Router<Api> {
+            Router::new()$(.route(
+                $path,
+                on(MethodFilter::$method, $handler)
+                    .layer::<_, Infallible>(from_fn_with_state(api.clone(), rate::by_address))
+                    .layer::<_, Infallible>(Extension(Endpoint($path)))
+                    .layer(Extension(Access::$access)),
+            ))+
         }
 
         /// Every endpoint: its method, its path below `/api/v1`, and who may call it at all.
@@ -174,9 +204,30 @@ endpoints! {
     POST "/peers/tickets" Admin peers::ticket,
     DELETE "/peers/{peer}" Admin peers::end,
     GET "/peers/{peer}/end" Admin previews::end,
-    PATCH "/peers/{peer}" Admin peers::change,
+    PATCH "/peers/{peer}" Admin policies::set_peer,
     POST "/peers/{peer}/approve" Admin peers::approve,
     POST "/peers/{peer}/pause" Admin peers::pause,
+
+    GET "/workspace/policy" Member policies::workspace,
+    PATCH "/workspace/policy" Admin policies::set_workspace,
+    GET "/workspace/policy/tightening" Admin policies::workspace_tightening,
+    GET "/peers/{peer}/policy" Admin policies::peer,
+    GET "/peers/{peer}/tightening" Admin policies::peer_tightening,
+    GET "/groups/{id}/policy" Member policies::group,
+    PATCH "/groups/{id}/policy" Member policies::set_group,
+    GET "/groups/{id}/policy/tightening" Member policies::group_tightening,
+
+    GET "/invitations/approvals" Admin conduct::approvals,
+    POST "/invitations/{id}/approve" Admin conduct::let_through,
+    POST "/invitations/{id}/refuse" Admin conduct::refuse,
+    GET "/requests" Signed conduct::requests,
+    GET "/threads/{id}/requests" Signed conduct::in_thread,
+    POST "/threads/{id}/requests" Member conduct::ask,
+    POST "/threads/{id}/requests/{request}/approve" Member conduct::approve,
+    POST "/threads/{id}/requests/{request}/decline" Member conduct::decline,
+    GET "/blocks" Signed conduct::blocks,
+    POST "/blocks" Signed conduct::block,
+    DELETE "/blocks" Signed conduct::unblock,
 
     GET "/invitations" Signed invitations::list,
     GET "/invitations/sent" Signed invitations::sent,

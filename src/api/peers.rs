@@ -15,7 +15,7 @@ use crate::{
     crypto::{fingerprint, sha256},
     ids::WorkspaceId,
     node::{Claim, clock},
-    protocol::{Command, row::InvitePolicy},
+    protocol::Command,
     time::Millis,
     view::{invitations, people},
     wire::Blob,
@@ -130,18 +130,4 @@ pub(super) async fn pause(viewer: Viewer, Path(peer): Path<String>) -> Result<No
 pub(super) async fn end(viewer: Viewer, Path(peer): Path<String>) -> Result<NoContent, Problem> {
     let admin = viewer.user;
     act(viewer, &peer, |peer| Command::EndPeer(admin, peer)).await
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PeerChange {
-    invites: InvitePolicy,
-}
-
-pub(super) async fn change(
-    viewer: Viewer,
-    Path(peer): Path<String>,
-    Body(change): Body<PeerChange>,
-) -> Result<NoContent, Problem> {
-    act(viewer, &peer, |peer| Command::SetInvitePolicy(peer, change.invites)).await
 }

@@ -41,19 +41,22 @@ pub(super) async fn tightening(viewer: Viewer, Path(group): Path<String>) -> Res
     std::future::ready(preview.map(shown).ok_or_else(Problem::not_found)).await
 }
 
-fn shown(mut preview: Preview) -> Json<Value> {
+pub(super) fn shown(mut preview: Preview) -> Json<Value> {
     let left_out = preview.losses.len().saturating_sub(limits::PREVIEW_LOSSES);
     preview.losses.truncate(limits::PREVIEW_LOSSES);
-    let Preview { losses, counts, told } = preview;
-    Json(json!({ "losses": losses, "left_out": left_out, "counts": counts, "told": told }))
+    preview.lowered.truncate(limits::PREVIEW_LOSSES);
+    let Preview { losses, counts, told, lowered } = preview;
+    Json(json!({
+        "losses": losses, "left_out": left_out, "lowered": lowered, "counts": counts, "told": told,
+    }))
 }
 
 /// The refusal of an act that ends something and was not confirmed.
 pub(super) fn unconfirmed(counts: Counts, preview: &str) -> Problem {
-    let Counts { people, losses, groups, invitations, .. } = counts;
+    let Counts { people, losses, groups, invitations, lowered, .. } = counts;
     let detail = format!(
-        "this ends {losses} places of {people} people, takes {groups} groups off threads and ends {invitations} \
-         invitations: GET {preview} shows which; repeat with ?confirm=true"
+        "this ends {losses} places of {people} people, takes {groups} groups off threads, lowers the rights \
+         of {lowered} and ends {invitations} invitations: GET {preview} shows which; repeat with ?confirm=true"
     );
     Problem::new(axum::http::StatusCode::CONFLICT, "confirm", detail).with("counts", json!(counts))
 }

@@ -27,16 +27,22 @@ pub(super) struct Problem {
     code: &'static str,
     detail: String,
     more: Option<(&'static str, Value)>,
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), more: None }
+        Self { status, code, detail: detail.into(), more: None, retry_after: None }
     }
 
     /// With one more member, for programs.
     pub(super) fn with(self, name: &'static str, value: Value) -> Self {
         Self { more: Some((name, value)), ..self }
+    }
+
+    /// When to come back, in seconds.
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// The one answer for what does not exist and for what must not be known to (P3.1).
@@ -115,6 +121,9 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(document)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

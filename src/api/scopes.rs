@@ -128,7 +128,7 @@ pub(super) async fn show(
 pub(super) struct Confirm {
     /// Whoever the new settings exclude goes.
     #[serde(default)]
-    confirm: bool,
+    pub(super) confirm: bool,
 }
 
 pub(super) async fn change(

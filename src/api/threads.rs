@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Created, NoContent, Underway},
+    answer::{Accepted, Created, Either, NoContent, Underway},
+    messages,
     path::Path,
     problem::Problem,
     scopes::{made, new_settings},
@@ -14,11 +15,12 @@ use super::{
     workspace::page,
 };
 use crate::{
-    ids::{GroupId, ThreadId},
+    ids::{GroupId, ThreadId, UserId},
+    limits,
     node::Notice,
-    protocol::{Command, gate},
+    protocol::{Command, Reply, gate},
     time::Millis,
-    view::{inbox, scopes},
+    view::{conduct, inbox, scopes},
     wire::objects::{Action, Floor},
 };
 
@@ -50,13 +52,41 @@ pub(super) struct NewThread {
     groups: Vec<GroupId>,
     #[serde(default)]
     people: Vec<String>,
+    /// The first message.
+    text: Option<String>,
+    /// Whom it names.
+    #[serde(default)]
+    mentions: Vec<UserId>,
+    /// They become recipients as well, as far as the viewer knows them (P3.3).
+    #[serde(default)]
+    add_mentioned: bool,
 }
 
 pub(super) async fn start(viewer: Viewer, Body(new): Body<NewThread>) -> Result<Created<Value>, Problem> {
     let settings = new_settings(new.subject);
-    let (groups, addresses) = (new.groups, new.people);
+    let NewThread { groups, people: mut addresses, text, mentions, add_mentioned, .. } = new;
+    if text.as_ref().is_some_and(|text| text.trim().is_empty() || text.len() > limits::TEXT_BYTES)
+        || mentions.len() > limits::MENTIONS
+    {
+        return Err(Problem::invalid("text, mentions: empty, or more than a message takes"));
+    }
+    if add_mentioned {
+        addresses.extend(conduct::addresses(&viewer.snapshot().state, viewer.user, &mentions, &groups));
+    }
     let reply = viewer.ask(Command::CreateThread { actor: viewer.user, settings, groups, addresses }).await?;
-    made(&viewer, reply)
+    let thread = if let Reply::Scope(scope, _) = &reply { scope.thread() } else { None };
+    let Created(mut shown) = made(&viewer, reply)?;
+    if let (Some(text), Some(thread)) = (text, thread) {
+        let not_recipients = messages::strangers(&viewer, thread, &mentions);
+        let message = match messages::first(&viewer, thread, text, mentions).await? {
+            Either::This(Created(message)) | Either::That(Accepted(message)) => message,
+        };
+        if let Some(fields) = shown.as_object_mut() {
+            fields.insert("message".into(), message);
+            fields.insert("not_recipients".into(), json!(not_recipients));
+        }
+    }
+    Ok(Created(shown))
 }
 
 #[derive(Deserialize, JsonSchema)]

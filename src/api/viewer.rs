@@ -83,6 +83,7 @@ impl FromRequestParts<Api> for Viewer {
         let viewer = Self { user, handle, standing, scope: session.scope(), token: session.token, key };
         let access = parts.extensions.get().copied().unwrap_or(Access::Admin);
         viewer.admitted(access, &parts.method)?;
+        api.rate.user(parts, user, viewer.is_admin())?;
         std::future::ready(Ok(viewer)).await
     }
 }
@@ -211,6 +212,7 @@ impl Viewer {
             | Command::Pause(..)
             | Command::EndPeer(..)
             | Command::SetInvitePolicy(..)
+            | Command::Approval(..)
             | Command::TrustJournal
             | Command::LetterRetry(..)
             | Command::LetterDropped(..)

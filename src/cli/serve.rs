@@ -65,7 +65,8 @@ async fn start(dir: &Path, config: &Config) -> Result<Running> {
     let link = federation::start(&node.handle, &node.tls, config.link)?;
     let realm = if config.free_accounts { Some(host(dir, config, &node, link).await?) } else { None };
     let handle = realm.as_ref().map(|realm| &realm.handle);
-    let http = api::start(&node.handle, handle, config.http).await;
+    let proxies = config.trusted_proxies.clone();
+    let http = api::start_behind(&node.handle, handle, config.http, proxies).await;
     let http = http.with_context(|| format!("http = \"{}\"", config.http))?;
     if let Some(letters) = &config.mail {
         let settings = letters.settings(&config.base(http))?;

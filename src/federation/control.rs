@@ -20,7 +20,7 @@ use crate::{
     protocol::{
         Command, Reply,
         command::RejectCode,
-        gate, identity, recovery,
+        gate, identity, policy, recovery,
         row::{Peer, PeerStatus},
         witness,
     },
@@ -334,7 +334,9 @@ impl Stream {
     /// A notice of the peer, through the gate (spec 10.1): its own users here, anybody in a thread that it owns.
     fn heard(&self, notice: Notice) {
         let snapshot = self.shared.handle.snapshot();
-        if !gate::peer_active(&snapshot.state, self.shared.peer) {
+        if !gate::peer_active(&snapshot.state, self.shared.peer)
+            || !policy::presence(&snapshot.state, self.shared.peer)
+        {
             return;
         }
         let (Notice::Typing { thread, user } | Notice::Read { thread, user, .. }) = notice;
@@ -353,7 +355,9 @@ impl Stream {
         let (me, peer) = (self.shared.handle.me(), self.shared.peer);
         let owner = snapshot.state.scope(thread).map(|scope| scope.head.owner);
         let wanted = match owner {
-            _ if !gate::peer_active(&snapshot.state, peer) => false,
+            _ if !gate::peer_active(&snapshot.state, peer) || !policy::presence(&snapshot.state, peer) => {
+                false
+            }
             Some(owner) if owner == me => {
                 user.home() != peer && gate::peer_floor(&snapshot.state, peer, thread).is_some()
             }

@@ -8,7 +8,7 @@ use super::{
     command::RejectCode,
     grouplink,
     invite::{self, Offer},
-    lease, membership, once, people, policy, recovery, removal,
+    lease, membership, once, people, policy, recovery, removal, request,
     row::PeerStatus,
     tighten,
 };
@@ -140,26 +140,33 @@ fn may_start(draft: &Draft<'_>, actor: UserId, group: GroupId) -> Result<(), Rej
     }
 }
 
-/// A user opens the DM with somebody of this home, or finds it.
+/// A user opens the DM with somebody, or finds it. A colleague is in it at once; others are invited, and at the home of a
+/// contact that is accepted for him (P2.4). Who has blocked the user never hears of it.
 ///
 /// # Errors
-/// There is no such person.
+/// There is no such colleague, no active peer has the domain, or a policy forbids it.
 pub fn open_dm(draft: &mut Draft<'_>, actor: UserId, address: &str) -> Result<Reply, Reject> {
-    let domain =
-        draft.state.homes.get(&draft.me()).map(|home| home.manifest.domain.clone()).unwrap_or_default();
-    let local = address.strip_suffix(&format!("@{domain}")).map(str::to_lowercase);
-    let found = local.and_then(|local| draft.state.locals.get(&local).copied());
-    let found = found.filter(|_| !people::is_realm(&draft.state));
-    let Some(other) = found.or_else(|| contact(draft, actor, address)).filter(|other| *other != actor) else {
+    let known = contact(draft, actor, address);
+    // A free account talks to its contacts (P1.3).
+    if known.is_none() && people::is_realm(&draft.state) {
         return Err(Reject::not_found());
+    }
+    let (colleague, home) = match known {
+        Some(other) => (None, other.home()),
+        None => invite::home_of(draft, address)?,
     };
-    if let Some(id) = existing_dm(draft, actor, other) {
+    let other = known.or(colleague);
+    if other == Some(actor) || (other.is_none() && home == draft.me()) {
+        return Err(Reject::not_found());
+    }
+    if let Some(id) = existing_dm(draft, actor, other, address) {
         return Ok(Reply::Scope(id, Vec::new()));
     }
-    let me = invite::local_member(draft, actor, actor, Grade::Post, Floor::All, 0)?;
-    let mut members = vec![me];
-    let external = other.home() != draft.me();
-    if !external {
+    policy::may_talk(draft, actor, home, known.is_some())?;
+    let mut members = vec![invite::local_member(draft, actor, actor, Grade::Post, Floor::All, 0)?];
+    let joins =
+        other.filter(|other| draft.state.is_local(*other) && !policy::blocks(&draft.state, *other, actor));
+    if let Some(other) = joins {
         members.push(invite::local_member(draft, other, actor, Grade::Post, Floor::All, 0)?);
     }
     let settings = Settings { name: "dm".into(), ..membership::empty_settings() };
@@ -167,37 +174,36 @@ pub fn open_dm(draft: &mut Draft<'_>, actor: UserId, address: &str) -> Result<Re
     let id =
         membership::create(draft, actor, Op::CreateThread { kind: ThreadKind::Dm, settings, nonce }, members);
     let mut invites = Vec::new();
-    if external {
-        invites.push(invite::invite_to_dm(draft, actor, id, address.to_owned(), other.home())?);
+    if joins.is_none() {
+        let invite = invite::invite_to_dm(draft, actor, id, address.to_owned(), home)?;
+        invites.extend((home != draft.me()).then_some(invite));
     }
-    draft.audit("dm.opened", Some(actor), Some(other.home()), Some(id), other.to_string());
+    let with = other.map_or_else(|| address.to_owned(), |other| other.to_string());
+    draft.audit("dm.opened", Some(actor), Some(home), Some(id), with);
     Ok(Reply::Scope(id, invites))
 }
 
-/// Somebody of another home with whom the user shares a scope: a contact (P2.2).
+/// Somebody with whom the user shares a scope, by his address: a contact (P2.2).
 fn contact(draft: &Draft<'_>, actor: UserId, address: &str) -> Option<UserId> {
     let places = draft.state.places.get(&actor)?;
-    let scopes = places.iter().filter_map(|id| draft.state.scope(*id));
+    let scopes = places.iter().filter_map(|id| draft.state.scope(*id)).filter(|scope| !scope.head.ended);
     scopes
         .flat_map(|scope| scope.members.values())
         .find(|member| member.profile.address.eq_ignore_ascii_case(address))
         .map(|member| member.user)
 }
 
-fn existing_dm(draft: &Draft<'_>, a: UserId, b: UserId) -> Option<ScopeId> {
+fn existing_dm(draft: &Draft<'_>, a: UserId, b: Option<UserId>, address: &str) -> Option<ScopeId> {
     let places = draft.state.places.get(&a)?;
+    let asked = |id| draft.state.open_offers(id).any(|sent| sent.address.eq_ignore_ascii_case(address));
     places.iter().copied().find(|id| {
         draft.state.scope(*id).is_some_and(|scope| {
             scope.head.kind == Some(ThreadKind::Dm)
                 && !scope.head.ended
                 && !scope.head.settings.closed
-                && (scope.members.contains_key(&b) || asked(draft, *id, b))
+                && (b.is_some_and(|b| scope.members.contains_key(&b)) || asked(*id))
         })
     })
-}
-
-fn asked(draft: &Draft<'_>, id: ScopeId, other: UserId) -> bool {
-    draft.state.open_offers(id).any(|sent| sent.home == other.home())
 }
 
 /// A user of this home acts. On scopes of other owners the act is signed and goes there.
@@ -211,7 +217,9 @@ pub fn act(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Reply
         | Action::Grade { scope, .. }
         | Action::Settings { scope, .. }
         | Action::End { scope }
-        | Action::Lease { scope, .. } => *scope,
+        | Action::Lease { scope, .. }
+        | Action::RequestMember { scope, .. }
+        | Action::AnswerRequest { scope, .. } => *scope,
         Action::AddGroup { thread, .. } | Action::RemoveGroup { thread, .. } => (*thread).into(),
         Action::StartThread { settings, groups, addresses } => {
             return create_thread(draft, actor, settings.clone(), groups.clone(), addresses.clone());
@@ -291,6 +299,12 @@ fn carry_out(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Rep
         }
         Action::End { scope } => end(draft, actor, scope),
         Action::Lease { scope, ttl } => lease::set_ttl(draft, actor, scope, ttl),
+        Action::RequestMember { request: id, scope, address, grade, floor } => {
+            request::ask(draft, actor, id, Offer { scope, address, grade, floor, until: None })
+        }
+        Action::AnswerRequest { scope, request: id, approve } => {
+            request::answer(draft, actor, scope, id, approve)
+        }
     }
 }
 
@@ -306,6 +320,7 @@ fn set_grade(
     if !scope.members.contains_key(&user) {
         return Err(Reject::not_found());
     }
+    policy::may_hold(&draft.state, &scope, user, grade)?;
     membership::append(draft, id, actor, vec![Op::Grade { user, grade }])?;
     draft.audit("member.grade", Some(actor), None, Some(id), format!("{user}: {}", grade.name()));
     Ok(Reply::Done)
@@ -324,12 +339,13 @@ pub fn set_settings(
 ) -> Result<Reply, Reject> {
     check_settings(&settings)?;
     let scope = policy::own_scope(&draft.state, actor, id)?;
-    policy::may_administer(&draft.state, actor, &scope)?;
+    policy::may_set(&draft.state, actor, &scope, &settings)?;
     if tighten::is_tightened(&scope, &settings) {
         tighten::apply(draft, actor, &scope, settings, confirmed)?;
     } else {
         membership::append(draft, id, actor, vec![Op::Settings { settings }])?;
     }
+    request::sweep(draft, id);
     draft.audit("settings.changed", Some(actor), None, Some(id), String::new());
     Ok(Reply::Done)
 }
@@ -362,6 +378,7 @@ fn end(draft: &mut Draft<'_>, actor: UserId, id: ScopeId) -> Result<Reply, Rejec
 }
 
 fn over(draft: &mut Draft<'_>, actor: UserId, id: ScopeId) {
+    request::sweep(draft, id);
     let proof = draft.event_proof(id, draft.me());
     draft.note(AuditLine::of("scope.ended").by(actor).at(id).proven(proof));
 }

@@ -131,7 +131,9 @@ pub fn invitation(
         InviteStatus::Accepted | InviteStatus::Declined => {
             closed("this invitation was answered: it works once")
         }
-        InviteStatus::Void => closed("this invitation was taken back: ask whoever invited you"),
+        InviteStatus::Void | InviteStatus::Held => {
+            closed("this invitation was taken back: ask whoever invited you")
+        }
         InviteStatus::Expired => closed("this invitation is too old: ask for a new one"),
     }
 }

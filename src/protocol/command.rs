@@ -10,7 +10,7 @@ use super::{
     claim,
     journal::Record,
     people,
-    row::{InvitePolicy, Role, Session},
+    row::{GroupPolicy, InvitePolicy, PeerPolicy, Policy, Role, Session},
 };
 use crate::{
     crypto::Secret,
@@ -148,6 +148,18 @@ pub enum Command {
     EndPeer(UserId, WorkspaceId),
     /// Our admin sets what happens with invitations from a peer.
     SetInvitePolicy(WorkspaceId, InvitePolicy),
+
+    // Policy and conduct.
+    /// An admin sets the workspace's policy; whom it excludes goes, if that is confirmed (P8.2).
+    SetPolicy(UserId, Box<Policy>, bool),
+    /// An admin of a group sets its policy, likewise.
+    SetGroupPolicy(UserId, Box<GroupPolicy>, bool),
+    /// An admin sets what is allowed with a peer, likewise.
+    SetPeerPolicy(UserId, Box<PeerPolicy>, bool),
+    /// Our admin lets an invitation through to its user, or refuses it (P2.5).
+    Approval(InviteId, bool),
+    /// A user blocks a person, or does so no more (P2.4).
+    Block(UserId, UserId, bool),
 
     /// A user creates a group.
     CreateGroup(UserId, Settings),

@@ -6,8 +6,10 @@ use super::{
     Draft, Mark, Reject, Reply, claim,
     command::RejectCode,
     invite::{check_tombstone, void},
-    membership, moved_account, people, policy, removal,
-    row::{InvitePolicy, InviteStatus, ReceivedInvite, Row, SentInvite},
+    membership, moved_account, people,
+    policy::{self, Hearing},
+    removal,
+    row::{InviteStatus, ReceivedInvite, Row, SentInvite},
     state::Scope,
 };
 use crate::{
@@ -27,33 +29,38 @@ use crate::{
 pub fn received(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
     let opened: Verified<Invite> = draft.open(bytes, Some(draft.me()), peer)?;
     let (hash, invite) = (opened.hash(), opened.into_object());
-    let policy = draft.state.peers.get(&peer).map_or(InvitePolicy::Refuse, |peer| peer.invites);
     let user = people::find(&draft.state, &invite.address);
-    let Some(user) = user.filter(|user| policy != InvitePolicy::Refuse && welcome(draft, *user, &invite))
-    else {
+    let Some(user) = user.filter(|user| welcome(draft, *user)) else {
         return Ok(());
     };
-    let id = invite.id;
+    let (id, hearing) = (invite.id, policy::hears(draft, peer, user, &invite));
+    let status = match hearing {
+        Hearing::Dropped => return Ok(()),
+        Hearing::Held => InviteStatus::Held,
+        Hearing::Asked | Hearing::Accepted => InviteStatus::Sent,
+    };
     let first = !draft.state.received.contains_key(&(id, user));
     draft.audit("invite.received", Some(invite.by), Some(peer), Some(invite.scope), user.to_string());
-    draft.put(Row::Received(ReceivedInvite { user, owner: peer, invite, hash, status: InviteStatus::Sent }));
+    draft.put(Row::Received(ReceivedInvite { user, owner: peer, invite, hash, status }));
+    if hearing == Hearing::Held {
+        return Ok(());
+    }
     draft.mark(Mark::Invited(user, id));
-    if policy == InvitePolicy::Accept || (first && claim::is_claimed(draft, peer, user, id)) {
+    if hearing == Hearing::Accepted || (first && claim::is_claimed(draft, peer, user, id)) {
         answer(draft, user, id, true)?;
     }
     Ok(())
 }
 
-fn welcome(draft: &Draft<'_>, user: UserId, invite: &Invite) -> bool {
+fn welcome(draft: &Draft<'_>, user: UserId) -> bool {
     let waiting = draft
         .state
         .received
         .values()
-        .filter(|held| held.user == user && held.status == InviteStatus::Sent)
+        .filter(|held| held.user == user && matches!(held.status, InviteStatus::Sent | InviteStatus::Held))
         .count();
-    draft.state.users.get(&user).is_some_and(|row| {
-        row.role.has_access() && !row.blocked.contains(&invite.by) && waiting < limits::INVITES_PER_USER
-    })
+    let standing = draft.state.users.get(&user).is_some_and(|row| row.role.has_access());
+    standing && waiting < limits::INVITES_PER_USER
 }
 
 /// A user answers; the home's consent goes to the owner.
@@ -63,7 +70,10 @@ fn welcome(draft: &Draft<'_>, user: UserId, invite: &Invite) -> bool {
 pub fn answer(draft: &mut Draft<'_>, user: UserId, id: InviteId, accept: bool) -> Result<Reply, Reject> {
     let held =
         draft.state.received.get(&(id, user)).map(|held| (**held).clone()).ok_or_else(Reject::not_found)?;
-    if held.status != InviteStatus::Sent {
+    if accept && held.status == InviteStatus::Held {
+        return Err(Reject::not_found());
+    }
+    if !matches!(held.status, InviteStatus::Sent | InviteStatus::Held) {
         return Ok(Reply::Already);
     }
     let (owner, scope) = (held.owner, held.invite.scope);
@@ -120,7 +130,10 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
     }
     let back = !removed_since && check_tombstone(draft, sent.by, &scope, consent.user).is_ok();
     let open = sent.status == InviteStatus::Sent && back && !scope.head.ended;
-    if !open || policy::externals_allowed(&draft.state, &scope).is_err() {
+    if !open
+        || policy::externals_allowed(&draft.state, &scope).is_err()
+        || policy::admits(&draft.state, &scope, peer).is_err()
+    {
         return Ok(());
     }
     join(draft, &scope, &sent, consent, (consent_hash, proof))
@@ -158,7 +171,7 @@ fn join(
 pub fn revoked(draft: &mut Draft<'_>, peer: WorkspaceId, invite: InviteId) {
     let held =
         draft.state.received.values().find(|held| held.invite.id == invite && held.owner == peer).cloned();
-    if let Some(held) = held.filter(|held| held.status == InviteStatus::Sent) {
+    if let Some(held) = held.filter(|held| matches!(held.status, InviteStatus::Sent | InviteStatus::Held)) {
         draft.put(Row::Received(ReceivedInvite { status: InviteStatus::Void, ..(*held).clone() }));
         draft.mark(Mark::Invited(held.user, invite));
     }

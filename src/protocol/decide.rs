@@ -3,10 +3,10 @@
 //! Duty: one arm per command, and what passing time brings. Never: a rule of its own.
 
 use super::{
-    Change, Command, Ctx, Decision, Draft, Mark, Reject, State, account, acts, claim,
+    Change, Command, Ctx, Decision, Draft, Mark, Reject, State, account, acts, approval, claim,
     command::Reply,
     consent, ending, feed, handover, heads, identity, invite, journal, lease, leaving, letter, moving, once,
-    peering, people, posting,
+    peering, people, policy, posting,
     posting::Writing,
     recovery, removal, replica,
     row::{Node, ReadMark, Row, RowKey},
@@ -59,6 +59,17 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::CreateThread { actor, settings, groups, addresses } => {
             acts::create_thread(draft, actor, settings, groups, addresses)
         }
+        Command::SetPolicy(actor, policy, confirmed) => {
+            policy::set_workspace(draft, actor, *policy, confirmed)
+        }
+        Command::SetGroupPolicy(actor, policy, confirmed) => {
+            policy::set_group(draft, actor, *policy, confirmed)
+        }
+        Command::SetPeerPolicy(actor, policy, confirmed) => {
+            policy::set_peer(draft, actor, *policy, confirmed)
+        }
+        Command::Approval(invite, approve) => approval::decide(draft, invite, approve),
+        Command::Block(user, other, on) => policy::block(draft, user, other, on),
         Command::OpenDm(actor, address) => acts::open_dm(draft, actor, &address),
         Command::AddMembers { actor, scope, users, grade, floor } => {
             invite::add_members(draft, actor, scope, users, grade, floor)

@@ -107,7 +107,9 @@ pub fn sent(state: &State, peer: WorkspaceId) -> impl Iterator<Item = &SentInvit
 /// Invitations from their scopes that wait for an answer of our people.
 pub fn received(state: &State, peer: WorkspaceId) -> impl Iterator<Item = &ReceivedInvite> {
     let held = state.received.values().map(|held| &**held);
-    held.filter(move |held| held.owner == peer && held.status == InviteStatus::Sent)
+    held.filter(move |held| {
+        held.owner == peer && matches!(held.status, InviteStatus::Sent | InviteStatus::Held)
+    })
 }
 
 /// Messages of our people that wait for the peer.
@@ -201,7 +203,7 @@ fn unlink_groups(draft: &mut Draft<'_>, peer: WorkspaceId) {
 }
 
 /// By an event if it is ours; of theirs we close our own copy.
-fn close_dm(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
+pub(super) fn close_dm(draft: &mut Draft<'_>, id: ScopeId) -> Result<(), Reject> {
     let Some(scope) = draft.state.scope(id).cloned() else { return Ok(()) };
     let settings = Settings { closed: true, ..scope.head.settings.clone() };
     if draft.state.owns(id) {

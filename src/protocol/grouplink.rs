@@ -40,6 +40,7 @@ pub fn add(
     }
     let owner = draft.state.scope(group).map(|group| group.head.owner).ok_or_else(Reject::not_found)?;
     tighten::may_address(&draft.state, &scope, group)?;
+    policy::may_share(&draft.state, &scope, group)?;
     if owner == draft.me() {
         let recipient = recipient(draft, thread, group, owner, actor, floor);
         membership::append(draft, id, actor, vec![Op::AddGroup { recipient, consent: None }])?;
@@ -124,6 +125,7 @@ pub fn consented(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Resu
     if scope.head.groups.iter().any(|at| at.group == group)
         || scope.head.groups.len() >= limits::GROUPS_PER_THREAD
         || tighten::may_address(&draft.state, &scope, group).is_err()
+        || policy::may_share(&draft.state, &scope, group).is_err()
     {
         return Ok(());
     }

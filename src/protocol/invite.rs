@@ -59,6 +59,7 @@ pub fn invite(draft: &mut Draft<'_>, actor: UserId, offer: Offer) -> Result<Repl
     let address = Address::parse(&offer.address)?;
     let to = resolve(draft, &address)?;
     let offer = Offer { address: address.to_string(), ..offer };
+    policy::invites(draft, actor, &scope, &offer, to.home(draft.me()))?;
     if let To::Local(user) = to {
         return add_local(draft, actor, &scope, user, offer.grade, offer.floor, offer.until);
     }
@@ -94,6 +95,31 @@ enum To {
     Mail,
 }
 
+impl To {
+    fn home(&self, me: WorkspaceId) -> Option<WorkspaceId> {
+        match self {
+            Self::Local(_) => Some(me),
+            Self::Home(home) => Some(*home),
+            Self::Mail => None,
+        }
+    }
+}
+
+/// With whom a conversation of two would be: somebody of this home, or whoever has the address at a peer.
+///
+/// # Errors
+/// It is no address, there is no such colleague, or no active peer has the domain.
+pub(super) fn home_of(draft: &Draft<'_>, address: &str) -> Result<(Option<UserId>, WorkspaceId), Reject> {
+    match resolve(draft, &Address::parse(address)?)? {
+        To::Local(user) => Ok((Some(user), draft.me())),
+        To::Home(home) => Ok((None, home)),
+        To::Mail => Err(Reject::new(
+            RejectCode::Invalid,
+            "no peer can be asked for this address: invite the person into a thread by e-mail",
+        )),
+    }
+}
+
 /// Whose an address is, by its domain. The domain of a realm is for display: its people have e-mails of their own.
 fn resolve(draft: &Draft<'_>, address: &Address) -> Result<To, Reject> {
     if people::domain_is(&draft.state, draft.me(), address.domain()) && !people::is_realm(&draft.state) {
@@ -101,9 +127,9 @@ fn resolve(draft: &Draft<'_>, address: &Address) -> Result<To, Reject> {
     }
     let mut active = people::homes_of_domain(&draft.state, address.domain());
     match (active.next(), active.next()) {
-        (Some(peer), None) => Ok(To::Home(peer)),
-        (None, _) => Ok(To::Mail),
-        (Some(_), Some(_)) => {
+        (Some(peer), None) if policy::resolves_for(&draft.state, peer, &address.key()) => Ok(To::Home(peer)),
+        (Some(_) | None, None) => Ok(To::Mail),
+        (_, Some(_)) => {
             Err(Reject::new(RejectCode::Invalid, "two peers claim this domain: pause one of them"))
         }
     }

@@ -29,7 +29,9 @@ pub fn cuts(state: &State, user: UserId) -> Vec<Cut> {
 /// Invitations to the user that wait for his answer.
 pub fn invitations(state: &State, user: UserId) -> impl Iterator<Item = &ReceivedInvite> {
     let mine = state.received.values().map(|held| &**held);
-    mine.filter(move |held| held.user == user && held.status == InviteStatus::Sent)
+    mine.filter(move |held| {
+        held.user == user && matches!(held.status, InviteStatus::Sent | InviteStatus::Held)
+    })
 }
 
 /// Messages of the user that wait for their owners.

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod acts;
 pub mod address;
+pub mod approval;
 pub mod audit;
 pub mod change;
 pub mod claim;
@@ -42,6 +43,7 @@ pub mod recovery;
 pub mod reign;
 pub mod removal;
 pub mod replica;
+pub mod request;
 pub mod row;
 pub mod sabotage;
 pub mod serve;

@@ -3,9 +3,9 @@
 //! Duty: the states of a peer; what ends with one is in `ending`. Never: trusting a domain, or free text of strangers.
 
 use super::{
-    Command, Draft, Mark, Reject, Reply, State, claim,
+    Command, Draft, Mark, Reject, Reply, State, approval, claim,
     command::RejectCode,
-    consent, ending, identity,
+    consent, ending, identity, removal,
     row::{Claim, ClaimStatus, InvitePolicy, Peer, PeerStatus, Row, RowKey, Ticket},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     ids::{FeedId, Hash, InviteId, WorkspaceId},
     limits,
     time::Millis,
-    wire::Blob,
+    wire::{Blob, objects::Word},
 };
 
 /// A ticket is opened; the secret itself stays with the admin.
@@ -103,6 +103,7 @@ pub fn fresh(
         believes: Vec::new(),
         invite: None,
         since: draft.ctx.now,
+        resolves: true,
     }
 }
 
@@ -207,6 +208,9 @@ fn activate(draft: &mut Draft<'_>, row: Peer) {
     let (id, since) = (row.id, draft.ctx.now);
     draft.put(Row::Peer(Peer { status: PeerStatus::Active, ticket: None, since, ..row }));
     changed(draft, id, "peer.active");
+    if !draft.state.rules.peer(id).lookups {
+        removal::state(draft, id, Word::Lookups { allowed: false });
+    }
     claim::peered(draft, id);
 }
 
@@ -244,15 +248,24 @@ pub fn pause(draft: &mut Draft<'_>, peer: WorkspaceId) -> Result<Reply, Reject> 
 pub fn set_invites(draft: &mut Draft<'_>, peer: WorkspaceId, invites: InvitePolicy) -> Result<Reply, Reject> {
     let row = known(draft, peer)?;
     draft.put(Row::Peer(Peer { invites, ..row }));
-    if invites == InvitePolicy::Refuse {
-        let waiting: Vec<_> =
-            ending::received(&draft.state, peer).map(|held| (held.user, held.invite.id)).collect();
-        for (user, id) in waiting {
-            consent::answer(draft, user, id, false)?;
+    let waiting: Vec<_> =
+        ending::received(&draft.state, peer).map(|held| (held.user, held.invite.id)).collect();
+    for (user, id) in waiting {
+        match invites {
+            InvitePolicy::Refuse => drop(consent::answer(draft, user, id, false)?),
+            InvitePolicy::Accept | InvitePolicy::Ask => approval::release(draft, user, id),
+            InvitePolicy::AskAdmin => {}
         }
     }
     draft.audit("peer.policy", None, Some(peer), None, format!("invitations: {invites:?}"));
     Ok(Reply::Done)
+}
+
+/// A peer says whether we may ask for addresses of its domain (spec 6.12).
+pub fn resolves(draft: &mut Draft<'_>, peer: WorkspaceId, allowed: bool) {
+    if let Ok(row) = known(draft, peer) {
+        draft.put(Row::Peer(Peer { resolves: allowed, ..row }));
+    }
 }
 
 /// Before both admins have approved, the link carries greetings and nothing else (spec 9.3).

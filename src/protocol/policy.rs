@@ -2,6 +2,22 @@
 //!
 //! Duty: yes or no for a user and a scope. Never: what follows from it.
 
+mod admission;
+mod excess;
+mod hearing;
+mod quota;
+mod rules;
+
+pub use admission::{
+    admits, admits_home, ceiling, group_admits, homes_of, invites, invites_external, is_governed, may_hold,
+    may_share, may_talk, own_groups,
+};
+pub use excess::{Excess, excess, set_group, set_peer, set_workspace, with};
+pub use hearing::{
+    Hearing, block, blocks, closed, hears, is_contact, is_shut, may_write, presence, resolves, resolves_for,
+};
+pub use rules::Rules;
+
 use super::{
     State,
     command::{Reject, RejectCode},
@@ -11,8 +27,8 @@ use super::{
     tighten,
 };
 use crate::{
-    ids::{GroupId, ScopeId, UserId},
-    wire::objects::{Grade, ThreadKind},
+    ids::{GroupId, ScopeId, UserId, WorkspaceId},
+    wire::objects::{Grade, Settings, ThreadKind, WorkspaceKind},
 };
 
 /// The highest grade that the user holds in the scope, through any path.
@@ -38,7 +54,21 @@ pub fn administers(state: &State, user: UserId, scope: &Scope) -> bool {
 fn workspace_admin(state: &State, user: UserId, scope: &Scope) -> bool {
     scope.head.kind != Some(ThreadKind::Dm)
         && Some(scope.head.owner) == state.me()
-        && state.users.get(&user).is_some_and(|user| user.role == Role::Admin)
+        && workspace_role(state, user)
+}
+
+fn workspace_role(state: &State, user: UserId) -> bool {
+    state.users.get(&user).is_some_and(|user| user.role == Role::Admin)
+}
+
+/// The realm of free accounts that this node hosts.
+#[must_use]
+pub fn own_realm(state: &State) -> Option<WorkspaceId> {
+    let own = &state.homes.get(&state.me()?)?.manifest.domain;
+    let of_domain = |id: &WorkspaceId| state.homes.get(id).is_some_and(|home| home.manifest.domain == *own);
+    let free =
+        |id: &WorkspaceId| state.homes.get(id).is_some_and(|home| home.manifest.kind == WorkspaceKind::Free);
+    state.peers.keys().copied().find(|id| free(id) && of_domain(id))
 }
 
 /// The scope, if it exists, is owned here and the user may know of it.
@@ -108,6 +138,26 @@ pub fn may_administer(state: &State, user: UserId, scope: &Scope) -> Result<(), 
     } else {
         Err(forbidden("change this: only its admins and its starter may"))
     }
+}
+
+/// Whether the user may change the settings to these. Who writes in a topic that is not locked may name it anew (P6.3);
+/// either side of a conversation of two may close and open it.
+///
+/// # Errors
+/// Why not.
+pub fn may_set(state: &State, user: UserId, scope: &Scope, settings: &Settings) -> Result<(), Reject> {
+    let before = &scope.head.settings;
+    let own = match scope.head.kind {
+        Some(ThreadKind::Topic) if !before.locked => {
+            *settings == Settings { name: settings.name.clone(), ..before.clone() }
+        }
+        Some(ThreadKind::Dm) => *settings == Settings { closed: settings.closed, ..before.clone() },
+        _ => false,
+    };
+    if own && grade(state, user, scope) >= Some(Grade::Post) {
+        return Ok(());
+    }
+    may_administer(state, user, scope)
 }
 
 /// Whether people of other homes may be in the scope (P2.5, P5.1).

@@ -255,6 +255,7 @@ fn writing_path(
     if paths.is_empty() {
         return Err(Reject::not_found());
     }
+    policy::may_write(state, author, own)?;
     let needs_target = kind != EntryKind::Message;
     if needs_target != target.is_some() {
         return Err(Reject::new(
@@ -266,10 +267,7 @@ fn writing_path(
     if own.head.settings.closed
         || groups.clone().any(|group| group.head.settings.closed && own.head.kind == Some(ThreadKind::Chat))
     {
-        return Err(Reject::new(
-            RejectCode::Closed,
-            "this thread is closed: it can be opened again in its settings",
-        ));
+        return Err(policy::closed());
     }
     let quiet = own.head.settings.replies_off
         || groups

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{
     Draft, Mark, Reject, Reply, State, claim,
     command::RejectCode,
-    consent, gate, invite, leaving, membership, moving, parting, people, policy,
+    consent, gate, invite, leaving, membership, moving, parting, people, policy, request,
     row::{Removal, Row, RowKey},
 };
 use crate::{
@@ -99,6 +99,7 @@ pub fn cut(draft: &mut Draft<'_>, actor: UserId, id: ScopeId, ops: &[Op]) -> Res
         }
     }
     leaving::drop_copies(draft, id);
+    request::sweep(draft, id);
     void_offers(draft, id, &gone, &addresses);
     Ok(epoch)
 }
@@ -186,6 +187,10 @@ fn said(word: &Word) -> String {
         Word::EndMove { offer } => format!("end {offer}"),
         Word::Claim { user, .. } => format!("claim by {user}"),
         Word::ClaimAnswer { user, stand, .. } => format!("claim by {user}: {}", stand.name()),
+        Word::Lookups { allowed } => format!("look-ups {}", if *allowed { "allowed" } else { "not allowed" }),
+        Word::Request { request, scope, status, .. } => {
+            format!("request {request} {scope} {}", status.name())
+        }
     }
 }
 
@@ -233,6 +238,14 @@ pub fn stated(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<
         }
         Word::ClaimAnswer { link, user, invite, stand } => {
             claim::answered(draft, peer, (link, user), invite, stand);
+            Ok(())
+        }
+        Word::Lookups { allowed } => {
+            super::peering::resolves(draft, peer, allowed);
+            Ok(())
+        }
+        word @ Word::Request { .. } => {
+            request::heard(draft, peer, word);
             Ok(())
         }
         Word::NotHere { scope } => {

@@ -6,7 +6,7 @@
 use super::{
     Change, Draft, Mark, Reject, Reply, State,
     command::RejectCode,
-    evidence, fanout, gate, heads, moving, posting, reign,
+    evidence, fanout, gate, heads, moving, policy, posting, reign, request,
     row::{Cover, Log, PeerStatus, Row},
     witness,
 };
@@ -46,7 +46,7 @@ pub fn wanted(state: &State, owner: WorkspaceId) -> Vec<HistoryRequest> {
         let thread = log.thread;
         let followed =
             state.scope(thread).is_some_and(|scope| scope.head.owner == owner && !scope.head.ended);
-        if !followed || !has_reader(state, thread) {
+        if !followed || !has_reader(state, thread) || policy::is_shut(state, thread) {
             continue;
         }
         let request = |before, after| HistoryRequest { thread, before, after, limit };
@@ -179,6 +179,7 @@ fn settle(draft: &mut Draft<'_>, page: &HistoryPage, below: bool) {
 fn followed_log(draft: &Draft<'_>, peer: WorkspaceId, thread: ThreadId) -> Option<Log> {
     let scope = draft.state.scope(thread).filter(|scope| scope.head.owner == peer && !scope.head.ended)?;
     let readable = scope.head.frozen.is_none() && has_reader(&draft.state, thread);
+    let readable = readable && !policy::is_shut(&draft.state, thread);
     draft.state.logs.get(&thread).filter(|_| readable).map(|log| (**log).clone())
 }
 
@@ -468,6 +469,7 @@ pub fn truncate(draft: &mut Draft<'_>, thread: ThreadId, high: u64, hash: Hash) 
 
 /// Deletes the copy of a thread that has no reader here any more (spec 8.2); how many entries it had.
 pub fn purge(draft: &mut Draft<'_>, thread: ThreadId) -> u64 {
+    request::forget(draft, thread.into());
     draft.changes.push(Change::Purge(thread));
     let Some(log) = draft.state.logs.get(&thread).cloned() else {
         return 0;

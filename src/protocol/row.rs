@@ -6,6 +6,7 @@
 mod account;
 mod claim;
 mod invite;
+mod policy;
 mod recovery;
 mod removal;
 
@@ -15,12 +16,16 @@ use serde::{Deserialize, Serialize};
 pub use account::{Credential, Link, LinkStatus, Purpose, Session, TokenScope, Way};
 pub use claim::{Claim, ClaimStatus, Successor};
 pub use invite::{Claimant, InviteStatus, ReceivedInvite, SentInvite};
+pub use policy::{FreeAccounts, Gauge, GroupPolicy, Inviters, Meter, PeerPolicy, Policy, Request};
 pub use recovery::{Contradiction, Deferred};
 pub use removal::Removal;
 
 use crate::{
     crypto::PublicKey,
-    ids::{FeedId, GroupId, Hash, InviteId, MoveId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    ids::{
+        FeedId, GroupId, Hash, InviteId, MoveId, RequestId, ScopeId, SubmissionId, ThreadId, UserId,
+        WorkspaceId,
+    },
     limits,
     time::Millis,
     wire::{
@@ -68,6 +73,8 @@ pub enum InvitePolicy {
     Ask,
     /// Refused unseen.
     Refuse,
+    /// An admin of the home has to approve before the user is asked.
+    AskAdmin,
 }
 
 /// Another workspace's node with which this one has, had or will have a link.
@@ -105,6 +112,9 @@ pub struct Peer {
     pub invite: Option<InviteId>,
     /// When the status changed.
     pub since: Millis,
+    /// Whether it lets us ask for addresses of its domain, as it said (spec 6.12).
+    #[serde(default = "yes")]
+    pub resolves: bool,
 }
 
 /// An open ticket (spec 8.1).
@@ -434,6 +444,11 @@ rows! {
     // Mail.
     26 Letter(super::letter::Letter, u64, |r| r.number),
     27 Mailed(super::letter::Mailed, Hash, |r| r.to),
+    35 Policy(Policy, (), |_r| ()),
+    36 GroupPolicy(GroupPolicy, GroupId, |r| r.group),
+    37 PeerPolicy(PeerPolicy, WorkspaceId, |r| r.peer),
+    38 Request(Request, RequestId, |r| r.id),
+    39 Meter(Meter, Gauge, |r| r.of),
 }
 
 /// A member of a scope, as a row of its own: rosters can be long.

@@ -13,6 +13,7 @@ use super::change::Change;
 use super::handover::Succession;
 use super::letter::Letters;
 use super::moving::Transfer;
+use super::policy::Rules;
 use super::reign::Reign;
 use super::row::{
     Claim, Contradiction, Credential, Deferred, GroupLink, Home, Link, Log, MemberRow, Node, Peer, Pending,
@@ -84,6 +85,8 @@ pub struct State {
     pub reads: OrdMap<(UserId, ThreadId), u64>,
     /// Letters that wait for the mail server.
     pub letters: Letters,
+    /// Policies, requests and counts.
+    pub rules: Rules,
 
     /// Passwords.
     pub credentials: OrdMap<UserId, Arc<Credential>>,
@@ -225,6 +228,7 @@ impl State {
             Row::Sent(row) => {
                 if row.status.is_open() {
                     self.offers.entry(row.scope).or_default().insert(row.id);
+                    self.rules.offered(row.by, true);
                 }
                 self.sent.insert(row.id, row.into());
             }
@@ -256,6 +260,9 @@ impl State {
             }
             Row::Letter(row) => self.letters.put(row),
             Row::Mailed(row) => self.letters.put_mailed(row),
+            Row::Policy(_) | Row::GroupPolicy(_) | Row::PeerPolicy(_) | Row::Request(_) | Row::Meter(_) => {
+                self.rules.put(row);
+            }
         }
         self.note_lapse(key);
     }
@@ -291,6 +298,11 @@ impl State {
             RowKey::ReadMark(key) => drop(self.reads.remove(key)),
             RowKey::Letter(number) => self.letters.delete(*number),
             RowKey::Mailed(to) => self.letters.delete_mailed(*to),
+            RowKey::Policy(())
+            | RowKey::GroupPolicy(_)
+            | RowKey::PeerPolicy(_)
+            | RowKey::Request(_)
+            | RowKey::Meter(_) => self.rules.delete(key),
         }
     }
 
@@ -320,7 +332,10 @@ impl State {
                 }
             }
             RowKey::Sent(id) => {
-                let Some(scope) = self.sent.get(id).map(|sent| sent.scope) else { return };
+                let Some((scope, by)) = self.sent.get(id).map(|sent| (sent.scope, sent.by)) else { return };
+                if self.offers.get(&scope).is_some_and(|offers| offers.contains(id)) {
+                    self.rules.offered(by, false);
+                }
                 let open = self.offers.get_mut(&scope).map(|offers| {
                     offers.remove(id);
                     !offers.is_empty()

@@ -3,6 +3,7 @@
 //! Duty: every read through the gate, in one view of the state. Never: a change, a clock, a name that the
 //! viewer must not know (P3.1).
 
+pub mod conduct;
 pub mod inbox;
 pub mod invitations;
 pub mod messages;

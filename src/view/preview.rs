@@ -12,11 +12,12 @@ use crate::{
     ids::{GroupId, InviteId, ScopeId, ThreadId, UserId, WorkspaceId},
     protocol::{
         State, ending, fanout, gate, leaving,
+        policy::{self, Excess},
         removal::{self, Cut},
         row::{Peer, PeerStatus, Row, RowKey, ScopeHead},
         tighten,
     },
-    wire::objects::ThreadKind,
+    wire::objects::{Grade, ThreadKind},
 };
 
 /// What would end.
@@ -28,6 +29,23 @@ pub struct Preview {
     pub counts: Counts,
     /// Workspaces whose nodes are told.
     pub told: Vec<Home>,
+    /// Who stays with fewer rights.
+    pub lowered: Vec<Lowered>,
+}
+
+/// A member who keeps his place with a lower grade.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Lowered {
+    /// Where.
+    pub scope: ScopeId,
+    /// Its name.
+    pub name: String,
+    /// Who.
+    pub user: Person,
+    /// The grade that he has.
+    pub from: Grade,
+    /// The grade that he keeps.
+    pub to: Grade,
 }
 
 /// One user and one group or thread that he would not see any more.
@@ -62,6 +80,8 @@ pub struct Counts {
     pub messages: usize,
     /// Conversations of two that take nothing new.
     pub conversations: usize,
+    /// Places that stay with fewer rights.
+    pub lowered: usize,
 }
 
 /// What else an act ends beside places.
@@ -144,6 +164,28 @@ pub fn tightening(state: &State, group: GroupId) -> Option<Preview> {
     Some(build(state, &without(state, &cuts), &cuts, Rest { sent, told, ..Rest::default() }))
 }
 
+/// A policy takes the place of the one before.
+#[must_use]
+pub fn policy(state: &State, policy: Row) -> Preview {
+    let Excess { cuts, lowered, offers, conversations } = policy::excess(&policy::with(state, policy));
+    let mut sent = voided(state, &cuts);
+    sent.extend(offers.iter().map(|sent| (sent.id, sent.home)));
+    let changed = lowered.iter().map(|(scope, ..)| *scope).chain(conversations.iter().copied());
+    let changed = changed.flat_map(|scope| fanout::followers(state, scope));
+    let told = followers(state, &cuts).chain(changed).collect();
+    let rest = Rest { sent, told, conversations: conversations.len(), ..Rest::default() };
+    let mut preview = build(state, &without(state, &cuts), &cuts, rest);
+    let lower = |(scope, user, to): &(ScopeId, UserId, Grade)| {
+        let at = state.scope(*scope)?;
+        let from = at.members.get(user)?.grade;
+        let (name, user) = (at.head.settings.name.clone(), people::person(state, *user));
+        Some(Lowered { scope: *scope, name, user, from, to: *to })
+    };
+    preview.lowered = lowered.iter().filter_map(lower).collect();
+    preview.counts.lowered = preview.lowered.len();
+    preview
+}
+
 /// Nodes that get the events of own scopes.
 fn followers<'a>(state: &'a State, cuts: &'a [Cut]) -> impl Iterator<Item = WorkspaceId> + 'a {
     let owned = cuts.iter().filter(|cut| state.owns(cut.scope));
@@ -201,11 +243,12 @@ fn build(state: &State, after: &State, cuts: &[Cut], rest: Rest) -> Preview {
         invitations: sent.len() + received,
         messages,
         conversations,
+        lowered: 0,
     };
     let losses =
         losses.into_iter().filter_map(|(scope, user, remaining)| loss(state, scope, user, remaining));
     let told = told.into_iter().map(|home| people::home(state, home)).collect();
-    Preview { losses: losses.collect(), counts, told }
+    Preview { losses: losses.collect(), counts, told, lowered: Vec::new() }
 }
 
 /// Who reads a thread only through groups that are taken off.

@@ -5,7 +5,9 @@
 
 use comity::{
     crypto::{SecretKey, sha256},
-    ids::{FeedId, Hash, InviteId, MoveId, Salt, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
+    ids::{
+        FeedId, Hash, InviteId, MoveId, RequestId, Salt, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId,
+    },
     node::Notice,
     protocol::{Command, Records as _, Reply, command::RejectCode},
     time::Millis,
@@ -17,8 +19,8 @@ use comity::{
         },
         objects::{
             Acceptance, AccountMove, Act, Action, ClaimStand, Consent, EntryKind, Event, Extensions, Floor,
-            Grade, GroupConsent, Handover, Head, Invite, Op, Profile, Purge, Receipt, Snapshot, Statement,
-            Submission, Word,
+            Grade, GroupConsent, Handover, Head, Invite, Op, Profile, Purge, Receipt, RequestStatus,
+            Snapshot, Statement, Submission, Word,
         },
     },
 };
@@ -333,7 +335,14 @@ fn next_action(after: Option<&Action>, group: ScopeId, thread: ThreadId, user: U
         Some(Action::AddGroup { .. }) => Action::RemoveGroup { thread, group: id },
         Some(Action::RemoveGroup { .. }) => Action::End { scope },
         Some(Action::End { .. }) => Action::Lease { scope, ttl: 86_400_000 },
-        Some(Action::Lease { .. }) => return None,
+        Some(Action::Lease { .. }) => {
+            let (request, address) = (RequestId([4; 16]), "carl@globex.example".into());
+            Action::RequestMember { request, scope: thread.into(), address, grade: Grade::Post, floor }
+        }
+        Some(Action::RequestMember { request, .. }) => {
+            Action::AnswerRequest { scope: thread.into(), request: *request, approve: true }
+        }
+        Some(Action::AnswerRequest { .. }) => return None,
     })
 }
 
@@ -363,7 +372,17 @@ fn next_word(after: Option<&Word>, ghost: UserId, scope: ScopeId, invite: Invite
             let (invite, stand) = (Some(invite), ClaimStand::Accepted);
             Word::ClaimAnswer { link: *link, user: *user, invite, stand }
         }
-        Some(Word::ClaimAnswer { .. }) => Word::EndPeering {},
+        Some(Word::ClaimAnswer { .. }) => Word::Lookups { allowed: true },
+        Some(Word::Lookups { .. }) => Word::Request {
+            request: RequestId([4; 16]),
+            scope,
+            by: ghost,
+            address: "carl@globex.example".into(),
+            grade: Grade::Post,
+            floor: Floor::All,
+            status: RequestStatus::Open,
+        },
+        Some(Word::Request { .. }) => Word::EndPeering {},
         Some(Word::EndPeering {}) => return None,
     })
 }

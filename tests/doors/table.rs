@@ -103,6 +103,33 @@ pub(crate) const TABLE: &[Row] = &[
     admins("PATCH /peers/{peer}", "/peers/{peer}", r#"{"invites":"refuse"}"#),
     admins("POST /peers/{peer}/approve", "/peers/{peer}/approve", ""),
     admins("POST /peers/{peer}/pause", "/peers/{peer}/pause", ""),
+    // Policy and conduct.
+    row("GET /workspace/policy", "/workspace/policy", "", [200, 200], "inviters", Without),
+    admins("PATCH /workspace/policy", "/workspace/policy", r#"{"days":7}"#),
+    admins("GET /workspace/policy/tightening", "/workspace/policy/tightening?change=%7B%7D", ""),
+    admins("GET /peers/{peer}/policy", "/peers/{peer}/policy", ""),
+    admins("GET /peers/{peer}/tightening", "/peers/{peer}/tightening?change=%7B%7D", ""),
+    row("GET /groups/{id}/policy", "/groups/{group}/policy", "", [409, 403], "", Missing),
+    row("PATCH /groups/{id}/policy", "/groups/{group}/policy", ADMIN, [409, 403], "", Missing),
+    row(
+        "GET /groups/{id}/policy/tightening",
+        "/groups/{group}/policy/tightening?change=%7B%7D",
+        "",
+        [409, 403],
+        "",
+        Missing,
+    ),
+    admins("GET /invitations/approvals", "/invitations/approvals", ""),
+    admins("POST /invitations/{id}/approve", "/invitations/{open}/approve", ""),
+    admins("POST /invitations/{id}/refuse", "/invitations/{open}/refuse", ""),
+    row("GET /requests", "/requests", "", [200, 200], "requests", Without),
+    row("GET /threads/{id}/requests", "/threads/{thread}/requests", "", [200, 200], "requests", Missing),
+    row("POST /threads/{id}/requests", "/threads/{direct}/requests", INVITE, [422, 422], "", Missing),
+    row("POST /threads/{id}/requests/{request}/approve", APPROVE, "", [403, 403], "", Missing),
+    row("POST /threads/{id}/requests/{request}/decline", DECLINE, "", [403, 403], "", Missing),
+    row("POST /blocks", "/blocks", NOBODY, [204, 204], "", Without),
+    row("GET /blocks", "/blocks", "", [200, 200], "blocked", Without),
+    row("DELETE /blocks", "/blocks", NOBODY, [204, 204], "", Without),
     // Invitations: one that is open is void with the removal, one that was used brings nobody back.
     row("GET /invitations", "/invitations", "", [200, 0], "{open}", Without),
     spare(row(
@@ -280,6 +307,9 @@ const SIGN_IN: &str = r#"{"address":"nobody@acme.example","password":"a long eno
 const PASSWORD: &str = r#"{"password":"a long enough password"}"#;
 const ACCOUNT: &str = r#"{"name":"Jo","password":"a long enough password"}"#;
 const ACCEPT: &str = r#"{"accept":true}"#;
+const APPROVE: &str = "/threads/{direct}/requests/rq_aeaqcaibaeaqcaibaeaqcaibae/approve";
+const DECLINE: &str = "/threads/{direct}/requests/rq_aeaqcaibaeaqcaibaeaqcaibae/decline";
+const NOBODY: &str = r#"{"user":"{alice}"}"#;
 const REMOVAL: &str = "/removals/{group}/{epoch}";
 const INVITE: &str = r#"{"address":"carl@globex.example"}"#;
 const INVITE_ME: &str = r#"{"address":"{address}"}"#;

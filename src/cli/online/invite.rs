@@ -50,6 +50,18 @@ pub(in crate::cli) enum Invite {
         #[arg(long, required_unless_present = "accept")]
         refuse: bool,
     },
+    /// Those that wait for an admin before their users see them.
+    Approvals,
+    /// As an admin: let its user see it.
+    Approve {
+        /// Which.
+        id: String,
+    },
+    /// As an admin: refuse it.
+    Refuse {
+        /// Which.
+        id: String,
+    },
 }
 
 /// Carries it out.
@@ -67,5 +79,8 @@ pub(super) async fn run(client: &mut Client, command: Invite) -> Result<Value> {
             client.post(&format!("/invitations/{id}/claim"), &json!({ "accept": accept })).await
         }
         Invite::Decline { id } => client.post(&format!("/invitations/{id}/decline"), &json!({})).await,
+        Invite::Approvals => client.get("/invitations/approvals").await,
+        Invite::Approve { id } => client.post(&format!("/invitations/{id}/approve"), &json!({})).await,
+        Invite::Refuse { id } => client.post(&format!("/invitations/{id}/refuse"), &json!({})).await,
     }
 }

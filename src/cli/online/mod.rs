@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use super::{client::Client, text};
 
 mod claim;
+mod conduct;
 mod invite;
 mod journal;
 mod mail;
 mod moves;
 mod peer;
 mod place;
+mod policy;
 mod removal;
 mod session;
 mod user;
@@ -52,6 +54,15 @@ pub(super) enum Command {
     /// Invitations by link.
     #[command(subcommand)]
     Claim(claim::Claim),
+    /// What the workspace allows about people of other workspaces.
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// Requests to add somebody to a locked thread.
+    #[command(subcommand)]
+    Request(conduct::Request),
+    /// People whom I block.
+    #[command(subcommand)]
+    Block(conduct::Block),
     /// Offers to move groups between workspaces.
     #[command(subcommand)]
     Move(moves::Move),
@@ -134,6 +145,9 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
         Command::Invite(invite) => invite::run(client, invite).await?,
         Command::Session(session) => session::run(client, session).await?,
         Command::Claim(claim) => claim::run(client, claim).await?,
+        Command::Policy(policy) => policy::workspace(client, policy, as_json).await?,
+        Command::Request(request) => conduct::request(client, request).await?,
+        Command::Block(block) => conduct::block(client, block).await?,
         Command::Move(offer) => moves::run(client, offer).await?,
         Command::Dm { address } => client.post("/dms", &json!({ "address": address })).await?,
         Command::Post { thread, text, key } => post(client, &thread, &text, key.as_deref()).await?,

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{super::client::Client, confirmed};
+use super::{super::client::Client, confirmed, policy};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Peer {
@@ -38,7 +38,10 @@ pub(in crate::cli) enum Peer {
         #[arg(long)]
         yes: bool,
     },
-    /// What happens with invitations from it: accept, ask or refuse.
+    /// What is allowed with it.
+    #[command(subcommand)]
+    Policy(policy::PeerPolicy),
+    /// What happens with invitations from it: accept, ask, ask-admin or refuse.
     Invites {
         /// Its id.
         peer: String,
@@ -59,6 +62,7 @@ pub(super) async fn run(client: &mut Client, command: Peer, as_json: bool) -> Re
             confirmed(client, &format!("/peers/{peer}/end"), yes, as_json).await?;
             client.call(Method::DELETE, &format!("/peers/{peer}"), None).await
         }
+        Peer::Policy(command) => policy::peer(client, command, as_json).await,
         Peer::Invites { peer, policy } => {
             client.call(Method::PATCH, &format!("/peers/{peer}"), Some(&json!({ "invites": policy }))).await
         }

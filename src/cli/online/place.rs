@@ -7,7 +7,7 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{super::client::Client, confirmed, user::person};
+use super::{super::client::Client, confirmed, policy, user::person};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Group {
@@ -28,6 +28,17 @@ pub(in crate::cli) enum Group {
         /// Do it.
         #[arg(long)]
         yes: bool,
+    },
+    /// What it allows about people of other workspaces, within the workspace's policy.
+    #[command(subcommand)]
+    Policy(policy::GroupPolicy),
+    /// Whether every member may add members.
+    OpenInvites {
+        /// Which.
+        id: String,
+        /// on or off.
+        #[arg(value_parser = switch)]
+        on: bool,
     },
     /// Offer it, with its chat and the topics that began with it, to another workspace; without --yes only show what
     /// moves and who goes along.
@@ -72,6 +83,14 @@ pub(in crate::cli) enum Thread {
         id: String,
         /// The group.
         group: String,
+    },
+    /// Whether only its starter and admins change recipients; others then ask (`comity request add`).
+    Lock {
+        /// The thread.
+        id: String,
+        /// on or off.
+        #[arg(value_parser = switch)]
+        on: bool,
     },
     /// Why I see it.
     Why {
@@ -125,6 +144,31 @@ pub(in crate::cli) enum Place {
         /// strict (60 s), standard (300 s), relaxed (24 h), or a number of seconds.
         lease: String,
     },
+    /// Give it another name.
+    Rename {
+        /// Which.
+        id: String,
+        /// The name.
+        name: String,
+    },
+    /// Nothing is written in it, and no thread begins there, until it is opened again.
+    Close {
+        /// Which.
+        id: String,
+    },
+    /// Open it again.
+    Reopen {
+        /// Which.
+        id: String,
+    },
+    /// Whether only admins, and of a thread its starter, may write.
+    RepliesOff {
+        /// Which.
+        id: String,
+        /// on or off.
+        #[arg(value_parser = switch)]
+        on: bool,
+    },
     /// Leave it.
     Leave {
         /// Which.
@@ -152,6 +196,8 @@ pub(super) async fn group(client: &mut Client, command: Group, as_json: bool) ->
             confirmed(client, &format!("/groups/{id}/move?to={workspace}"), yes, as_json).await?;
             client.post(&format!("/groups/{id}/move"), &json!({ "to": workspace })).await
         }
+        Group::Policy(command) => policy::group(client, command, as_json).await,
+        Group::OpenInvites { id, on } => set(client, "groups", &id, json!({ "open_invites": on })).await,
         Group::List => client.get("/groups").await,
         Group::Place(place) => self::place(client, "groups", place).await,
     }
@@ -170,8 +216,21 @@ pub(super) async fn thread(client: &mut Client, command: Thread) -> Result<Value
         Thread::RemoveGroup { id, group } => {
             client.call(Method::DELETE, &format!("/threads/{id}/groups/{group}"), None).await
         }
+        Thread::Lock { id, on } => set(client, "threads", &id, json!({ "locked": on })).await,
         Thread::Why { id } => client.get(&format!("/threads/{id}/why")).await,
         Thread::Place(place) => self::place(client, "threads", place).await,
+    }
+}
+
+async fn set(client: &mut Client, kind: &str, id: &str, body: Value) -> Result<Value> {
+    client.call(Method::PATCH, &format!("/{kind}/{id}"), Some(&body)).await
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off".into()),
     }
 }
 
@@ -192,6 +251,10 @@ async fn place(client: &mut Client, kind: &str, command: Place) -> Result<Value>
             let lease = lease.parse::<u64>().map_or_else(|_| json!(lease), |seconds| json!(seconds));
             client.call(Method::PATCH, &format!("/{kind}/{id}"), Some(&json!({ "lease": lease }))).await
         }
+        Place::Rename { id, name } => set(client, kind, &id, json!({ "name": name })).await,
+        Place::Close { id } => set(client, kind, &id, json!({ "closed": true })).await,
+        Place::Reopen { id } => set(client, kind, &id, json!({ "closed": false })).await,
+        Place::RepliesOff { id, on } => set(client, kind, &id, json!({ "replies_off": on })).await,
         Place::Leave { id } => client.post(&format!("/{kind}/{id}/leave"), &json!({})).await,
         Place::End { id } => client.call(Method::DELETE, &format!("/{kind}/{id}"), None).await,
     }

@@ -27,6 +27,8 @@ pub enum InviteStatus {
     Claimed,
     /// Nobody answered in time.
     Expired,
+    /// At home: an admin has to approve before the user sees it (P2.5).
+    Held,
 }
 
 impl InviteStatus {

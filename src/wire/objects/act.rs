@@ -8,7 +8,7 @@ use super::super::{
 };
 use super::{Floor, Grade, Settings};
 use crate::{
-    ids::{GroupId, ScopeId, SubmissionId, ThreadId, UserId},
+    ids::{GroupId, RequestId, ScopeId, SubmissionId, ThreadId, UserId},
     time::Millis,
 };
 
@@ -36,6 +36,13 @@ choice! {
         7 => End { /** Which. */ scope: ScopeId, },
         /// Set how long followers may serve a scope without a word of its owner.
         8 => Lease { /** Where. */ scope: ScopeId, /** In milliseconds. */ ttl: u64, },
+        /// Ask that somebody be added to a locked thread (spec 6.11).
+        9 => RequestMember {
+            /** The request's name, random. */ request: RequestId, /** Where. */ scope: ScopeId, /** Whom. */ address: String,
+            /** As what. */ grade: Grade, /** With what history. */ floor: Floor,
+        },
+        /// Answer a request: approved, it becomes an invitation by who answers.
+        10 => AnswerRequest { /** Where. */ scope: ScopeId, /** Which. */ request: RequestId, /** Yes or no. */ approve: bool, },
     }
 }
 

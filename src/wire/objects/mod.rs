@@ -26,7 +26,9 @@ pub use membership::{Event, Floor, Grade, GroupRecipient, Member, Op, Settings, 
 pub use profile::Profile;
 pub use sequencing::{EntryKind, Head, Submission};
 pub use transfer::{Acceptance, Handover};
-pub use word::{ClaimStand, Consent, GroupConsent, Invite, Lease, Purge, Receipt, Statement, Word};
+pub use word::{
+    ClaimStand, Consent, GroupConsent, Invite, Lease, Purge, Receipt, RequestStatus, Statement, Word,
+};
 
 /// Fields of later versions: keys from 1024 on, kept and ignored (spec 3.7).
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]

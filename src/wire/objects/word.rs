@@ -8,7 +8,7 @@ use super::super::{
 };
 use super::{Extensions, Floor, Grade, Profile, ThreadKind, short};
 use crate::{
-    ids::{FeedId, GroupId, Hash, InviteId, MoveId, ScopeId, ThreadId, UserId},
+    ids::{FeedId, GroupId, Hash, InviteId, MoveId, RequestId, ScopeId, ThreadId, UserId},
     limits,
     time::Millis,
 };
@@ -158,6 +158,20 @@ code! {
     }
 }
 
+code! {
+    /// Where a request to add somebody to a locked thread stands (spec 6.11).
+    pub enum RequestStatus {
+        /// The starter or an admin has to answer.
+        0 => Open = "open",
+        /// Became an invitation.
+        1 => Approved = "approved",
+        /// Will not.
+        2 => Declined = "declined",
+        /// Over with the lock, or with the place of the one who asked.
+        3 => Void = "void",
+    }
+}
+
 choice! {
     /// What a home tells an owner about its own users or about the link (spec 8.5).
     pub enum Word {
@@ -188,6 +202,14 @@ choice! {
             /** The link. */ link: Hash, /** Who claimed. */ user: UserId,
             /** The invitation, if it is for him now. */ invite: Option<InviteId>, /** Where it stands. */ stand: ClaimStand,
         },
+        /// Whether the receiver may ask for addresses of the signer's domain at all (spec 6.12).
+        14 => Lookups { /** It may. */ allowed: bool, },
+        /// Where a request in a thread of the signer stands: for the homes of who asked and of who may answer (spec 6.11).
+        15 => Request {
+            /** The request. */ request: RequestId, /** The thread. */ scope: ScopeId, /** Who asks. */ by: UserId,
+            /** For whom. */ address: String, /** As what. */ grade: Grade, /** With what history. */ floor: Floor,
+            /** Where it stands. */ status: RequestStatus,
+        },
     }
 }
 
@@ -203,6 +225,12 @@ record! {
 
 impl Object for Statement {
     const TYPE: u64 = 10;
+    fn bounds(&self) -> Result<(), String> {
+        match &self.word {
+            Word::Request { address, .. } => short("address", address, limits::ADDRESS_BYTES),
+            _ => Ok(()),
+        }
+    }
 }
 
 record! {
