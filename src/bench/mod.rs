@@ -5,6 +5,7 @@
 mod ending;
 mod leases;
 mod library;
+mod lookups;
 mod measure;
 mod pair;
 mod workloads;
@@ -54,6 +55,8 @@ enum Workload {
     Leases,
     /// The end of a peering with many memberships.
     EndPeering,
+    /// Invitations to addresses at a peer that exist and to some that do not: what the inviter can measure (P2.3).
+    Lookups,
 }
 
 /// Sizes of the workloads.
@@ -70,6 +73,7 @@ struct Sizes {
     lease_window: Duration,
     /// Groups, and members of the other home in each.
     ending: (usize, usize),
+    lookups: usize,
 }
 
 const FULL: Sizes = Sizes {
@@ -82,6 +86,7 @@ const FULL: Sizes = Sizes {
     lease_groups: (10, 1000),
     lease_window: Duration::from_secs(60),
     ending: (50, 200),
+    lookups: 500,
 };
 const QUICK: Sizes = Sizes {
     messages: 500,
@@ -93,6 +98,7 @@ const QUICK: Sizes = Sizes {
     lease_groups: (2, 6),
     lease_window: Duration::from_secs(3),
     ending: (5, 20),
+    lookups: 20,
 };
 
 /// Measures, and prints one JSON document.

@@ -47,6 +47,7 @@ pub(super) async fn run(
         Workload::Library => super::library::throughput(sizes.messages).await?,
         Workload::Leases => super::leases::run(sizes).await?,
         Workload::EndPeering => super::ending::run(sizes).await?,
+        Workload::Lookups => super::lookups::run(pair, sizes.lookups).await?,
         Workload::Footprint => footprint(pair, sizes).await?,
     };
     all.insert(format!("{which:?}").to_lowercase(), measured);

@@ -190,6 +190,7 @@ fn counts(before: &State, after: &State, gone: &BTreeSet<(ScopeId, UserId)>) -> 
         invitations: sent.count() + received.count(),
         messages: open(before) - open(after),
         conversations: closed(after) - closed(before),
+        lowered: 0,
     }
 }
 
