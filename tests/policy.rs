@@ -99,21 +99,32 @@ async fn p2_5_a_group_narrows_who_comes_and_as_what() {
     let path = format!("/groups/{scope}/policy");
     let (status, refused) = stage.alice(Method::PATCH, &path, &json!({ "grade": "read" })).await;
     assert_eq!((status, &refused["counts"]["lowered"]), (409, &json!(1)), "P8.2: {refused}");
-    stage.alice.call(Method::PATCH, &format!("{path}?confirm=true"), Some(&json!({ "grade": "read" }))).await.unwrap();
+    stage
+        .alice
+        .call(Method::PATCH, &format!("{path}?confirm=true"), Some(&json!({ "grade": "read" })))
+        .await
+        .unwrap();
     let state = stage.acme.handle().snapshot().state.clone();
     assert_eq!(state.scope(scope).unwrap().members[&bob].grade, Grade::Read, "P2.5: the highest grade");
     assert_eq!(stage.alice.get(&path).await.unwrap()["effective_grade"], "read");
     let up = json!({ "grade": "post" });
     let (status, _) = stage.alice(Method::PATCH, &format!("/groups/{scope}/members/{bob}"), &up).await;
     assert_eq!(status, 403, "P2.5: nor by a grade later");
-    let (status, _) =
-        ask(&mut stage.mia.1, Method::PATCH, &path, &json!({ "grade": "admin" })).await;
+    let (status, _) = ask(&mut stage.mia.1, Method::PATCH, &path, &json!({ "grade": "admin" })).await;
     assert_eq!(status, 404, "the policy of a group is its admins'");
     let only = json!({ "inviters": "group-admins" });
     stage.alice.call(Method::PATCH, "/workspace/policy", Some(&only)).await.unwrap();
     stage.alice.call(Method::PATCH, &path, Some(&json!({ "grade": "admin" }))).await.unwrap();
-    stage.alice.call(Method::PATCH, &format!("/groups/{scope}"), Some(&json!({ "open_invites": true }))).await.unwrap();
-    stage.alice.post(&format!("/groups/{scope}/members"), &json!({ "address": "mia@acme.example" })).await.unwrap();
+    stage
+        .alice
+        .call(Method::PATCH, &format!("/groups/{scope}"), Some(&json!({ "open_invites": true })))
+        .await
+        .unwrap();
+    stage
+        .alice
+        .post(&format!("/groups/{scope}/members"), &json!({ "address": "mia@acme.example" }))
+        .await
+        .unwrap();
     let members = format!("/groups/{scope}/members");
     let carl = json!({ "address": "carl@globex.example" });
     let (status, body) = ask(&mut stage.mia.1, Method::POST, &members, &carl).await;
@@ -150,9 +161,11 @@ async fn p2_5_an_admin_of_the_home_is_asked_before_the_user() {
     let queue = stage.admin.get("/invitations/approvals").await.unwrap();
     assert_eq!(queue["approvals"][0]["user"]["id"], json!(bob), "{queue}");
     let id = queue["approvals"][0]["id"].as_str().unwrap().to_owned();
-    let (status, _) = ask(&mut stage.bob.1, Method::POST, &format!("/invitations/{id}/accept"), &json!({})).await;
+    let (status, _) =
+        ask(&mut stage.bob.1, Method::POST, &format!("/invitations/{id}/accept"), &json!({})).await;
     assert_eq!(status, 404, "P2.5: nor can he answer it");
-    let (status, _) = ask(&mut stage.bob.1, Method::POST, &format!("/invitations/{id}/approve"), &json!({})).await;
+    let (status, _) =
+        ask(&mut stage.bob.1, Method::POST, &format!("/invitations/{id}/approve"), &json!({})).await;
     assert_eq!(status, 404, "an admin's word");
     stage.admin.post(&format!("/invitations/{id}/approve"), &json!({})).await.unwrap();
     stage.bob.1.post(&format!("/invitations/{id}/accept"), &json!({})).await.unwrap();
@@ -163,7 +176,8 @@ async fn p2_5_an_admin_of_the_home_is_asked_before_the_user() {
     let queue = stage.admin.get("/invitations/approvals").await.unwrap();
     let id = queue["approvals"][0]["id"].as_str().unwrap();
     stage.admin.post(&format!("/invitations/{id}/refuse"), &json!({})).await.unwrap();
-    let declined = |view: &Snapshot| view.state.sent.values().any(|sent| sent.status == InviteStatus::Declined);
+    let declined =
+        |view: &Snapshot| view.state.sent.values().any(|sent| sent.status == InviteStatus::Declined);
     stage.acme.until("the refusal, like one of the user", declined).await;
     let audit = stage.admin.get("/audit").await.unwrap().to_string();
     assert!(audit.contains("invite.approved") && audit.contains("invite.refused"), "P8.3: {audit}");
@@ -188,17 +202,23 @@ async fn p2_4_on_a_locked_thread_others_ask_and_the_starter_answers() {
     assert_eq!(status, 403, "P6.3: locked");
     let asked = stage.bob.1.post(&requests, &add).await.unwrap();
     let id = asked["request"].as_str().unwrap().to_owned();
-    let (status, _) = ask(&mut stage.mia.1, Method::POST, &format!("{requests}/{id}/approve"), &json!({})).await;
+    let (status, _) =
+        ask(&mut stage.mia.1, Method::POST, &format!("{requests}/{id}/approve"), &json!({})).await;
     assert_eq!(status, 403, "P2.4: starter or admins approve");
     assert_eq!(stage.mia.1.get(&requests).await.unwrap()["requests"], json!([]), "nor see others' requests");
     let seen = stage.alice.get(&requests).await.unwrap();
-    assert_eq!((&seen["requests"][0]["id"], &seen["requests"][0]["by"]["id"]), (&json!(id), &json!(bob)), "{seen}");
+    assert_eq!(
+        (&seen["requests"][0]["id"], &seen["requests"][0]["by"]["id"]),
+        (&json!(id), &json!(bob)),
+        "{seen}"
+    );
     let open = |view: &Snapshot| view.state.rules.requests.len() == 1;
     stage.globex.until("the owner's word on it", open).await;
     assert_eq!(stage.bob.1.get("/requests").await.unwrap()["requests"][0]["status"], "open");
     stage.alice.post(&format!("{requests}/{id}/approve"), &json!({})).await.unwrap();
     stage.globex.until("the invitation", |view| invited(view, carl, InviteStatus::Sent)).await;
-    let approved = |view: &Snapshot| view.state.rules.requests.values().all(|row| row.status.name() == "approved");
+    let approved =
+        |view: &Snapshot| view.state.rules.requests.values().all(|row| row.status.name() == "approved");
     stage.globex.until("the answer", approved).await;
     assert_eq!(stage.bob.1.get("/requests").await.unwrap()["requests"][0]["status"], "approved");
     let state = stage.acme.handle().snapshot().state.clone();
@@ -225,7 +245,11 @@ async fn p6_6_a_starter_of_another_home_answers_requests_until_his_access_ends()
     let mut stage = Stage::new().await;
     let (alice, bob) = (stage.acme.alice(), stage.bob.0);
     let (scope, _) = shared_group(&stage.acme, alice, &stage.globex, bob).await;
-    stage.alice.post(&format!("/groups/{scope}/members"), &json!({ "address": "mia@acme.example" })).await.unwrap();
+    stage
+        .alice
+        .post(&format!("/groups/{scope}/members"), &json!({ "address": "mia@acme.example" }))
+        .await
+        .unwrap();
     let made = stage.bob.1.post("/threads", &json!({ "subject": "Mine", "groups": [scope] })).await.unwrap();
     let topic = made["id"].as_str().unwrap().to_owned();
     let direct = stage.bob.1.get(&format!("/threads/{topic}/members")).await.unwrap();
@@ -240,9 +264,17 @@ async fn p6_6_a_starter_of_another_home_answers_requests_until_his_access_ends()
     assert_eq!(status, 403, "P6.3: or delete");
     let asked = stage.mia.1.post(&requests, &json!({ "address": "max@acme.example" })).await.unwrap();
     let id = asked["request"].as_str().unwrap().to_owned();
-    stage.globex.until("the request at the starter's home", |view| !view.state.rules.requests.is_empty()).await;
+    stage
+        .globex
+        .until("the request at the starter's home", |view| !view.state.rules.requests.is_empty())
+        .await;
     assert_eq!(stage.bob.1.get(&requests).await.unwrap()["requests"][0]["id"], json!(id));
-    stage.mia.1.post(&format!("{thread}/messages"), &json!({ "text": "P6.3: lock and replies-off are independent" })).await.unwrap();
+    stage
+        .mia
+        .1
+        .post(&format!("{thread}/messages"), &json!({ "text": "P6.3: lock and replies-off are independent" }))
+        .await
+        .unwrap();
     stage.bob.1.post(&format!("{requests}/{id}/decline"), &json!({})).await.unwrap();
     assert_eq!(stage.mia.1.get("/requests").await.unwrap()["requests"][0]["status"], "declined");
     let remove = format!("/groups/{scope}/members/{bob}");
@@ -271,7 +303,11 @@ async fn p2_7_the_grade_invite_adds_colleagues_of_the_own_home_only() {
     assert_eq!(status, 201, "P2.7: a colleague: {body}");
     let nobody = json!({ "address": "nobody@acme.example" });
     let (status, other) = ask(&mut stage.bob.1, Method::POST, &members, &nobody).await;
-    assert_eq!((status, other["detail"].clone()), (403, body_of_max(&mut stage, &members).await), "no enumeration");
+    assert_eq!(
+        (status, other["detail"].clone()),
+        (403, body_of_max(&mut stage, &members).await),
+        "no enumeration"
+    );
     stage.end().await;
 }
 
@@ -287,7 +323,10 @@ async fn p2_4_blocked_people_are_not_heard_and_not_told() {
     let (_, chat) = shared_group(&stage.acme, alice, &stage.globex, bob).await;
     let dm = stage.alice.post("/dms", &json!({ "address": "bob@globex.example" })).await.unwrap();
     let dm: ScopeId = dm["id"].as_str().unwrap().parse().unwrap();
-    stage.globex.until("P2.4: a DM to a contact needs no answer", |view| gate::sees_scope(&view.state, bob, dm)).await;
+    stage
+        .globex
+        .until("P2.4: a DM to a contact needs no answer", |view| gate::sees_scope(&view.state, bob, dm))
+        .await;
     let thread = dm.thread().unwrap();
     stage.acme.post(alice, thread, 1, "before").await;
     stage.globex.until("the message", |view| harness::reads(view, bob, thread) == ["before"]).await;
@@ -295,17 +334,26 @@ async fn p2_4_blocked_people_are_not_heard_and_not_told() {
     assert_eq!(stage.bob.1.get("/blocks").await.unwrap()["blocked"][0]["id"], json!(alice));
     let (second, _) = group(&stage.acme, alice, "Second").await;
     let (status, told) = stage
-        .alice(Method::POST, &format!("/groups/{second}/members"), &json!({ "address": "bob@globex.example" }))
+        .alice(
+            Method::POST,
+            &format!("/groups/{second}/members"),
+            &json!({ "address": "bob@globex.example" }),
+        )
         .await;
     assert_eq!((status, &told["status"]), (202, &json!("invited")), "P2.4: no tell-tale");
     let answer = stage.acme.post(alice, thread, 2, "into the void").await;
     assert!(matches!(answer, Reply::Posted(2)), "P2.4: no tell-tale: {answer:?}");
     stage.acme.post(alice, chat, 3, "fence").await;
-    stage.globex.until("later things", |view| harness::reads(view, bob, chat).contains(&"fence".into())).await;
+    stage
+        .globex
+        .until("later things", |view| harness::reads(view, bob, chat).contains(&"fence".into()))
+        .await;
     let view = stage.globex.handle().snapshot();
     assert_eq!(harness::reads(&view, bob, thread), ["before"], "P2.4: takes nothing new");
     assert!(!invited(&view, bob, InviteStatus::Sent), "P2.4: the invitation was dropped");
-    let (status, _) = ask(&mut stage.bob.1, Method::POST, &format!("/threads/{dm}/messages"), &json!({ "text": "x" })).await;
+    let (status, _) =
+        ask(&mut stage.bob.1, Method::POST, &format!("/threads/{dm}/messages"), &json!({ "text": "x" }))
+            .await;
     assert_eq!(status, 403, "unblock first");
     let unblock = json!({ "user": alice });
     stage.bob.1.call(Method::DELETE, "/blocks", Some(&unblock)).await.unwrap();
@@ -366,7 +414,8 @@ async fn p2_3_a_home_forbids_look_ups_once_and_for_all_addresses() {
     stage.admin.call(Method::PATCH, &format!("/peers/{acme}"), Some(&off)).await.unwrap();
     stage.acme.until("the statement", move |view| !view.state.peers[&globex].resolves).await;
     let members = format!("/groups/{scope}/members");
-    let (status, body) = stage.alice(Method::POST, &members, &json!({ "address": "bob@globex.example" })).await;
+    let (status, body) =
+        stage.alice(Method::POST, &members, &json!({ "address": "bob@globex.example" })).await;
     assert_eq!(status, 202, "P2.3: then by e-mail, or with a link to pass on: {body}");
     let (_, other) = stage.alice(Method::POST, &members, &json!({ "address": "nob@globex.example" })).await;
     assert_eq!(body["status"], other["status"], "P2.3: for all addresses alike");
@@ -417,9 +466,14 @@ async fn p3_3_a_mention_adds_nobody_unless_chosen() {
     assert_eq!(posted["not_recipients"], json!(strangers), "P3.3: offered, whether they exist or not");
     let state = stage.acme.handle().snapshot().state.clone();
     assert!(!gate::reaches(&state, mia, alice_only), "P3.3: nobody is added");
-    let start = json!({ "subject": "Both", "text": "@mia", "mentions": [mia, nobody], "add_mentioned": true });
+    let start =
+        json!({ "subject": "Both", "text": "@mia", "mentions": [mia, nobody], "add_mentioned": true });
     let started = stage.alice.post("/threads", &start).await.unwrap();
-    assert_eq!((&started["message"]["seq"], &started["not_recipients"]), (&json!(1), &json!([nobody])), "{started}");
+    assert_eq!(
+        (&started["message"]["seq"], &started["not_recipients"]),
+        (&json!(1), &json!([nobody])),
+        "{started}"
+    );
     let thread: ScopeId = started["id"].as_str().unwrap().parse().unwrap();
     let state = stage.acme.handle().snapshot().state.clone();
     assert!(gate::sees_scope(&state, mia, thread), "P3.3: in a new thread, if chosen");
@@ -435,7 +489,10 @@ async fn p5_2_an_archived_group_rests_until_it_is_opened_again() {
     let (status, _) = ask(&mut stage.bob.1, Method::PATCH, &path, &json!({ "closed": true })).await;
     assert_eq!(status, 403, "P5.2: admins archive");
     stage.alice.call(Method::PATCH, &path, Some(&json!({ "closed": true }))).await.unwrap();
-    stage.globex.until("the archive", move |view| view.state.scope(scope).unwrap().head.settings.closed).await;
+    stage
+        .globex
+        .until("the archive", move |view| view.state.scope(scope).unwrap().head.settings.closed)
+        .await;
     let text = json!({ "text": "hello" });
     let (status, _) = stage.alice(Method::POST, &messages, &text).await;
     assert_eq!(status, 409, "P5.2: no posts, not even of admins");
@@ -447,7 +504,10 @@ async fn p5_2_an_archived_group_rests_until_it_is_opened_again() {
         assert_eq!(status, 403, "P5.2: no new threads: {body}");
     }
     stage.alice.call(Method::PATCH, &path, Some(&json!({ "closed": false }))).await.unwrap();
-    stage.globex.until("open again", move |view| !view.state.scope(scope).unwrap().head.settings.closed).await;
+    stage
+        .globex
+        .until("open again", move |view| !view.state.scope(scope).unwrap().head.settings.closed)
+        .await;
     stage.bob.1.post(&messages, &text).await.unwrap();
     let started = stage.bob.1.post("/threads", &start).await.unwrap();
     let topic = format!("/threads/{}", started["id"].as_str().unwrap());
@@ -466,7 +526,9 @@ async fn p5_2_an_archived_group_rests_until_it_is_opened_again() {
 async fn p2_6_p2_8_p5_5_history_end_dates_and_admins_of_the_workspace() {
     let mut stage = Stage::new().await;
     let (mia, bob) = (stage.mia.0, stage.bob.0);
-    let Reply::Scope(scope, _) = stage.acme.ask(Command::CreateGroup(mia, settings("Mias"))).await else { panic!() };
+    let Reply::Scope(scope, _) = stage.acme.ask(Command::CreateGroup(mia, settings("Mias"))).await else {
+        panic!()
+    };
     let until = stage.acme.handle().now().plus(3_600_000);
     let add = json!({ "address": "bob@globex.example", "history": "from-now", "until": until });
     let members = format!("/groups/{scope}/members");

@@ -57,6 +57,7 @@ pub fn invite(draft: &mut Draft<'_>, actor: UserId, offer: Offer) -> Result<Repl
         return Err(policy::forbidden("give more rights than to write: only admins may"));
     }
     let address = Address::parse(&offer.address)?;
+    policy::colleagues(&draft.state, actor, &scope, address.domain())?;
     let to = resolve(draft, &address)?;
     let offer = Offer { address: address.to_string(), ..offer };
     policy::invites(draft, actor, &scope, &offer, to.home(draft.me()))?;

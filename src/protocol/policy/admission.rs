@@ -27,7 +27,6 @@ pub fn invites(
     offer: &Offer,
     home: Option<WorkspaceId>,
 ) -> Result<(), Reject> {
-    colleagues(&draft.state, actor, scope, home)?;
     if home == Some(draft.me()) {
         return Ok(());
     }
@@ -40,13 +39,18 @@ pub fn invites(
     quota::invites(draft, actor, home)
 }
 
-/// The grade `invite` adds people of the own home only (P2.7).
-fn colleagues(state: &State, actor: UserId, scope: &Scope, home: Option<WorkspaceId>) -> Result<(), Reject> {
+/// The grade `invite` lets people of other homes add colleagues of their own home only (P2.7). Asked by the domain, before
+/// anything is looked up: the answer must not tell who exists.
+///
+/// # Errors
+/// The address is of another domain.
+pub fn colleagues(state: &State, actor: UserId, scope: &Scope, domain: &str) -> Result<(), Reject> {
     let by_grade = scope.head.kind.is_none()
+        && actor.home() != scope.head.owner
         && !scope.head.settings.open_invites
-        && !administers(state, actor, scope)
-        && grade(state, actor, scope) == Some(Grade::Invite);
-    if by_grade && home != Some(actor.home()) { Err(not_a_colleague()) } else { Ok(()) }
+        && !administers(state, actor, scope);
+    let own = state.homes.get(&actor.home()).is_some_and(|home| home.manifest.domain == domain);
+    if by_grade && !own { Err(not_a_colleague()) } else { Ok(()) }
 }
 
 fn not_a_colleague() -> Reject {
