@@ -90,6 +90,7 @@ async fn main() {
         replies_off: off,
         locked: off,
         closed: off,
+        open: off,
     };
     let Reply::Scope(group, _) = acme.ask(Command::CreateGroup(acme.person, settings)).await else {
         unreachable!()

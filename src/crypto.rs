@@ -228,6 +228,33 @@ impl BodyKey {
     }
 }
 
+/// Marks of words under a [`BodyKey`]: nobody without the key can tell which word one stands for.
+pub struct WordKey(ring::hmac::Key);
+
+impl WordKey {
+    /// The mark of a word.
+    #[must_use]
+    pub fn mark(&self, word: &str) -> [u8; 8] {
+        let tag = ring::hmac::sign(&self.0, word.as_bytes());
+        std::array::from_fn(|at| tag.as_ref().get(at).copied().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for WordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("key of words")
+    }
+}
+
+impl BodyKey {
+    /// The key for marks of words in the bodies.
+    #[must_use]
+    pub fn words(&self) -> WordKey {
+        let key = zeroize::Zeroizing::new(sha256(&[b"comity/1 words", &*self.0]).0);
+        WordKey(ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &*key))
+    }
+}
+
 impl fmt::Debug for BodyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("key of bodies")
@@ -277,6 +304,14 @@ mod tests {
             key.open(unique, b"here", b"short"),
         ];
         assert!(others.iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn marks_of_words_need_the_key() {
+        let mark = |key: u8, word| BodyKey::new([key; 32]).words().mark(word);
+        assert_eq!(mark(7, "word"), mark(7, "word"));
+        assert_ne!(mark(7, "word"), mark(7, "other"));
+        assert_ne!(mark(7, "word"), mark(8, "word"));
     }
 
     #[test]

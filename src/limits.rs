@@ -192,6 +192,24 @@ pub const HOUR_MILLIS: u64 = 3_600_000;
 pub const API_PAGE: usize = 200;
 /// Lines of a preview that the API gives; the counts are always of all.
 pub const PREVIEW_LOSSES: usize = 20_000;
+/// Words of a name by which somebody or a group is found.
+pub const NAME_KEYS: usize = 8;
+/// Longest text to look for, in bytes.
+pub const QUERY_BYTES: usize = 200;
+/// Names that one request for people or groups looks at.
+pub const NAMES_SCAN: usize = 2_000;
+/// Threads of somebody that are looked at for one that is shared.
+pub const CONTACT_THREADS: usize = 2_000;
+/// Unread messages that are counted of one thread.
+pub const UNREAD_MOST: usize = 100;
+/// Threads that one request for the inbox looks at.
+pub const INBOX_SCAN: usize = 5_000;
+/// People and groups that a search shows beside messages.
+pub const NAMES_FOUND: usize = 10;
+/// Threads in whose index one request for messages looks.
+pub const SEARCH_THREADS: usize = 5_000;
+/// Texts that one request for messages reads.
+pub const SEARCH_TEXTS: usize = 500;
 /// Body of one API request, in bytes.
 pub const API_BODY_BYTES: usize = 128 * 1024;
 /// Invitations of one user through the API: at once, and more in a second. Admins are not bound.

@@ -251,6 +251,7 @@ fn settings() -> Settings {
         replies_off: off,
         locked: off,
         closed: off,
+        open: off,
     }
 }
 

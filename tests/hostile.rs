@@ -190,6 +190,7 @@ async fn a_peer_cannot_speak_for_others() {
         replies_off: off,
         locked: off,
         closed: off,
+        open: off,
     };
     let event = Event {
         scope: None,

@@ -79,6 +79,7 @@ pub fn stage() -> (Cluster, ScopeId, ThreadId) {
         replies_off: off,
         locked: off,
         closed: off,
+        open: off,
     };
     let Reply::Scope(group, _) = cluster.nodes[0].run(Command::CreateGroup(alice, settings)).unwrap() else {
         panic!()

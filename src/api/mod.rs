@@ -27,12 +27,14 @@ mod messages;
 mod moves;
 mod path;
 mod peers;
+mod people;
 mod policies;
 mod previews;
 mod problem;
 mod rate;
 mod removals;
 mod scopes;
+mod search;
 mod sessions;
 mod sign_in;
 mod threads;
@@ -257,6 +259,15 @@ endpoints! {
     POST "/handovers" Admin moves::hand_over,
     GET "/removals" Signed removals::list,
     GET "/removals/{scope}/{epoch}" Signed removals::show,
+
+    GET "/contacts" Signed people::contacts,
+    GET "/search" Signed search::search,
+    GET "/directory" Member people::directory,
+    POST "/groups/{id}/join" Member people::join,
+    POST "/threads/{id}/follow" Signed threads::follow,
+    DELETE "/threads/{id}/follow" Signed threads::unfollow,
+    POST "/threads/{id}/archive" Signed threads::archive,
+    DELETE "/threads/{id}/archive" Signed threads::unarchive,
 
     GET "/threads" Signed threads::inbox,
     POST "/threads" Signed threads::start,

@@ -8,17 +8,18 @@ use serde_json::{Value, json};
 use super::{
     answer::{Accepted, Created, Either, NoContent},
     path::Path,
+    people::Search,
     previews,
     problem::Problem,
     viewer::{Body, Query, Viewer, id},
-    workspace::After,
 };
 use crate::{
     ids::{InviteId, ScopeId},
     limits,
-    protocol::{Command, Reply, policy, tighten},
+    protocol::{Command, Reply, membership::empty_settings, policy, tighten},
     time::Millis,
     view::{
+        names,
         preview::{self, Counts},
         scopes,
     },
@@ -39,6 +40,7 @@ pub(super) struct SettingsChange {
     replies_off: Option<bool>,
     locked: Option<bool>,
     closed: Option<bool>,
+    open: Option<bool>,
     lease: Option<Lease>,
 }
 
@@ -76,13 +78,14 @@ impl SettingsChange {
             replies_off: self.replies_off.unwrap_or(before.replies_off),
             locked: self.locked.unwrap_or(before.locked),
             closed: self.closed.unwrap_or(before.closed),
+            open: self.open.unwrap_or(before.open),
         }
     }
 }
 
 /// A new group admits externals unless it says otherwise; all else is off.
 pub(super) fn new_settings(name: String) -> Settings {
-    Settings { name, externals: true, open_invites: false, replies_off: false, locked: false, closed: false }
+    Settings { name, externals: true, ..empty_settings() }
 }
 
 /// What was made, as the viewer sees it.
@@ -173,10 +176,18 @@ pub(super) async fn end(viewer: Viewer, Path(scope): Path<String>) -> Result<NoC
 pub(super) async fn members(
     viewer: Viewer,
     Path(scope): Path<String>,
-    Query(query): Query<After>,
+    Query(search): Query<Search>,
 ) -> Result<Json<Value>, Problem> {
-    let (after, limit) = query.parts();
     let scope: ScopeId = id(&scope)?;
+    let (typed, limit) = (search.typed()?, search.limit());
+    if !typed.is_empty() {
+        let (state, after) = (&viewer.snapshot().state, search.after()?);
+        let found = names::members(state, viewer.user, scope, &typed, after.as_ref(), limit);
+        let found = found.ok_or_else(|| viewer.absent(scope))?;
+        let next = found.next.as_ref().map(names::after_text);
+        return Ok(Json(json!({ "members": found.rows, "next": next })));
+    }
+    let after = search.after_id()?;
     let members = scopes::members(&viewer.snapshot().state, viewer.user, scope, after, limit);
     let members = members.ok_or_else(|| viewer.absent(scope))?;
     let next = members.last().filter(|_| members.len() == limit).map(|last| last.person.id);

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
@@ -15,30 +15,49 @@ use super::{
     workspace::page,
 };
 use crate::{
-    ids::{GroupId, ThreadId, UserId},
+    ids::{GroupId, ScopeId, ThreadId, UserId},
     limits,
     node::Notice,
     protocol::{Command, Reply, gate},
     time::Millis,
-    view::{conduct, inbox, scopes},
+    view::{
+        conduct,
+        inbox::{self, Wanted},
+        messages as shown_messages, scopes,
+    },
     wire::objects::{Action, Floor},
 };
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Inbox {
+    /// inbox, archived or all.
+    #[serde(default)]
+    view: inbox::View,
+    /// Only with unread messages.
+    #[serde(default)]
+    unread: bool,
     before: Option<String>,
     limit: Option<usize>,
 }
 
-pub(super) async fn inbox(viewer: Viewer, Query(query): Query<Inbox>) -> Result<Json<Value>, Problem> {
-    let before = query.before.map(|cursor| parse_cursor(&cursor)).transpose()?;
-    let (threads, next) = inbox::page(&viewer.snapshot().state, viewer.user, before, page(query.limit));
-    let next = next.map(|(time, thread)| format!("{}-{thread}", time.0));
-    std::future::ready(Ok(Json(json!({ "threads": threads, "next": next })))).await
+/// A page of the inbox.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Threads {
+    threads: Vec<inbox::Row>,
+    next: Option<String>,
 }
 
-fn parse_cursor(cursor: &str) -> Result<(Millis, ThreadId), Problem> {
+pub(super) async fn inbox(viewer: Viewer, Query(query): Query<Inbox>) -> Result<Json<Threads>, Problem> {
+    let Inbox { view, unread, before, limit } = query;
+    let before = before.map(|cursor| parse_cursor(&cursor)).transpose()?;
+    let (snapshot, wanted) = (viewer.snapshot(), Wanted { view, unread, before });
+    let (threads, next) = inbox::page(&snapshot.state, &*snapshot, viewer.user, wanted, page(limit));
+    let next = next.map(|(time, thread)| format!("{}-{thread}", time.0));
+    std::future::ready(Ok(Json(Threads { threads, next }))).await
+}
+
+pub(super) fn parse_cursor(cursor: &str) -> Result<(Millis, ThreadId), Problem> {
     let parts = cursor.split_once('-');
     let parsed = parts.and_then(|(time, thread)| Some((Millis(time.parse().ok()?), thread.parse().ok()?)));
     parsed.ok_or_else(|| Problem::invalid("before: pass the `next` of the page before, unchanged"))
@@ -60,10 +79,26 @@ pub(super) struct NewThread {
     /// They become recipients as well, as far as the viewer knows them (P3.3).
     #[serde(default)]
     add_mentioned: bool,
+    /// The message that it begins with.
+    from: Option<Source>,
+}
+
+/// A message from which a thread is started (P6.4).
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Source {
+    thread: ThreadId,
+    seq: u64,
 }
 
 pub(super) async fn start(viewer: Viewer, Body(new): Body<NewThread>) -> Result<Created<Value>, Problem> {
     let settings = new_settings(new.subject);
+    if let Some(Source { thread, seq }) = new.from {
+        let snapshot = viewer.snapshot();
+        let message = shown_messages::about(&snapshot.state, &*snapshot, viewer.user, thread, seq);
+        message.filter(|message| message.seq == seq).ok_or_else(|| viewer.absent(thread))?;
+    }
+    let from = new.from;
     let NewThread { groups, people: mut addresses, text, mentions, add_mentioned, .. } = new;
     if text.as_ref().is_some_and(|text| text.trim().is_empty() || text.len() > limits::TEXT_BYTES)
         || mentions.len() > limits::MENTIONS
@@ -74,6 +109,10 @@ pub(super) async fn start(viewer: Viewer, Body(new): Body<NewThread>) -> Result<
         addresses.extend(conduct::addresses(&viewer.snapshot().state, viewer.user, &mentions, &groups));
     }
     let reply = viewer.ask(Command::CreateThread { actor: viewer.user, settings, groups, addresses }).await?;
+    if let (Some(Source { thread: from, seq }), Reply::Scope(ScopeId::Thread(thread), _)) = (from, &reply) {
+        let refer = Command::Refer { user: viewer.user, thread: *thread, from, seq };
+        viewer.handle.ask(refer).await?;
+    }
     let thread = if let Reply::Scope(scope, _) = &reply { scope.thread() } else { None };
     let Created(mut shown) = made(&viewer, reply)?;
     if let (Some(text), Some(thread)) = (text, thread) {
@@ -163,4 +202,26 @@ pub(super) async fn read(
     viewer.ask(Command::MarkRead(viewer.user, thread, up_to.seq)).await?;
     viewer.handle.notify(Notice::Read { thread, user: viewer.user, seq: up_to.seq });
     Ok(NoContent)
+}
+
+async fn attend(viewer: &Viewer, command: Command) -> Result<NoContent, Problem> {
+    viewer.ask(command).await?;
+    Ok(NoContent)
+}
+
+pub(super) async fn follow(viewer: Viewer, Path(thread): Path<ThreadId>) -> Result<NoContent, Problem> {
+    attend(&viewer, Command::Follow(viewer.user, thread, true)).await
+}
+
+pub(super) async fn unfollow(viewer: Viewer, Path(thread): Path<ThreadId>) -> Result<NoContent, Problem> {
+    attend(&viewer, Command::Follow(viewer.user, thread, false)).await
+}
+
+/// Away until something new comes in.
+pub(super) async fn archive(viewer: Viewer, Path(thread): Path<ThreadId>) -> Result<NoContent, Problem> {
+    attend(&viewer, Command::Archive(viewer.user, thread, true)).await
+}
+
+pub(super) async fn unarchive(viewer: Viewer, Path(thread): Path<ThreadId>) -> Result<NoContent, Problem> {
+    attend(&viewer, Command::Archive(viewer.user, thread, false)).await
 }

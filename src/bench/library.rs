@@ -116,6 +116,7 @@ pub(super) async fn group(of: &Side, name: &str) -> Result<ScopeId> {
         replies_off: off,
         locked: off,
         closed: off,
+        open: off,
     };
     match of.node.handle.ask(Command::CreateGroup(of.user, settings)).await? {
         Reply::Scope(group, _) => Ok(group),

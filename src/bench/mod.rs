@@ -8,6 +8,7 @@ mod library;
 mod lookups;
 mod measure;
 mod pair;
+mod people;
 mod workloads;
 
 use std::time::Duration;
@@ -57,6 +58,8 @@ enum Workload {
     EndPeering,
     /// Invitations to addresses at a peer that exist and to some that do not: what the inviter can measure (P2.3).
     Lookups,
+    /// Inbox, directory, contacts, members and search of a large company, and of a tenth of it.
+    People,
 }
 
 /// Sizes of the workloads.
@@ -74,6 +77,7 @@ struct Sizes {
     /// Groups, and members of the other home in each.
     ending: (usize, usize),
     lookups: usize,
+    people: people::Scale,
 }
 
 const FULL: Sizes = Sizes {
@@ -87,6 +91,14 @@ const FULL: Sizes = Sizes {
     lease_window: Duration::from_secs(60),
     ending: (50, 200),
     lookups: 500,
+    people: people::Scale {
+        members: 10_000,
+        groups: 5_000,
+        externals: 500,
+        workspaces: 50,
+        threads: 100_000,
+        asked: 500,
+    },
 };
 const QUICK: Sizes = Sizes {
     messages: 500,
@@ -99,6 +111,14 @@ const QUICK: Sizes = Sizes {
     lease_window: Duration::from_secs(3),
     ending: (5, 20),
     lookups: 20,
+    people: people::Scale {
+        members: 100,
+        groups: 50,
+        externals: 20,
+        workspaces: 10,
+        threads: 500,
+        asked: 20,
+    },
 };
 
 /// Measures, and prints one JSON document.

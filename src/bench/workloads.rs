@@ -46,6 +46,7 @@ pub(super) async fn run(
         Workload::FanOut => fan_out(pair, sizes).await?,
         Workload::Library => super::library::throughput(sizes.messages).await?,
         Workload::Leases => super::leases::run(sizes).await?,
+        Workload::People => super::people::run(sizes).await?,
         Workload::EndPeering => super::ending::run(sizes).await?,
         Workload::Lookups => super::lookups::run(pair, sizes.lookups).await?,
         Workload::Footprint => footprint(pair, sizes).await?,

@@ -7,11 +7,13 @@ use serde_json::{Map, Value};
 use crate::time::Millis;
 
 /// The lists that answers hold, with the fields of a line.
-const LISTS: [(&str, &[&str]); 12] = [
+const LISTS: [(&str, &[&str]); 14] = [
     ("users", &["id", "address", "name", "role"]),
     ("peers", PEER),
+    ("contacts", &["id", "address", "name", "home", "external"]),
+    ("directory", &["id", "name", "owner.name", "members", "open", "joined", "external", "has_externals"]),
     ("groups", &["id", "settings.name", "owner.name", "members", "chat"]),
-    ("threads", &["id", "settings.name", "kind", "owner.name", "last", "read"]),
+    ("threads", &["id", "settings.name", "kind", "owner.name", "last", "unread", "why"]),
     ("members", &["id", "address", "name", "grade", "home"]),
     ("invitations", &["id", "name", "from.name", "inviter"]),
     ("pending", &["id", "thread", "owner", "text", "refused"]),

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::clock;
 use crate::{
-    ids::{Hash, ScopeId, SubmissionId, ThreadId, WorkspaceId},
+    ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     limits,
     protocol::{Mark, Records, State},
     store::{AuditPage, Fault, Reader, Tip},
@@ -162,6 +162,14 @@ impl Records for Snapshot {
 
     fn refs(&self, thread: ThreadId, target: u64) -> Vec<u64> {
         self.reader.refs(thread, target)
+    }
+
+    fn messages(&self, thread: ThreadId, after: u64, to: u64, but: Option<UserId>, most: usize) -> usize {
+        self.reader.messages(thread, after, to, but, most)
+    }
+
+    fn with_words(&self, thread: ThreadId, words: &[String], range: (u64, u64), most: usize) -> Vec<u64> {
+        self.reader.with_words(thread, words, range, most)
     }
 
     fn feed(&self, peer: WorkspaceId, number: u64) -> Option<Blob> {

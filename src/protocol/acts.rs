@@ -6,11 +6,14 @@
 use super::{
     Draft, Reject, Reply,
     command::RejectCode,
-    grouplink,
+    contacts, grouplink,
     invite::{self, Offer},
-    lease, membership, once, people, policy, recovery, removal, request,
+    lease,
+    lookup::beginning,
+    membership, once, people, policy, recovery, removal, request,
     row::PeerStatus,
     tighten,
+    words::fold,
 };
 use crate::{
     crypto::sha256,
@@ -34,6 +37,7 @@ pub fn create_group(draft: &mut Draft<'_>, actor: UserId, settings: Settings) ->
     let first = Op::CreateGroup { settings: settings.clone(), nonce };
     let group = membership::create(draft, actor, first, vec![member]);
     let nonce = Hash(draft.random());
+    let settings = Settings { open: false, ..settings };
     let chat = Op::CreateThread { kind: ThreadKind::Chat, settings, nonce };
     let chat = membership::create(draft, actor, chat, Vec::new());
     if let Some(group) = group.group() {
@@ -49,6 +53,14 @@ fn check_settings(settings: &Settings) -> Result<(), Reject> {
     if name.trim().is_empty() || name.len() > limits::NAME_BYTES || name.chars().any(char::is_control) {
         let rule = format!("name: 1 to {} bytes without control characters", limits::NAME_BYTES);
         return Err(Reject::new(RejectCode::Invalid, rule));
+    }
+    Ok(())
+}
+
+/// Only groups are joined by who wants to (P5.1).
+fn joined_by_itself(settings: &Settings) -> Result<(), Reject> {
+    if settings.open {
+        return Err(Reject::new(RejectCode::Invalid, "open: only a group can be open to join"));
     }
     Ok(())
 }
@@ -72,6 +84,7 @@ pub fn create_thread(
             "start a thread with people: address a group that you are in",
         )?;
     }
+    joined_by_itself(&settings)?;
     if groups.len() > limits::GROUPS_PER_THREAD || addresses.len() > limits::GROUPS_PER_THREAD * 8 {
         return Err(Reject::new(RejectCode::TooLarge, "too many recipients"));
     }
@@ -185,12 +198,16 @@ pub fn open_dm(draft: &mut Draft<'_>, actor: UserId, address: &str) -> Result<Re
 
 /// Somebody with whom the user shares a scope, by his address: a contact (P2.2).
 fn contact(draft: &Draft<'_>, actor: UserId, address: &str) -> Option<UserId> {
-    let places = draft.state.places.get(&actor)?;
-    let scopes = places.iter().filter_map(|id| draft.state.scope(*id)).filter(|scope| !scope.head.ended);
-    scopes
-        .flat_map(|scope| scope.members.values())
-        .find(|member| member.profile.address.eq_ignore_ascii_case(address))
-        .map(|member| member.user)
+    let state = &draft.state;
+    let folded = fold(address);
+    let keys = state.lookup.people(beginning(&folded), None).take(limits::NAMES_SCAN);
+    let has = |user: &UserId| {
+        let mut places = state.places.get(user).into_iter().flatten().filter_map(|scope| state.scope(*scope));
+        places.any(|scope| {
+            scope.members.get(user).is_some_and(|member| member.profile.address.eq_ignore_ascii_case(address))
+        })
+    };
+    keys.map(|(_, user)| *user).find(|user| has(user) && contacts::may_find(state, actor, *user))
 }
 
 fn existing_dm(draft: &Draft<'_>, a: UserId, b: Option<UserId>, address: &str) -> Option<ScopeId> {
@@ -284,6 +301,7 @@ fn carry_out(draft: &mut Draft<'_>, actor: UserId, action: Action) -> Result<Rep
         Action::Settings { scope, settings } => set_settings(draft, actor, scope, settings, false),
         Action::StartThread { settings, groups, addresses } => {
             check_settings(&settings)?;
+            joined_by_itself(&settings)?;
             start_thread(draft, actor, settings, &groups, addresses)
         }
         Action::AddGroup { thread, group, floor } => {
@@ -340,6 +358,9 @@ pub fn set_settings(
     check_settings(&settings)?;
     let scope = policy::own_scope(&draft.state, actor, id)?;
     policy::may_set(&draft.state, actor, &scope, &settings)?;
+    if id.thread().is_some() {
+        joined_by_itself(&settings)?;
+    }
     if tighten::is_tightened(&scope, &settings) {
         tighten::apply(draft, actor, &scope, settings, confirmed)?;
     } else {

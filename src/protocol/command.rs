@@ -306,6 +306,24 @@ pub enum Command {
     LetterDropped(u64),
     /// An admin looks whether letters to an address are sent.
     LetterTrial(UserId, String),
+    // People views.
+    /// A user joins an open group of his workspace.
+    JoinGroup(UserId, crate::ids::GroupId),
+    /// A user started a thread from a message (P6.4).
+    Refer {
+        /// Who.
+        user: UserId,
+        /// The new thread.
+        thread: ThreadId,
+        /// The thread of the message.
+        from: ThreadId,
+        /// The message.
+        seq: u64,
+    },
+    /// A user follows a thread, or ceases to.
+    Follow(UserId, ThreadId, bool),
+    /// A user puts a thread away until something new comes, or takes it back.
+    Archive(UserId, ThreadId, bool),
 
     /// Time passes: memberships with an end date end, tickets run out.
     Tick,

@@ -3,13 +3,13 @@
 //! Duty: one arm per command, and what passing time brings. Never: a rule of its own.
 
 use super::{
-    Change, Command, Ctx, Decision, Draft, Mark, Reject, State, account, acts, approval, claim,
+    Change, Command, Ctx, Decision, Draft, Mark, Reject, State, account, acts, approval, attention, claim,
     command::Reply,
-    consent, ending, feed, handover, heads, identity, invite, journal, lease, leaving, letter, moving, once,
-    peering, people, policy, posting,
+    consent, ending, feed, handover, heads, identity, invite, joining, journal, lease, leaving, letter,
+    moving, once, peering, people, policy, posting,
     posting::Writing,
     recovery, removal, replica,
-    row::{Node, ReadMark, Row, RowKey},
+    row::{Node, Origin, ReadMark, Row, RowKey},
     uptime::Promise,
     witness,
 };
@@ -80,6 +80,12 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::WantMove(admin, id) => moving::want(draft, admin, id),
         Command::TakeHandover(admin, handovers) => handover::take(draft, admin, &handovers),
         Command::EndMove(actor, id) => moving::end(draft, actor, id),
+        Command::Follow(user, thread, on) => attention::follow(draft, user, thread, on),
+        Command::Archive(user, thread, on) => attention::archive(draft, user, thread, on),
+        Command::Refer { user, thread, from, seq } => {
+            attention::refer(draft, Origin { thread, by: user, from, seq })
+        }
+        Command::JoinGroup(user, group) => joining::join(draft, user, group),
         Command::Leave(user, scope) => removal::leave(draft, user, scope),
         Command::AnswerInvite(user, id, accept) => consent::answer(draft, user, id, accept),
         Command::RevokeInvite(actor, id) => invite::revoke(draft, actor, id),

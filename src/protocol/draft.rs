@@ -8,12 +8,17 @@ use super::{
     change::{Change, Mark},
     command::{Reject, RejectCode},
     row::{Peer, Row, RowKey},
+    words::tokens,
 };
 use crate::{
     crypto::{PublicKey, Random, SecretKey, sha256},
     ids::{Hash, KeyId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     time::{Boot, Millis},
-    wire::{AuditLine, Blob, Object, Proof, Stored, Verified, cbor, envelope, frames::Item, objects::Event},
+    wire::{
+        AuditLine, Blob, Body, Object, Proof, Stored, Verified, cbor, envelope,
+        frames::Item,
+        objects::{EntryKind, Event},
+    },
 };
 
 /// What the core reads beyond [`State`]. Implemented by the store's snapshots, with what the running
@@ -25,6 +30,33 @@ pub trait Records {
     fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)>;
     /// The entries about a message (edits, deletions, reactions), ascending.
     fn refs(&self, thread: ThreadId, target: u64) -> Vec<u64>;
+    /// How many messages a thread has after one entry and up to another, at most so many; deleted ones and those of one
+    /// author do not count.
+    fn messages(&self, thread: ThreadId, after: u64, to: u64, but: Option<UserId>, most: usize) -> usize {
+        let stored = (after.saturating_add(1)..=to).filter_map(|seq| self.stored(thread, seq));
+        let counts = stored.filter(|stored| {
+            let entry = &stored.entry;
+            entry.kind == EntryKind::Message && stored.body.is_some() && Some(entry.author) != but
+        });
+        counts.take(most).count()
+    }
+    /// Messages between two entries, the newest first, at most so many, that may have all of these words (`words::tokens`).
+    fn with_words(
+        &self,
+        thread: ThreadId,
+        words: &[String],
+        (from, to): (u64, u64),
+        most: usize,
+    ) -> Vec<u64> {
+        let has = |seq: &u64| {
+            let versions = self.refs(thread, *seq).into_iter().chain([*seq]);
+            let bodies = versions.filter_map(|seq| self.stored(thread, seq)?.body);
+            let texts = bodies.filter_map(|sealed| Body::parse(&sealed.body).ok());
+            let mut kept = texts.map(|body| tokens(&body.text));
+            kept.any(|kept| words.iter().all(|word| kept.contains(word)))
+        };
+        (from..=to).rev().filter(has).take(most).collect()
+    }
     /// A row of our control feed to a peer.
     fn feed(&self, peer: WorkspaceId, number: u64) -> Option<Blob>;
     /// A membership event as signed.

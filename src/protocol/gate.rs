@@ -4,13 +4,13 @@
 //! search, notifications, typing and federation all come here. Never: an exception for a caller.
 
 use super::{
-    State, lease, recovery,
-    row::{Log, PeerStatus, ScopeHead},
+    State, contacts, lease, recovery,
+    row::{Log, PeerStatus, Role, ScopeHead},
     sabotage::{Switch, broken},
     state::Scope,
 };
 use crate::{
-    ids::{ScopeId, ThreadId, UserId, WorkspaceId},
+    ids::{GroupId, ScopeId, ThreadId, UserId, WorkspaceId},
     time::Millis,
     wire::objects::{Floor, Grade, Member},
 };
@@ -96,6 +96,18 @@ pub fn knows_scope(state: &State, user: UserId, scope: ScopeId) -> bool {
                 })
         }
     }
+}
+
+/// Whether the directory shows the user a group: he is in it, or may join it as a member of the owner's workspace, or
+/// administers that (P4.3, P5.1). Free accounts have no directory (P1.3).
+#[must_use]
+pub fn lists(state: &State, user: UserId, group: GroupId) -> bool {
+    if !standing(state, user) || !state.is_local(user) || contacts::is_realm(state) {
+        return false;
+    }
+    let admin = || state.users.get(&user).is_some_and(|user| user.role == Role::Admin);
+    let own = state.scope(group).filter(|scope| Some(scope.head.owner) == state.me() && !scope.head.ended);
+    own.is_some_and(|scope| scope.head.settings.open || admin()) || knows_scope(state, user, group.into())
 }
 
 /// Why the user is shown nothing of what he is in: it is frozen, or every scope by which he reads it is (spec 12.7).

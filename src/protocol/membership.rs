@@ -196,6 +196,7 @@ pub fn empty_settings() -> Settings {
         replies_off: false,
         locked: false,
         closed: false,
+        open: false,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Duty: one path for local and remote authors. Never: content without its author's home's signature.
 
 use super::{
-    Change, Draft, Mark, Reject, Reply, State,
+    Change, Draft, Mark, Reject, Reply, State, attention,
     command::RejectCode,
     gate::{self, Path},
     policy, recovery, reign,
@@ -358,6 +358,7 @@ fn append(
     (log.high, log.hash, log.time) = (seq, entry.hash(), time);
     note_marks(&draft.state, &mut log);
     draft.put(Row::Log(log));
+    attention::note(draft, &entry, body);
     draft.changes.push(Change::Content(Stored { entry, body: Some(sealed) }));
     if let (EntryKind::Delete, Some(target)) = (submission.kind, body.target) {
         redact(draft, thread, target);

@@ -4,7 +4,7 @@
 //! Never: believing an entry's author without his home's signature, showing anything (the gate does).
 
 use super::{
-    Change, Draft, Mark, Reject, Reply, State,
+    Change, Draft, Mark, Reject, Reply, State, attention,
     command::RejectCode,
     evidence, fanout, gate, heads, moving, policy, posting, reign, request,
     row::{Cover, Log, PeerStatus, Row},
@@ -248,9 +248,11 @@ fn contradiction(what: &str) -> Reject {
 
 fn keep(draft: &mut Draft<'_>, stored: &Stored) {
     draft.changes.push(Change::Content(stored.clone()));
+    let body = stored.body.as_ref().and_then(|sealed| Body::parse(&sealed.body).ok());
+    let Some(body) = body else { return };
+    attention::note(draft, &stored.entry, &body);
     let deletes = stored.entry.kind == EntryKind::Delete;
-    let body = stored.body.as_ref().filter(|_| deletes).and_then(|sealed| Body::parse(&sealed.body).ok());
-    if let Some(target) = body.and_then(|body| body.target) {
+    if let Some(target) = body.target.filter(|_| deletes) {
         posting::redact(draft, stored.entry.thread, target);
     }
 }
@@ -471,6 +473,7 @@ pub fn truncate(draft: &mut Draft<'_>, thread: ThreadId, high: u64, hash: Hash) 
 pub fn purge(draft: &mut Draft<'_>, thread: ThreadId) -> u64 {
     request::forget(draft, thread.into());
     draft.changes.push(Change::Purge(thread));
+    attention::forget(draft, thread);
     let Some(log) = draft.state.logs.get(&thread).cloned() else {
         return 0;
     };

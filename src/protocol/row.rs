@@ -4,6 +4,7 @@
 //! of chains or feed rows, which only grow and live in the store (see `change`).
 
 mod account;
+mod attention;
 mod claim;
 mod invite;
 mod policy;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use account::{Credential, Link, LinkStatus, Purpose, Session, TokenScope, Way};
+pub use attention::{Attention, Origin};
 pub use claim::{Claim, ClaimStatus, Successor};
 pub use invite::{Claimant, InviteStatus, ReceivedInvite, SentInvite};
 pub use policy::{FreeAccounts, Gauge, GroupPolicy, Inviters, Meter, PeerPolicy, Policy, Request};
@@ -444,6 +446,8 @@ rows! {
     // Mail.
     26 Letter(super::letter::Letter, u64, |r| r.number),
     27 Mailed(super::letter::Mailed, Hash, |r| r.to),
+    31 Origin(Origin, ThreadId, |r| r.thread),
+    30 Attention(Attention, (ThreadId, UserId), |r| (r.thread, r.user)),
     35 Policy(Policy, (), |_r| ()),
     36 GroupPolicy(GroupPolicy, GroupId, |r| r.group),
     37 PeerPolicy(PeerPolicy, WorkspaceId, |r| r.peer),

@@ -4,6 +4,7 @@
 //! and feed rows, which are read through [`super::Records`].
 
 mod lapsing;
+mod members;
 
 use std::sync::Arc;
 
@@ -12,13 +13,15 @@ use imbl::{OrdMap, OrdSet};
 use super::change::Change;
 use super::handover::Succession;
 use super::letter::Letters;
+use super::lookup::Lookup;
 use super::moving::Transfer;
 use super::policy::Rules;
+use super::recent::{At, Recent};
 use super::reign::Reign;
 use super::row::{
-    Claim, Contradiction, Credential, Deferred, GroupLink, Home, Link, Log, MemberRow, Node, Peer, Pending,
-    ReadMark, ReceivedInvite, Remembered, Removal, Row, RowKey, ScopeHead, SentInvite, Session, Successor,
-    Ticket, User,
+    Attention, Claim, Contradiction, Credential, Deferred, GroupLink, Home, Link, Log, Node, Origin, Peer,
+    Pending, ReadMark, ReceivedInvite, Remembered, Removal, Row, RowKey, ScopeHead, SentInvite, Session,
+    Successor, Ticket, User,
 };
 use super::uptime::Uptime;
 use crate::{
@@ -88,6 +91,11 @@ pub struct State {
     /// Policies, requests and counts.
     pub rules: Rules,
 
+    /// What users of this home want of threads.
+    pub attention: OrdMap<(ThreadId, UserId), Arc<Attention>>,
+    /// Messages from which threads were started.
+    pub origins: OrdMap<ThreadId, Origin>,
+
     /// Passwords.
     pub credentials: OrdMap<UserId, Arc<Credential>>,
     /// Sessions and tokens, by the hash of what is shown.
@@ -121,6 +129,13 @@ pub struct State {
     pub expiring: OrdSet<(Millis, ScopeId, UserId)>,
     /// Derived: invitations from a scope that wait for an answer.
     pub offers: OrdMap<ScopeId, OrdSet<InviteId>>,
+
+    /// Derived: people and groups by name.
+    pub lookup: Lookup,
+    /// Derived: threads by their last entry.
+    pub recent: Recent,
+    /// Derived: the chat of each group.
+    pub chats: OrdMap<GroupId, ThreadId>,
 
     /// What a restart forgets.
     pub uptime: Uptime,
@@ -220,11 +235,15 @@ impl State {
             Row::Ticket(row) => drop(self.tickets.insert(row.secret, row)),
             Row::User(row) => {
                 self.locals.insert(row.local.clone(), row.id);
+                self.lookup.add_person(row.id, &row.name, &row.local);
                 self.users.insert(row.id, row.into());
             }
             Row::Scope(head) => self.put_scope(head),
             Row::Member(row) => self.put_member(row),
-            Row::Log(row) => drop(self.logs.insert(row.thread, row.into())),
+            Row::Log(row) => {
+                self.move_in_time(row.thread, row.time);
+                self.logs.insert(row.thread, row.into());
+            }
             Row::Sent(row) => {
                 if row.status.is_open() {
                     self.offers.entry(row.scope).or_default().insert(row.id);
@@ -255,6 +274,8 @@ impl State {
             Row::Successor(row) => drop(self.successors.insert(row.to, row)),
             Row::Claim(row) => drop(self.claims.insert(row.id, row.into())),
             Row::Link(row) => drop(self.links_out.insert(row.secret, row.into())),
+            Row::Origin(row) => drop(self.origins.insert(row.thread, row)),
+            Row::Attention(row) => drop(self.attention.insert((row.thread, row.user), row.into())),
             Row::ReadMark(ReadMark { user, thread, seq }) => {
                 self.reads.insert((user, thread), seq);
             }
@@ -278,7 +299,10 @@ impl State {
             RowKey::User(id) => drop(self.users.remove(id)),
             RowKey::Scope(id) => drop(self.scopes.remove(id)),
             RowKey::Member((scope, user)) => self.delete_member(*scope, *user),
-            RowKey::Log(id) => drop(self.logs.remove(id)),
+            RowKey::Log(id) => {
+                self.move_in_time(*id, Millis(0));
+                self.logs.remove(id);
+            }
             RowKey::Sent(id) => drop(self.sent.remove(id)),
             RowKey::Received(key) => drop(self.received.remove(key)),
             RowKey::Pending(key) => drop(self.outbox.remove(key)),
@@ -295,6 +319,8 @@ impl State {
             RowKey::Successor(to) => drop(self.successors.remove(to)),
             RowKey::Claim(id) => drop(self.claims.remove(id)),
             RowKey::Link(secret) => drop(self.links_out.remove(secret)),
+            RowKey::Origin(id) => drop(self.origins.remove(id)),
+            RowKey::Attention(key) => drop(self.attention.remove(key)),
             RowKey::ReadMark(key) => drop(self.reads.remove(key)),
             RowKey::Letter(number) => self.letters.delete(*number),
             RowKey::Mailed(to) => self.letters.delete_mailed(*to),
@@ -312,6 +338,7 @@ impl State {
             RowKey::User(id) => {
                 if let Some(user) = self.users.get(id) {
                     self.locals.remove(&user.local);
+                    self.lookup.remove_person(user.id, &user.name, &user.local);
                 }
             }
             RowKey::Removal(key) => {
@@ -324,8 +351,16 @@ impl State {
                 if let Some(ttl) = self.leased(&scope.head) {
                     self.follow_one_less(scope.head.owner, ttl);
                 }
+                if let Some(group) = id.group() {
+                    self.lookup.remove_group(group, &scope.head.settings.name);
+                }
                 let Some(thread) = id.thread() else { return };
+                let at = self.last_at(thread);
                 for recipient in &scope.head.groups {
+                    self.recent.remove_group(recipient.group, at);
+                    if self.chats.get(&recipient.group) == Some(&thread) {
+                        self.chats.remove(&recipient.group);
+                    }
                     if let Some(threads) = self.addressed.get_mut(&recipient.group) {
                         threads.remove(&thread);
                     }
@@ -348,6 +383,18 @@ impl State {
         }
     }
 
+    /// When something was last written in a thread.
+    fn last_at(&self, thread: ThreadId) -> At {
+        (self.logs.get(&thread).map_or(Millis(0), |log| log.time), thread)
+    }
+
+    fn move_in_time(&mut self, thread: ThreadId, time: Millis) {
+        let (from, to) = (self.last_at(thread), (time, thread));
+        if let Some(scope) = self.scopes.get(&ScopeId::Thread(thread)).filter(|_| from != to) {
+            self.recent.moved(scope, self.node.as_ref().map(|node| node.id), from, to);
+        }
+    }
+
     fn follow_one_less(&mut self, owner: WorkspaceId, ttl: u64) {
         match self.followed.get_mut(&(owner, ttl)) {
             Some(count) if *count > 1 => *count -= 1,
@@ -357,11 +404,19 @@ impl State {
 
     fn put_scope(&mut self, head: ScopeHead) {
         if let Some(thread) = head.id.thread() {
+            let at = self.last_at(thread);
             for recipient in &head.groups {
+                self.recent.add_group(recipient.group, at);
+                if head.kind == Some(ThreadKind::Chat) {
+                    self.chats.insert(recipient.group, thread);
+                }
                 self.addressed.entry(recipient.group).or_default().insert(thread);
             }
         }
         let id = head.id;
+        if let Some(group) = id.group() {
+            self.lookup.add_group(group, &head.settings.name);
+        }
         if let Some(ttl) = self.leased(&head) {
             *self.followed.entry((head.owner, ttl)).or_insert(0) += 1;
         }
@@ -396,26 +451,6 @@ impl State {
         }
     }
 
-    /// A member row of a scope that is not there is ignored: scopes are written before their members.
-    fn put_member(&mut self, MemberRow { scope, member }: MemberRow) {
-        let Some(at) = self.scopes.get_mut(&scope).map(Arc::make_mut) else {
-            return;
-        };
-        let (user, until, owner) = (member.user, member.until, at.head.owner);
-        let before = at.members.insert(user, member.into());
-        if before.is_none() {
-            *at.homes.entry(user.home()).or_insert(0) += 1;
-            self.places.entry(user).or_default().insert(scope);
-            self.sum(owner, scope, user);
-        }
-        if let Some(until) = before.and_then(|before| before.until) {
-            self.expiring.remove(&(until, scope, user));
-        }
-        if let Some(until) = until.filter(|_| Some(owner) == self.me()) {
-            self.expiring.insert((until, scope, user));
-        }
-    }
-
     /// Adds a place to the sum of its owner and home, or takes it out again: the sum is exclusive.
     fn sum(&mut self, owner: WorkspaceId, scope: ScopeId, user: UserId) {
         let kind = [u8::from(scope.thread().is_some())];
@@ -431,31 +466,5 @@ impl State {
     fn leased(&self, head: &ScopeHead) -> Option<u64> {
         let foreign = Some(head.owner) != self.me() && !head.ended;
         (foreign && head.kind != Some(ThreadKind::Dm)).then_some(head.ttl)
-    }
-
-    fn delete_member(&mut self, scope: ScopeId, user: UserId) {
-        let Some(at) = self.scopes.get_mut(&scope).map(Arc::make_mut) else {
-            return;
-        };
-        let owner = at.head.owner;
-        let Some(member) = at.members.remove(&user) else {
-            return;
-        };
-        let left = at.homes.get(&user.home()).map_or(0, |count| count - 1);
-        if left == 0 {
-            at.homes.remove(&user.home());
-        } else {
-            at.homes.insert(user.home(), left);
-        }
-        if let Some(until) = member.until {
-            self.expiring.remove(&(until, scope, user));
-        }
-        if let Some(places) = self.places.get_mut(&user) {
-            places.remove(&scope);
-            if places.is_empty() {
-                self.places.remove(&user);
-            }
-        }
-        self.sum(owner, scope, user);
     }
 }

@@ -6,9 +6,10 @@ use redb::{ReadableTable as _, WriteTransaction};
 use serde::Deserialize;
 
 use super::{
-    Fault, chain,
+    Fault, chain, is_message,
     shred::Keys,
-    tables::{AUDIT, CONTENT, STATE},
+    tables::{AUDIT, CONTENT, MESSAGES, STATE},
+    words::Index,
 };
 use crate::{
     ids::{Hash, ScopeId, UserId, WorkspaceId},
@@ -21,8 +22,50 @@ use crate::{
     wire::{AuditLine, Stored},
 };
 
+/// From the version in the file to the one of this program, step by step.
+pub(super) fn from(write: &WriteTransaction, found: u64) -> Result<(), Fault> {
+    if found < 2 {
+        from_1(write)?;
+    }
+    if found < 3 {
+        from_2(write)?;
+    }
+    if found < 4 {
+        from_3(write)?;
+    }
+    Ok(())
+}
+
+/// Version 3 had no index of words, and no list of messages that were not deleted.
+fn from_3(write: &WriteTransaction) -> Result<(), Fault> {
+    let (mut keys, mut index) = (Keys::new(write), Index::new(write));
+    let mut after: Vec<u8> = Vec::new();
+    loop {
+        let table = write.open_table(CONTENT)?;
+        let from = (std::ops::Bound::Excluded(after.as_slice()), std::ops::Bound::Unbounded);
+        let rows = table.range::<&[u8]>(from)?.take(limits::MIGRATED_ROWS);
+        let read = rows.map(|row| {
+            let (key, value) = row?;
+            Ok((key.value().to_vec(), keys.open(value.value())?))
+        });
+        let read = read.collect::<Result<Vec<_>, Fault>>()?;
+        drop(table);
+        let Some((last, _)) = read.last() else { return index.write() };
+        after.clone_from(last);
+        let mut messages = write.open_table(MESSAGES)?;
+        for (key, stored) in &read {
+            if is_message(stored) {
+                messages.insert(key.as_slice(), stored.entry.author.as_ref())?;
+            }
+            index.add(stored, &mut keys)?;
+        }
+        drop(messages);
+        index.write()?;
+    }
+}
+
 /// Version 1 had audit lines without a chain, and bodies in the clear.
-pub(super) fn from_1(write: &WriteTransaction) -> Result<(), Fault> {
+fn from_1(write: &WriteTransaction) -> Result<(), Fault> {
     chain_lines(write)?;
     let mut keys = Keys::new(write);
     encrypt_entries(write, &mut keys)?;
@@ -41,7 +84,7 @@ struct LineOf1 {
 }
 
 /// Version 2 kept the hashes of tokens in the rows of their users.
-pub(super) fn from_2(write: &WriteTransaction) -> Result<(), Fault> {
+fn from_2(write: &WriteTransaction) -> Result<(), Fault> {
     let kind = RowKey::User(UserId([0; 48])).to_bytes().into_iter().take(1).collect::<Vec<_>>();
     let mut table = write.open_table(STATE)?;
     let rows = table.range(kind.as_slice()..)?.map(|row| {

@@ -8,6 +8,7 @@ mod migrate;
 mod reader;
 mod shred;
 mod tables;
+mod words;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -17,9 +18,10 @@ pub use chain::{AuditPage, Tip};
 pub use reader::Reader;
 use shred::Keys;
 use tables::{
-    AUDIT, BASES, CONTENT, EVENTS, FEEDS, JOURNAL, KEYS, META, REFS, SCHEMA, STATE, SUBMITTED, content_key,
-    event_key, feed_key, ref_key, scope_key,
+    AUDIT, BASES, CONTENT, EVENTS, FEEDS, JOURNAL, KEYS, MESSAGES, META, REFS, SCHEMA, STATE, SUBMITTED,
+    content_key, event_key, feed_key, ref_key, scope_key,
 };
+use words::Index;
 
 use crate::{
     ids::ThreadId,
@@ -29,7 +31,7 @@ use crate::{
 };
 
 /// The version of the stored form. A newer file is refused; an older one is migrated, table by table, at opening.
-const VERSION: u64 = 3;
+const VERSION: u64 = 4;
 /// The journal is shortened once in so many commits.
 const JOURNAL_TRIM: u64 = 1024;
 /// Pages that redb keeps in memory, in bytes.
@@ -147,10 +149,11 @@ impl Store {
     /// The database failed: nothing of it may be shown, the node stops.
     pub fn commit(&mut self, changes: &[Change]) -> Result<Committed, Fault> {
         let write = begin(&self.database)?;
-        let (mut audited, mut keys) = (self.audited, Keys::new(&write));
+        let (mut audited, mut keys, mut index) = (self.audited, Keys::new(&write), Index::new(&write));
         for change in changes {
-            write_growing(&write, change, &mut audited, &mut keys)?;
+            write_growing(&write, change, &mut audited, (&mut keys, &mut index))?;
         }
+        index.write()?;
         write_state(&write, changes, &mut keys)?;
         let position = self.position + 1;
         let mut journal = write.open_table(JOURNAL)?;
@@ -179,12 +182,7 @@ fn check_version(write: &WriteTransaction) -> Result<(), Fault> {
     match found {
         Some(VERSION) => return Ok(()),
         Some(found) if found > VERSION => return Err(Fault::Newer { found }),
-        Some(found) => {
-            if found < 2 {
-                migrate::from_1(write)?;
-            }
-            migrate::from_2(write)?;
-        }
+        Some(found) => migrate::from(write, found)?,
         None => {}
     }
     write.open_table(META)?.insert(SCHEMA, VERSION)?;
@@ -219,20 +217,27 @@ fn write_growing(
     write: &WriteTransaction,
     change: &Change,
     audited: &mut Tip,
-    keys: &mut Keys<'_>,
+    (keys, index): (&mut Keys<'_>, &mut Index<'_>),
 ) -> Result<(), Fault> {
     match change {
-        Change::Content(stored) => write_content(write, stored, keys),
-        Change::Redact(thread, seq) => redact(write, *thread, *seq),
+        Change::Content(stored) => {
+            index.add(stored, keys)?;
+            write_content(write, stored, keys)
+        }
+        Change::Redact(thread, seq) => redact(write, *thread, *seq, (keys, index)),
         Change::Purge(thread) => {
             purge(write, *thread, 0)?;
+            index.purge(*thread)?;
             keys.delete(*thread)
         }
         Change::Base(scope, bytes) => {
             write.open_table(BASES)?.insert(scope_key(*scope).as_slice(), &**bytes)?;
             Ok(())
         }
-        Change::Truncate(thread, above) => purge(write, *thread, above.saturating_add(1)),
+        Change::Truncate(thread, above) => {
+            index.truncate(*thread, *above)?;
+            purge(write, *thread, above.saturating_add(1))
+        }
         Change::Event { scope, incarnation, epoch, bytes, .. } => {
             write.open_table(EVENTS)?.insert(event_key(*scope, *incarnation, *epoch).as_slice(), &**bytes)?;
             Ok(())
@@ -261,10 +266,18 @@ fn write_content(write: &WriteTransaction, stored: &Stored, keys: &mut Keys<'_>)
     write.open_table(CONTENT)?.insert(key.as_slice(), keys.entry(stored)?.as_slice())?;
     let submission = [entry.author.home().as_ref(), entry.submission.as_ref()].concat();
     write.open_table(SUBMITTED)?.insert(submission.as_slice(), key.as_slice())?;
+    if is_message(stored) {
+        write.open_table(MESSAGES)?.insert(key.as_slice(), entry.author.as_ref())?;
+    }
     if let Some(target) = target(stored) {
         write.open_table(REFS)?.insert(ref_key(entry.thread, target, entry.seq).as_slice(), ())?;
     }
     Ok(())
+}
+
+/// Whether it is a message that was not deleted.
+fn is_message(stored: &Stored) -> bool {
+    stored.entry.kind == EntryKind::Message && stored.body.is_some()
 }
 
 /// The message that an edit, deletion or reaction is about.
@@ -274,11 +287,22 @@ fn target(stored: &Stored) -> Option<u64> {
     Body::parse(&sealed.body).ok()?.target
 }
 
-fn redact(write: &WriteTransaction, thread: ThreadId, seq: u64) -> Result<(), Fault> {
+fn redact(
+    write: &WriteTransaction,
+    thread: ThreadId,
+    seq: u64,
+    (keys, index): (&mut Keys<'_>, &mut Index<'_>),
+) -> Result<(), Fault> {
     let key = content_key(thread, seq);
+    write.open_table(MESSAGES)?.remove(key.as_slice())?;
     let mut table = write.open_table(CONTENT)?;
-    let held = table.get(key.as_slice())?.map(|value| shred::parse(value.value())).transpose()?;
-    if let Some((entry, _)) = held {
+    let held = table.get(key.as_slice())?.map(|value| value.value().to_vec());
+    if let Some(held) = held {
+        match keys.open(&held) {
+            Ok(stored) => index.remove(&stored, keys)?,
+            Err(error) => tracing::error!(%error, "words of a deleted message stay in the index"),
+        }
+        let (entry, _) = shred::parse(&held)?;
         table.insert(key.as_slice(), cbor::encode(&(entry, None::<()>)).as_slice())?;
     }
     Ok(())
@@ -296,6 +320,7 @@ fn purge(write: &WriteTransaction, thread: ThreadId, from: u64) -> Result<(), Fa
         submitted.remove(submission.as_slice())?;
     }
     content.retain_in(from.as_slice()..=to.as_slice(), |_, _| false)?;
+    write.open_table(MESSAGES)?.retain_in(from.as_slice()..=to.as_slice(), |_, _| false)?;
     let (from, to) = (ref_key(thread, 0, 0), ref_key(thread, u64::MAX, u64::MAX));
     let later = |key: &[u8]| key.last_chunk::<8>().map(|seq| u64::from_be_bytes(*seq)) >= Some(first);
     write.open_table(REFS)?.retain_in(from.as_slice()..=to.as_slice(), |key, ()| !later(key))?;

@@ -2,27 +2,30 @@
 //!
 //! Duty: what the core asks of content and chains. Never: a permission; the gate is asked before.
 
-use redb::{ReadOnlyTable, ReadTransaction};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata as _};
 
 use super::{
     AuditPage, Fault, Tip, chain, shred,
     tables::{
-        AUDIT, BASES, CONTENT, EVENTS, FEEDS, JOURNAL, KEYS, REFS, SUBMITTED, content_key, event_key,
-        feed_key, ref_key, scope_key,
+        AUDIT, BASES, CONTENT, EVENTS, FEEDS, JOURNAL, KEYS, MESSAGES, REFS, SUBMITTED, WORDS, content_key,
+        event_key, feed_key, ref_key, scope_key,
     },
+    words,
 };
 use crate::{
-    ids::{Hash, ScopeId, SubmissionId, ThreadId, WorkspaceId},
+    ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     protocol::{Mark, Records},
     wire::{AuditLine, AuditRecord, Blob, Stored},
 };
 
-type Bytes = ReadOnlyTable<&'static [u8], &'static [u8]>;
+pub(super) type Bytes = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// A view of the store as of one commit.
 #[derive(Debug)]
 pub struct Reader {
     content: Bytes,
+    messages: Bytes,
+    words: Bytes,
     keys: Bytes,
     submitted: Bytes,
     events: Bytes,
@@ -37,6 +40,8 @@ impl Reader {
     pub(super) fn new(read: &ReadTransaction) -> Result<Self, Fault> {
         Ok(Self {
             content: read.open_table(CONTENT)?,
+            messages: read.open_table(MESSAGES)?,
+            words: read.open_table(WORDS)?,
             keys: read.open_table(KEYS)?,
             submitted: read.open_table(SUBMITTED)?,
             events: read.open_table(EVENTS)?,
@@ -92,6 +97,16 @@ impl Reader {
         chain::tip(&self.audit)
     }
 
+    /// The size of the index of words, in bytes, and the number of messages that it covers.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn index_size(&self) -> Result<(u64, u64), Fault> {
+        let stats = self.words.stats()?;
+        let bytes = stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
+        Ok((bytes, self.messages.len()?))
+    }
+
     /// A read that failed is logged and counts as nothing found: access is never widened by an error.
     fn bytes(table: &Bytes, key: &[u8]) -> Option<Vec<u8>> {
         match table.get(key) {
@@ -125,6 +140,33 @@ impl Records for Reader {
         };
         let seq = |key: &[u8]| Some(u64::from_be_bytes(key.get(40..)?.try_into().ok()?));
         rows.filter_map(|row| seq(row.ok()?.0.value())).collect()
+    }
+
+    fn messages(&self, thread: ThreadId, after: u64, to: u64, but: Option<UserId>, most: usize) -> usize {
+        if after >= to {
+            return 0;
+        }
+        let (from, to) = (content_key(thread, after.saturating_add(1)), content_key(thread, to));
+        let Ok(rows) = self.messages.range(from.as_slice()..=to.as_slice()) else {
+            tracing::error!("messages of a thread cannot be counted");
+            return 0;
+        };
+        let other = |author: &[u8]| but.is_none_or(|but| author != but.as_ref());
+        rows.filter_map(Result::ok).filter(|(_, author)| other(author.value())).take(most).count()
+    }
+
+    fn with_words(
+        &self,
+        thread: ThreadId,
+        words: &[String],
+        (from, to): (u64, u64),
+        most: usize,
+    ) -> Vec<u64> {
+        let key = shred::read(&self.keys, thread).transpose();
+        let found = key.map(|key| words::find(&self.words, &key?.words(), thread, words, (from, to), most));
+        let found =
+            found.transpose().inspect_err(|error| tracing::error!(%error, "the index cannot be read"));
+        found.ok().flatten().unwrap_or_default()
     }
 
     fn feed(&self, peer: WorkspaceId, number: u64) -> Option<Blob> {

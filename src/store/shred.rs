@@ -9,7 +9,7 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::{Fault, tables::KEYS};
 use crate::{
-    crypto::BodyKey,
+    crypto::{BodyKey, WordKey},
     ids::{Hash, Salt, ThreadId},
     protocol::row::{Pending, Row},
     wire::{Blob, Entry, Sealed, Stored, cbor, envelope, objects::Submission},
@@ -44,6 +44,17 @@ impl<'a> Keys<'a> {
                 Ok(place.insert(key))
             }
         }
+    }
+
+    /// The key for marks of words in the thread's bodies.
+    pub(super) fn words(&mut self, thread: ThreadId) -> Result<WordKey, Fault> {
+        Ok(self.of(thread)?.words())
+    }
+
+    /// An entry of a stored form, with its body.
+    pub(super) fn open(&mut self, bytes: &[u8]) -> Result<Stored, Fault> {
+        let table = self.write.open_table(KEYS)?;
+        open_entry(bytes, |thread| read(&table, thread))
     }
 
     /// The key goes; what was written under it is gone with it.

@@ -14,6 +14,10 @@ pub(super) const STATE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new
 pub(super) const CONTENT: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("content");
 /// Thread -> key of its bodies.
 pub(super) const KEYS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("keys");
+/// Thread, seq of a message that was not deleted -> author.
+pub(super) const MESSAGES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("messages");
+/// Half of a thread's id, mark of a word, seq / 128 -> which of the 128 messages have the word.
+pub(super) const WORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("words");
 /// Thread, target, seq: the entries about a message.
 pub(super) const REFS: TableDefinition<'_, &[u8], ()> = TableDefinition::new("refs");
 /// Home, submission -> key in [`CONTENT`].
@@ -31,7 +35,7 @@ pub(super) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new
 
 /// Makes every table, so that readers find them.
 pub(super) fn create(write: &WriteTransaction) -> Result<(), TableError> {
-    for table in [STATE, CONTENT, KEYS, SUBMITTED, EVENTS, BASES, FEEDS] {
+    for table in [STATE, CONTENT, MESSAGES, WORDS, KEYS, SUBMITTED, EVENTS, BASES, FEEDS] {
         write.open_table(table)?;
     }
     write.open_table(REFS)?;

@@ -76,6 +76,7 @@ fn state_and_content_are_there_after_reopening() {
         replies_off: false,
         locked: false,
         closed: false,
+        open: false,
     };
     let Reply::Scope(ScopeId::Group(group), _) =
         run(&mut store, &mut state, 2, Command::CreateGroup(ann, settings))

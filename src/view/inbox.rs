@@ -1,17 +1,29 @@
-//! The viewer's threads, newest first.
+//! The inbox: what is new for the viewer, the newest first.
 //!
-//! Duty: which threads he reaches now, and what is unread. Never: a thread without a path.
-
-use std::collections::BTreeSet;
+//! Duty: which threads come to him, why, and what of them he has not read. A thread comes to his inbox
+//! - always, if it is a DM;
+//! - if he follows it: by his own word, or by default, as everything in his groups and everything that is addressed to him;
+//! - not any more once he has ceased to follow it, until it names him or he writes in it again.
+//!
+//! A group's chat stands for the group: who has ceased to follow it gets of its topics only what is addressed to him, what
+//! he started or wrote in, and what names him. What he has put away comes back with the next message. Never: a thread
+//! without a path; that somebody is named or follows gives him nothing (P3.3).
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::scopes::{self, ScopeView};
 use crate::{
-    ids::{ScopeId, ThreadId, UserId},
-    protocol::{State, gate},
+    ids::{ThreadId, UserId},
+    limits,
+    protocol::{
+        Records, State, attention,
+        gate::{self, Path},
+        recent::{self, At},
+        row::{Attention, ScopeHead},
+    },
     time::Millis,
+    wire::objects::ThreadKind,
 };
 
 /// A thread in the inbox.
@@ -26,48 +38,140 @@ pub struct Row {
     pub read: u64,
     /// When something was last written.
     pub time: Millis,
+    /// Messages of others that he has not read; at 100 there may be more.
+    pub unread: usize,
+    /// Why it is here.
+    pub why: Vec<Reason>,
+    /// Whether he follows it.
+    pub followed: bool,
+    /// Whether he has put it away.
+    pub archived: bool,
 }
 
-/// A page of the inbox, and what to ask for the next one: (time, thread) of its last row.
+/// Why a thread concerns the viewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// It is addressed to him himself.
+    Direct,
+    /// He started it.
+    Started,
+    /// He wrote in it.
+    Replied,
+    /// It names him.
+    Mentioned,
+    /// He follows it, or a group to which it is addressed.
+    Followed,
+}
+
+/// Which threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum View {
+    /// What came and was not put away.
+    #[default]
+    Inbox,
+    /// What was put away.
+    Archived,
+    /// Everything that he may read.
+    All,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Which threads.
+    pub view: View,
+    /// Only with unread messages.
+    pub unread: bool,
+    /// Older than this row.
+    pub before: Option<At>,
+}
+
+/// A page, and what to ask for the next one: (time, thread) of what was looked at last. A page may be short though there
+/// are more: a request looks at a bounded number of threads.
 #[must_use]
 pub fn page(
     state: &State,
+    records: &dyn Records,
     viewer: UserId,
-    before: Option<(Millis, ThreadId)>,
+    wanted: Wanted,
     limit: usize,
-) -> (Vec<Row>, Option<(Millis, ThreadId)>) {
-    let mut threads: Vec<(Millis, ThreadId)> = reached(state, viewer)
-        .into_iter()
-        .map(|thread| (state.logs.get(&thread).map_or(Millis(0), |log| log.time), thread))
-        .filter(|at| before.is_none_or(|before| *at < before))
-        .collect();
-    threads.sort_unstable_by(|a, b| b.cmp(a));
-    let mut rows = Vec::new();
-    let mut next = None;
-    for at in threads {
-        if rows.len() == limit {
-            return (rows, next);
+) -> (Vec<Row>, Option<At>) {
+    let (mut rows, mut last) = (Vec::new(), None);
+    for (looked, at) in recent::newest(state, viewer, wanted.before).enumerate() {
+        if rows.len() == limit || looked == limits::INBOX_SCAN {
+            return (rows, last);
         }
-        rows.extend(row(state, viewer, at.1, at.0));
-        next = Some(at);
+        rows.extend(row(state, records, viewer, wanted, at));
+        last = Some(at);
     }
     (rows, None)
 }
 
-fn row(state: &State, viewer: UserId, thread: ThreadId, time: Millis) -> Option<Row> {
-    let last = gate::paths(state, viewer, thread).iter().map(|path| path.to).max().unwrap_or(0);
-    let read = state.reads.get(&(viewer, thread)).copied().unwrap_or(0);
-    Some(Row { thread: scopes::scope(state, viewer, thread.into())?, last, read, time })
+fn row(state: &State, records: &dyn Records, viewer: UserId, wanted: Wanted, (time, id): At) -> Option<Row> {
+    let head = &state.scope(id)?.head;
+    let paths = gate::paths(state, viewer, id);
+    let held = attention::of(state, viewer, id);
+    let (last, from) = (paths.iter().map(|path| path.to).max(), paths.iter().map(|path| path.from).min());
+    let (last, from) = (last.unwrap_or(0), from.unwrap_or(0));
+    let archived = held.archived.is_some_and(|at| records.messages(id, at, last, None, 1) == 0);
+    let followed = is_followed(state, viewer, head, &held, &paths);
+    let why = reasons(viewer, head, &held, &paths, followed);
+    let shown = match wanted.view {
+        View::All => true,
+        View::Archived => archived,
+        // What waits for its owner has no path now; that it waits is shown all the same.
+        View::Inbox => !archived && (paths.is_empty() || comes(head, &held, &why)),
+    };
+    if !shown {
+        return None;
+    }
+    let read = state.reads.get(&(viewer, id)).copied().unwrap_or(0);
+    let after = read.max(from.saturating_sub(1));
+    let unread = records.messages(id, after, last, Some(viewer), limits::UNREAD_MOST);
+    if wanted.unread && unread == 0 {
+        return None;
+    }
+    let thread = scopes::scope(state, viewer, id.into())?;
+    Some(Row { thread, last, read, time, unread, why, followed, archived })
 }
 
-/// Threads that the viewer is in directly or through a group.
-fn reached(state: &State, viewer: UserId) -> BTreeSet<ThreadId> {
-    let mut threads = BTreeSet::new();
-    for place in state.places.get(&viewer).into_iter().flatten() {
-        match place {
-            ScopeId::Thread(thread) => drop(threads.insert(*thread)),
-            ScopeId::Group(group) => threads.extend(state.addressed.get(group).into_iter().flatten()),
-        }
-    }
-    threads
+/// By his own word, or by default.
+fn is_followed(state: &State, viewer: UserId, head: &ScopeHead, held: &Attention, paths: &[Path]) -> bool {
+    held.followed.unwrap_or_else(|| {
+        let left = |chat: ThreadId| attention::of(state, viewer, chat).followed == Some(false);
+        paths.iter().any(|path| match path.scope.group() {
+            Some(group) if head.kind == Some(ThreadKind::Topic) => {
+                !scopes::chat(state, group).is_some_and(left)
+            }
+            _ => true,
+        })
+    })
+}
+
+fn reasons(
+    viewer: UserId,
+    head: &ScopeHead,
+    held: &Attention,
+    paths: &[Path],
+    followed: bool,
+) -> Vec<Reason> {
+    let direct = paths.iter().any(|path| path.scope == head.id);
+    let started = head.kind == Some(ThreadKind::Topic) && head.starter == viewer;
+    let all = [
+        (Reason::Direct, direct),
+        (Reason::Started, started),
+        (Reason::Replied, held.wrote > 0),
+        (Reason::Mentioned, held.mentioned > 0),
+        (Reason::Followed, followed),
+    ];
+    all.into_iter().filter_map(|(reason, is)| is.then_some(reason)).collect()
+}
+
+/// The rule at the head of this file.
+fn comes(head: &ScopeHead, held: &Attention, why: &[Reason]) -> bool {
+    let again = held.mentioned > held.since || held.wrote > held.since;
+    let wanted = if held.followed == Some(false) { again } else { !why.is_empty() };
+    wanted || head.kind == Some(ThreadKind::Dm)
 }

@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::people::{self, Home, Person};
 use crate::{
     ids::{GroupId, ScopeId, ThreadId, UserId},
-    protocol::{State, gate, lease, membership::empty_settings, row::InviteStatus, state::Scope},
+    protocol::{State, attention, gate, lease, membership::empty_settings, row::InviteStatus, state::Scope},
     time::Millis,
-    wire::objects::{Floor, Grade, Settings, ThreadKind},
+    wire::objects::{Floor, Grade, Member, Settings, ThreadKind},
 };
 
 /// The settings of a group or thread (P5, P3.4).
@@ -30,12 +30,14 @@ pub struct SettingsView {
     pub locked: bool,
     /// No entries until it is opened again.
     pub closed: bool,
+    /// Group: any member of the owner's workspace may join (P5.1).
+    pub open: bool,
 }
 
 impl From<&Settings> for SettingsView {
     fn from(settings: &Settings) -> Self {
-        let Settings { name, externals, open_invites, replies_off, locked, closed } = settings.clone();
-        Self { name, externals, open_invites, replies_off, locked, closed }
+        let Settings { name, externals, open_invites, replies_off, locked, closed, open } = settings.clone();
+        Self { name, externals, open_invites, replies_off, locked, closed, open }
     }
 }
 
@@ -62,10 +64,21 @@ pub struct ScopeView {
     pub groups: Vec<Recipient>,
     /// The chat of a group.
     pub chat: Option<ThreadId>,
+    /// The message from which it was started, for who reads that (P6.4).
+    pub from: Option<Origin>,
     /// Whom it waits for, if nothing of it may be shown now: then all else but `id`, `kind` and `owner` is empty.
     pub waiting_for: Option<Waiting>,
     /// Why nothing of it may be shown: its owner contradicted itself. Then as above.
     pub frozen: Option<String>,
+}
+
+/// A message from which a thread was started.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct Origin {
+    /// Its thread.
+    pub thread: ThreadId,
+    /// Its place.
+    pub seq: u64,
 }
 
 /// Why nothing may be shown: the owner's lease ran out (P7.4).
@@ -145,7 +158,9 @@ pub struct InviteView {
 pub fn scope(state: &State, viewer: UserId, id: ScopeId) -> Option<ScopeView> {
     let scope = state.scope(id)?;
     if gate::sees_scope(state, viewer, id) {
-        return Some(view(state, scope));
+        let origin = id.thread().and_then(|thread| attention::origin(state, viewer, thread));
+        let from = origin.map(|origin| Origin { thread: origin.from, seq: origin.seq });
+        return Some(ScopeView { from, ..view(state, scope) });
     }
     if let Some(why) = frozen(state, viewer, id) {
         return Some(ScopeView { frozen: Some(why), ..placeholder(state, scope, None) });
@@ -194,6 +209,7 @@ fn placeholder(state: &State, scope: &Scope, waiting_for: Option<Waiting>) -> Sc
         members: 0,
         groups: Vec::new(),
         chat: scope.head.id.group().and_then(|group| chat(state, group)),
+        from: None,
         waiting_for,
         frozen: None,
     }
@@ -213,6 +229,7 @@ fn view(state: &State, scope: &Scope) -> ScopeView {
         members: scope.members.len(),
         groups: head.groups.iter().map(|at| recipient(state, at.group, at.owner)).collect(),
         chat,
+        from: None,
         waiting_for: None,
         frozen: None,
     }
@@ -226,8 +243,7 @@ fn recipient(state: &State, id: GroupId, owner: crate::ids::WorkspaceId) -> Reci
 /// The chat of a group.
 #[must_use]
 pub fn chat(state: &State, group: GroupId) -> Option<ThreadId> {
-    let mut threads = state.addressed.get(&group)?.iter().copied();
-    threads.find(|thread| state.scope(*thread).is_some_and(|scope| scope.head.kind == Some(ThreadKind::Chat)))
+    state.chats.get(&group).copied()
 }
 
 /// Groups that the viewer is in, by name.
@@ -250,11 +266,13 @@ pub fn members(
 ) -> Option<Vec<MemberView>> {
     let scope = state.scope(id).filter(|_| gate::sees_scope(state, viewer, id))?;
     let rest = scope.members.iter().filter(|(user, _)| after.is_none_or(|after| **user > after));
-    let members = rest.take(limit).map(|(user, member)| {
-        let person = people::of_profile(state, *user, &member.profile);
-        MemberView { person, grade: member.grade, history: member.floor, until: member.until }
-    });
-    Some(members.collect())
+    Some(rest.take(limit).map(|(_, member)| self::member(state, member)).collect())
+}
+
+/// A member as the scope knows him.
+pub(super) fn member(state: &State, member: &Member) -> MemberView {
+    let person = people::of_profile(state, member.user, &member.profile);
+    MemberView { person, grade: member.grade, history: member.floor, until: member.until }
 }
 
 /// Every path of the viewer to a thread (P6.2).

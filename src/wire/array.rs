@@ -4,9 +4,12 @@
 //! Duty: macros that give a type its shape, so that the order in the source is the order on the wire.
 //! Never: maps with text keys, defaults for missing fields.
 
-/// A struct whose fields travel as a CBOR array, in the order in which they stand here.
+/// A struct whose fields travel as a CBOR array, in the order in which they stand here. Last fields may have a value for
+/// arrays that were written before there was such a field.
 macro_rules! record {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$fmeta:meta])* pub $field:ident : $type:ty,)+ }) => {
+    (@absent $field:ident) => { return Err(serde::de::Error::missing_field(stringify!($field))) };
+    (@absent $field:ident $before:expr) => { $before };
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$fmeta:meta])* pub $field:ident : $type:ty $(= $before:expr)?,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name { $($(#[$fmeta])* pub $field: $type,)+ }
@@ -30,9 +33,10 @@ macro_rules! record {
                     }
                     fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<$name, A::Error> {
                         Ok($name {
-                            $($field: seq.next_element()?.ok_or_else(|| {
-                                serde::de::Error::missing_field(stringify!($field))
-                            })?,)+
+                            $($field: match seq.next_element()? {
+                                Some(value) => value,
+                                None => $crate::wire::array::record!(@absent $field $($before)?),
+                            },)+
                         })
                     }
                 }

@@ -176,6 +176,21 @@ pub(crate) const TABLE: &[Row] = &[
     row("GET /removals", "/removals", "", [200, 200], "{removals}", Without),
     row("GET /removals/{scope}/{epoch}", REMOVAL, "", [409, 0], "another workspace owns this", Missing),
     row("GET /removals/{scope}/{epoch}", REMOVAL, "", [0, 200], "{group}", Missing),
+    // By name. Colleagues stay colleagues: mia's search is for who is not at home at acme.
+    row("GET /contacts", "/contacts?q=alice", "", [200, 0], "{alice}", Without),
+    row("GET /contacts", "/contacts?q=bob", "", [0, 200], "bob@globex.example", Without),
+    row("GET /directory", "/directory", "", [200, 200], "{group}", Without),
+    row("GET /directory", "/directory?q=secret", "", [200, 200], "{group}", Without),
+    row("GET /groups/{id}/members", "/groups/{group}/members?q=ali", "", [200, 200], "{alice}", Missing),
+    row("POST /groups/{id}/join", "/groups/{group}/join", "", [200, 200], "SECRET", Missing),
+    row("DELETE /threads/{id}/follow", "/threads/{thread}/follow", "", [204, 204], "", Missing),
+    row("POST /threads/{id}/follow", "/threads/{thread}/follow", "", [204, 204], "", Missing),
+    row("POST /threads/{id}/archive", "/threads/{thread}/archive", "", [204, 204], "", Missing),
+    row("DELETE /threads/{id}/archive", "/threads/{thread}/archive", "", [204, 204], "", Missing),
+    row("GET /threads", "/threads?view=all&unread=true", "", [200, 200], "{chat}", Without),
+    row("GET /search", "/search?q=secret", "", [200, 200], "SECRET words", Without),
+    row("GET /search", "/search?q=subject", "", [200, 200], "{started}", Without),
+    row("POST /threads", "/threads", FROM, [201, 201], "{chat}", Missing),
     // Threads as places.
     row("GET /threads", "/threads", "", [200, 200], "{chat}", Without),
     row("GET /threads", "/threads?before=99999999999999-{chat}", "", [200, 200], "{chat}", Without),
@@ -315,5 +330,6 @@ const INVITE: &str = r#"{"address":"carl@globex.example"}"#;
 const INVITE_ME: &str = r#"{"address":"{address}"}"#;
 const ADMIN: &str = r#"{"grade":"admin"}"#;
 const GROUP: &str = r#"{"group":"{group}"}"#;
+const FROM: &str = r#"{"subject":"x","from":{"thread":"{chat}","seq":1}}"#;
 const MOVE: &str = r#"{"to":"globex.example"}"#;
 const EMOJI: &str = r#"{"emoji":"+1"}"#;

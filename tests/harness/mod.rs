@@ -220,6 +220,7 @@ pub(crate) fn settings(name: &str) -> Settings {
         replies_off: off,
         locked: off,
         closed: off,
+        open: off,
     }
 }
 

@@ -17,6 +17,7 @@ pub fn group(node: &mut Node, actor: UserId, name: &str) -> (GroupId, ThreadId) 
         replies_off: false,
         locked: false,
         closed: false,
+        open: false,
     };
     let Reply::Scope(ScopeId::Group(group), _) = node.run(Command::CreateGroup(actor, settings)).unwrap()
     else {

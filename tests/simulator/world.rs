@@ -53,6 +53,7 @@ pub fn settings(name: &str) -> Settings {
         replies_off: false,
         locked: false,
         closed: false,
+        open: false,
     }
 }
 

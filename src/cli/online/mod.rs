@@ -66,6 +66,21 @@ pub(super) enum Command {
     /// Offers to move groups between workspaces.
     #[command(subcommand)]
     Move(moves::Move),
+    /// People whom I can find by name.
+    Contacts {
+        /// Beginnings of words of a name, or of an address.
+        query: Option<String>,
+    },
+    /// Messages, threads, groups and people, among what I may read.
+    Search {
+        /// Words; the last one may be the beginning of one.
+        query: String,
+    },
+    /// Groups of my workspace that I can join, and those that I am in.
+    Directory {
+        /// Beginnings of words of the name.
+        query: Option<String>,
+    },
     /// Open the direct conversation with somebody.
     Dm {
         /// His address.
@@ -149,6 +164,9 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
         Command::Request(request) => conduct::request(client, request).await?,
         Command::Block(block) => conduct::block(client, block).await?,
         Command::Move(offer) => moves::run(client, offer).await?,
+        Command::Contacts { query } => client.get(&found("/contacts", query)).await?,
+        Command::Search { query } => client.get(&found("/search", Some(query))).await?,
+        Command::Directory { query } => client.get(&found("/directory", query)).await?,
         Command::Dm { address } => client.post("/dms", &json!({ "address": address })).await?,
         Command::Post { thread, text, key } => post(client, &thread, &text, key.as_deref()).await?,
         Command::Read { thread, before, limit } => {
@@ -174,6 +192,19 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
     };
     print(&answer, as_json);
     Ok(())
+}
+
+/// The largest page of what is found.
+fn found(path: &str, query: Option<String>) -> String {
+    let query = query.map(|query| format!("&q={}", encoded(&query))).unwrap_or_default();
+    format!("{path}?limit=200{query}")
+}
+
+/// A text as a part of a query.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte);
+    let one = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(one).collect()
 }
 
 pub(super) fn print(answer: &Value, as_json: bool) {

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{super::client::Client, confirmed, policy, user::person};
+use super::{super::client::Client, confirmed, found, policy, user::person};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Group {
@@ -18,9 +18,24 @@ pub(in crate::cli) enum Group {
         /// Members of this workspace only.
         #[arg(long)]
         internal: bool,
+        /// Any member of this workspace may join.
+        #[arg(long)]
+        open: bool,
     },
     /// Mine.
     List,
+    /// Whether any member of this workspace may join.
+    Access {
+        /// Which.
+        id: String,
+        /// open or closed.
+        access: Access,
+    },
+    /// Join an open group.
+    Join {
+        /// Which.
+        id: String,
+    },
     /// Make it a group of this workspace only; without --yes only show who would lose what.
     Internal {
         /// Which.
@@ -55,6 +70,15 @@ pub(in crate::cli) enum Group {
     Place(Place),
 }
 
+/// Who may join a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::cli) enum Access {
+    /// Any member of the workspace, by himself.
+    Open,
+    /// Whom somebody adds.
+    Closed,
+}
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Thread {
     /// Start a topic.
@@ -67,9 +91,38 @@ pub(in crate::cli) enum Thread {
         /// A recipient's address; may be repeated.
         #[arg(long = "to")]
         people: Vec<String>,
+        /// The thread of a message from which it is started.
+        #[arg(long, requires = "seq")]
+        from: Option<String>,
+        /// The message's number.
+        #[arg(long, requires = "from")]
+        seq: Option<u64>,
     },
     /// My inbox.
-    List,
+    List {
+        /// inbox, archived or all.
+        #[arg(long, default_value = "inbox")]
+        view: String,
+        /// Only with unread messages.
+        #[arg(long)]
+        unread: bool,
+    },
+    /// Have it in my inbox; with --off, no more.
+    Follow {
+        /// The thread.
+        id: String,
+        /// Cease to.
+        #[arg(long)]
+        off: bool,
+    },
+    /// Put it away until something new comes; with --off, take it back.
+    Archive {
+        /// The thread.
+        id: String,
+        /// Take it back.
+        #[arg(long)]
+        off: bool,
+    },
     /// Address it to one more group.
     AddGroup {
         /// The thread.
@@ -113,6 +166,8 @@ pub(in crate::cli) enum Place {
     Members {
         /// Which.
         id: String,
+        /// Only those whose name or address begins so.
+        query: Option<String>,
     },
     /// Add somebody of this workspace, or invite somebody of a peer.
     Add {
@@ -184,8 +239,9 @@ pub(in crate::cli) enum Place {
 /// Carries out what concerns a group.
 pub(super) async fn group(client: &mut Client, command: Group, as_json: bool) -> Result<Value> {
     match command {
-        Group::Create { name, internal } => {
-            client.post("/groups", &json!({ "name": name, "externals": !internal })).await
+        Group::Create { name, internal, open } => {
+            let new = json!({ "name": name, "externals": !internal, "open": open });
+            client.post("/groups", &new).await
         }
         Group::Internal { id, yes } => {
             confirmed(client, &format!("/groups/{id}/tightening"), yes, as_json).await?;
@@ -198,6 +254,11 @@ pub(super) async fn group(client: &mut Client, command: Group, as_json: bool) ->
         }
         Group::Policy(command) => policy::group(client, command, as_json).await,
         Group::OpenInvites { id, on } => set(client, "groups", &id, json!({ "open_invites": on })).await,
+        Group::Access { id, access } => {
+            let body = json!({ "open": access == Access::Open });
+            client.call(Method::PATCH, &format!("/groups/{id}"), Some(&body)).await
+        }
+        Group::Join { id } => client.post(&format!("/groups/{id}/join"), &json!({})).await,
         Group::List => client.get("/groups").await,
         Group::Place(place) => self::place(client, "groups", place).await,
     }
@@ -206,10 +267,14 @@ pub(super) async fn group(client: &mut Client, command: Group, as_json: bool) ->
 /// Carries out what concerns a thread.
 pub(super) async fn thread(client: &mut Client, command: Thread) -> Result<Value> {
     match command {
-        Thread::Start { subject, groups, people } => {
-            client.post("/threads", &json!({ "subject": subject, "groups": groups, "people": people })).await
+        Thread::Start { subject, groups, people, from, seq } => {
+            let from = from.map(|thread| json!({ "thread": thread, "seq": seq }));
+            let new = json!({ "subject": subject, "groups": groups, "people": people, "from": from });
+            client.post("/threads", &new).await
         }
-        Thread::List => client.get("/threads").await,
+        Thread::List { view, unread } => client.get(&format!("/threads?view={view}&unread={unread}")).await,
+        Thread::Follow { id, off } => toggle(client, &format!("/threads/{id}/follow"), off).await,
+        Thread::Archive { id, off } => toggle(client, &format!("/threads/{id}/archive"), off).await,
         Thread::AddGroup { id, group } => {
             client.post(&format!("/threads/{id}/groups"), &json!({ "group": group })).await
         }
@@ -234,10 +299,14 @@ fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+async fn toggle(client: &mut Client, path: &str, off: bool) -> Result<Value> {
+    client.call(if off { Method::DELETE } else { Method::POST }, path, None).await
+}
+
 async fn place(client: &mut Client, kind: &str, command: Place) -> Result<Value> {
     match command {
         Place::Show { id } => client.get(&format!("/{kind}/{id}")).await,
-        Place::Members { id } => client.get(&format!("/{kind}/{id}/members?limit=200")).await,
+        Place::Members { id, query } => client.get(&found(&format!("/{kind}/{id}/members"), query)).await,
         Place::Add { id, address, grade, history } => {
             let body = json!({ "address": address, "grade": grade, "history": history });
             client.post(&format!("/{kind}/{id}/members"), &body).await

@@ -64,6 +64,9 @@ record! {
         pub locked: bool,
         /// Thread: no entries until it is opened again. Group: archived.
         pub closed: bool,
+        /// Group: whoever is at home at the owner may join by himself (P5.1). What was signed before there was such a field
+        /// says no.
+        pub open: bool = false,
     }
 }
 
