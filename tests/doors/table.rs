@@ -127,9 +127,6 @@ pub(crate) const TABLE: &[Row] = &[
     row("POST /threads/{id}/requests", "/threads/{direct}/requests", INVITE, [422, 422], "", Missing),
     row("POST /threads/{id}/requests/{request}/approve", APPROVE, "", [403, 403], "", Missing),
     row("POST /threads/{id}/requests/{request}/decline", DECLINE, "", [403, 403], "", Missing),
-    row("POST /blocks", "/blocks", NOBODY, [204, 204], "", Without),
-    row("GET /blocks", "/blocks", "", [200, 200], "blocked", Without),
-    row("DELETE /blocks", "/blocks", NOBODY, [204, 204], "", Without),
     // Invitations: one that is open is void with the removal, one that was used brings nobody back.
     row("GET /invitations", "/invitations", "", [200, 0], "{open}", Without),
     spare(row(
@@ -310,6 +307,9 @@ pub(crate) const TABLE: &[Row] = &[
         Missing,
     ),
     row("GET /events", "/events", "", [200, 200], "hello", Without),
+    row("POST /blocks", "/blocks", ALICE, [204, 204], "", Without),
+    row("GET /blocks", "/blocks", "", [200, 200], "blocked", Without),
+    row("DELETE /blocks", "/blocks", ALICE, [204, 204], "", Without),
     // The outbox while the link rests, and sessions: last, because they end what the rows above use.
     row("GET /pending", "/pending", "", [200, 0], "{waiting}", Repeated),
     spare(row("DELETE /pending/{submission}", "/pending/{waiting}", "", [204, 0], "", Repeated)),
@@ -324,7 +324,7 @@ const ACCOUNT: &str = r#"{"name":"Jo","password":"a long enough password"}"#;
 const ACCEPT: &str = r#"{"accept":true}"#;
 const APPROVE: &str = "/threads/{direct}/requests/rq_aeaqcaibaeaqcaibaeaqcaibae/approve";
 const DECLINE: &str = "/threads/{direct}/requests/rq_aeaqcaibaeaqcaibaeaqcaibae/decline";
-const NOBODY: &str = r#"{"user":"{alice}"}"#;
+const ALICE: &str = r#"{"user":"{alice}"}"#;
 const REMOVAL: &str = "/removals/{group}/{epoch}";
 const INVITE: &str = r#"{"address":"carl@globex.example"}"#;
 const INVITE_ME: &str = r#"{"address":"{address}"}"#;
