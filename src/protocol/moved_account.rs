@@ -101,7 +101,8 @@ fn replace(draft: &mut Draft<'_>, moved: &AccountMove, consent: Hash) -> Result<
         let Some(member) = scope.members.get(&moved.from).map(|member| (**member).clone()) else { continue };
         removal::cut(draft, moved.from, id, &[Op::Leave { user: moved.from }])?;
         let external = !draft.state.is_local(moved.to);
-        let barred = external && policy::externals_allowed(&draft.state, &scope).is_err();
+        let excluded = policy::admits(&draft.state, &scope, moved.to.home()).is_err();
+        let barred = external && (excluded || policy::externals_allowed(&draft.state, &scope).is_err());
         let back = check_tombstone(draft, member.by, &scope, moved.to).is_err();
         if barred || back || scope.members.contains_key(&moved.to) {
             continue;
