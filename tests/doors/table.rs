@@ -200,7 +200,7 @@ pub(crate) const TABLE: &[Row] = &[
         "th_",
         Repeated,
     )),
-    row("POST /dms", "/dms", r#"{"address":"{contact}"}"#, [201, 0], "th_", Missing),
+    row("POST /dms", "/dms", r#"{"address":"{contact}"}"#, [201, 0], "th_", Without),
     row("GET /threads/{id}", "/threads/{thread}", "", [200, 200], "SECRET", Missing),
     row("PATCH /threads/{id}", "/threads/{chat}", r#"{"closed":true}"#, [403, 403], "", Missing),
     row("PATCH /threads/{id}", "/threads/{started}", r#"{"name":"SECRET too"}"#, [204, 204], "", Missing),
