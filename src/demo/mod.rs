@@ -7,6 +7,7 @@ mod catcher;
 pub(crate) mod cluster;
 mod forgetting_story;
 mod paths_story;
+mod people_story;
 mod relay;
 mod removal_story;
 mod replay;
@@ -111,6 +112,7 @@ pub(crate) async fn script(as_json: bool) -> Result<()> {
     let mut script = Script::new(as_json);
     let played = async {
         story::play(&mut script, &mut stage).await?;
+        people_story::play(&mut script, &mut stage).await?;
         removal_story::play(&mut script, &mut stage).await
     };
     let played = played.await;
