@@ -29,7 +29,11 @@ async fn until(client: &Client, path: &str, wanted: impl Fn(&Value) -> bool) -> 
             drop(tokio::time::timeout(std::time::Duration::from_millis(200), events.next()).await);
         }
     });
-    assert!(found.await.is_ok(), "waited in vain for {path}: {last}");
+    assert!(
+        found.await.is_ok(),
+        "waited in vain for {path} ({}): {last}",
+        asking.get("/me").await.unwrap()["address"]
+    );
     last
 }
 
@@ -88,6 +92,11 @@ async fn an_invitation_by_mail_becomes_a_free_account_with_its_rights_and_no_mor
         answer["messages"].as_array().unwrap().iter().any(|m| m["text"] == "hello")
     })
     .await;
+    let page = jo.get(&messages).await.unwrap();
+    assert!(
+        !page.to_string().contains("before"),
+        "P2.6: of a group externals get what comes from now on: {page}"
+    );
     assert!(jo.get(&format!("/groups/{group}/members")).await.is_ok());
     let me = text(&jo.get("/me").await.unwrap(), "id");
     let renamed = json!({ "name": "Jo Free" });
@@ -240,10 +249,12 @@ async fn a_free_account_moves_into_the_workspace_that_takes_the_person_as_a_memb
     let (_, joined) = join(&acme, &link, json!({ "name": "Jo", "password": PASSWORD })).await;
     let mut jo = acme.client(&text(&joined, "token")).await;
     let messages = format!("/threads/{chat}/messages");
-    until(&jo, &messages, |answer| answer["messages"][0]["text"] == "before").await;
+    let mut alice = acme.client(&acme.admin).await;
+    until(&jo, &format!("/groups/{group}"), |answer| answer["settings"]["name"] == "Project").await;
+    alice.post(&messages, &json!({ "text": "since" })).await.unwrap();
+    until(&jo, &messages, |answer| answer["messages"][0]["text"] == "since").await;
     let (status, dm) = send(&mut jo, Method::POST, "/dms", json!({ "address": "alice@acme.example" })).await;
     assert_eq!(status, 201, "{dm}");
-    let mut alice = acme.client(&acme.admin).await;
     // P2.4: a contact needs not be asked.
     let dm = format!("/threads/{}", text(&dm, "id"));
     until(&alice, &dm, |answer| answer["members"] == 2).await;
@@ -277,8 +288,8 @@ async fn a_free_account_moves_into_the_workspace_that_takes_the_person_as_a_memb
     .await;
     assert_eq!(status, 201, "{session}");
     let member = acme.client(&text(&session, "token")).await;
-    let page = until(&member, &messages, |answer| answer["messages"][0]["text"] == "before").await;
-    assert_eq!(page["messages"].as_array().unwrap().len(), 1, "P1.6: with the history that he had");
+    let page = until(&member, &messages, |answer| answer["messages"][0]["text"] == "since").await;
+    assert_eq!(page["messages"].as_array().unwrap().len(), 1, "P1.6: with the history that he had, no more");
     until(&member, &format!("{dm}/messages"), |answer| answer["messages"][0]["text"] == "to alice").await;
     let members = alice.get(&format!("/groups/{group}/members")).await.unwrap();
     let rows = members["members"].as_array().unwrap();

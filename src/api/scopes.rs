@@ -16,7 +16,7 @@ use super::{
 use crate::{
     ids::{InviteId, ScopeId},
     limits,
-    protocol::{Command, Reply, membership::empty_settings, policy, tighten},
+    protocol::{Command, Reply, membership::empty_settings, people, policy, tighten},
     time::Millis,
     view::{
         names,
@@ -201,8 +201,9 @@ pub(super) struct NewMember {
     address: String,
     #[serde(default = "may_post")]
     grade: Grade,
-    #[serde(default = "everything")]
-    history: Floor,
+    /// What history he gets; if not said, all of a thread, and of a group all for the owner's own people, and for others
+    /// what comes from now on (P2.6).
+    history: Option<Floor>,
     until: Option<Millis>,
 }
 
@@ -232,8 +233,13 @@ fn may_post() -> Grade {
     Grade::Post
 }
 
-fn everything() -> Floor {
-    Floor::All
+/// What history somebody gets of whom nothing was said (P2.6).
+fn usual_history(viewer: &Viewer, scope: ScopeId, address: &str) -> Floor {
+    let state = &viewer.snapshot().state;
+    let domain = address.rsplit_once('@').map(|(_, domain)| domain.trim().to_lowercase()).unwrap_or_default();
+    let own = |owner| people::domain_is(state, owner, &domain);
+    let owners_own = state.scope(scope).is_some_and(|scope| own(scope.head.owner));
+    if scope.thread().is_some() || owners_own { Floor::All } else { Floor::FromNow }
 }
 
 /// Own users become members at once; others are invited.
@@ -243,7 +249,8 @@ pub(super) async fn add_member(
     Body(new): Body<NewMember>,
 ) -> Result<Either<Accepted<Joined>, Either<Created<Joined>, Json<Joined>>>, Problem> {
     let scope: ScopeId = id(&scope)?;
-    let NewMember { address, grade, history: floor, until } = new;
+    let NewMember { address, grade, history, until } = new;
+    let floor = history.unwrap_or_else(|| usual_history(&viewer, scope, &address));
     let action = Action::Invite { scope, address, grade, floor, until };
     match viewer.ask(Command::Act(viewer.user, action)).await? {
         Reply::Invited(invitation) => Ok(Either::This(Accepted(Joined {

@@ -31,7 +31,9 @@ impl Backup {
         let copy = tempfile::tempdir()?;
         let backup = Self { folder: folder.to_owned(), copy };
         copy_folder(folder, &backup.copy.path().join("folder"))?;
-        fs::copy(backup.journal(), backup.copy.path().join("journal")).context("the journal")?;
+        for (at, journal) in backup.journals().iter().enumerate() {
+            fs::copy(journal, backup.copy.path().join(format!("journal-{at}"))).context("a journal")?;
+        }
         Ok(backup)
     }
 
@@ -40,14 +42,18 @@ impl Backup {
         fs::remove_dir_all(&self.folder)?;
         copy_folder(&self.copy.path().join("folder"), &self.folder)?;
         if what == Restored::All {
-            fs::copy(self.copy.path().join("journal"), self.journal())?;
+            for (at, journal) in self.journals().iter().enumerate() {
+                fs::copy(self.copy.path().join(format!("journal-{at}")), journal)?;
+            }
         }
         Ok(())
     }
 
-    /// Where a workspace has its journal unless it is told otherwise.
-    fn journal(&self) -> PathBuf {
-        self.folder.with_added_extension("journal")
+    /// Where a workspace and its realm have their journals unless they are told otherwise.
+    fn journals(&self) -> [PathBuf; 2] {
+        let journal = self.folder.with_added_extension("journal");
+        let of_realm = journal.with_added_extension("realm");
+        [journal, of_realm]
     }
 }
 

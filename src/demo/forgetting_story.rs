@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Stage,
     backup::Restored,
+    people_story,
     removal_story::{Place, Removed},
     script::Script,
     story::{pending, reads, sees_nothing, texts, write},
@@ -26,8 +27,6 @@ const INITECH: usize = 2;
 /// Who.
 struct Cast {
     alice: Person,
-    /// Of acme, in no foreign group.
-    arne: Person,
     /// Of globex.
     gina: Person,
     carol: Person,
@@ -41,7 +40,6 @@ struct Cast {
 pub(super) async fn play(script: &mut Script, stage: &mut Stage) -> Result<()> {
     let cast = Cast {
         alice: stage.admin(ACME).await?,
-        arne: stage.add(ACME, "arne", "Arne").await?,
         gina: stage.add(GLOBEX, "gina", "Gina").await?,
         carol: stage.admin(INITECH).await?,
         ian: stage.add(INITECH, "ian", "Ian").await?,
@@ -147,23 +145,29 @@ async fn silent(stage: &mut Stage, cast: &Cast) -> Result<((), String)> {
     Ok(((), detail))
 }
 
-/// No follower can remember: the removed is of acme itself, in a group of acme's people only.
+/// No partner can remember: the removed has a free account at acme itself, and its realm is set back with it.
 async fn journal_kept(stage: &mut Stage, cast: &Cast) -> Result<((), String)> {
-    let Cast { alice, arne, .. } = cast;
-    let place = Place::make(alice, "Journal", &[arne], "one").await?;
+    let Cast { alice, .. } = cast;
+    let place = Place::make(alice, "Journal", &[], "zero").await?;
+    let fay =
+        &people_story::free_person(alice, &stage.catcher, &place.group, "fay@freelance.example").await?;
+    write(alice, &place.chat, "one").await?;
     let copy = stage.save(ACME).await?;
-    reads(arne, &place.chat, &["one"]).await?;
+    fay.until(&format!("/threads/{}/messages", place.chat), |page| {
+        texts(page).last().is_some_and(|last| last == "one")
+    })
+    .await?;
     cast.note().await?;
     write(alice, &place.chat, "two").await?;
-    watch::patiently(alice, Method::DELETE, &place.member(arne)).await?;
+    watch::patiently(alice, Method::DELETE, &place.member(fay)).await?;
     stage.restore(ACME, &copy, Restored::FolderOnly).await?;
-    let first = watch::look(arne, &format!("/threads/{}/messages", place.chat)).await?;
-    ensure!(first.status == 404, "the first answer to arne: {first:?}");
+    let first = watch::look(fay, &format!("/threads/{}/messages", place.chat)).await?;
+    ensure!(first.status == 404, "the first answer to fay: {first:?}");
     cast.forgot().await?;
-    reads(alice, &place.chat, &["one"]).await?;
-    ensure!(!place.members(alice).await?.contains(&arne.id), "arne is a member again");
-    let (_, seen) = watch::while_looking(arne, &place.ways(), std::future::ready(Ok(()))).await?;
+    reads(alice, &place.chat, &["zero", "one"]).await?;
+    ensure!(!place.members(alice).await?.contains(&fay.id), "fay is a member again");
+    let (_, seen) = watch::while_looking(fay, &place.ways(), std::future::ready(Ok(()))).await?;
     watch::never_read(&seen)?;
-    let detail = "an own member in a group that nobody follows; free accounts (realms) do not exist yet";
+    let detail = "a free account in a group that no partner follows, its realm set back too";
     Ok(((), detail.into()))
 }

@@ -60,6 +60,25 @@ async fn mailed(scene: &Scene, catcher: &Catcher, address: &str) -> Result<Strin
     Ok(format!("/join/{code}"))
 }
 
+/// Somebody without a workspace whom an e-mail brings into a group, with a free account.
+pub(super) async fn free_person(
+    inviter: &Person,
+    catcher: &Catcher,
+    group: &str,
+    address: &str,
+) -> Result<Person> {
+    let seen = catcher.count();
+    inviter.post(&format!("/groups/{group}/members"), json!({ "address": address })).await?;
+    let link = catcher.next(address, seen).await?.link()?;
+    let code = link.rsplit('/').next().context("no code")?;
+    let account = json!({ "name": address, "password": PASSWORD });
+    let made = nobody(inviter).post(&format!("/join/{code}/account"), account).await?;
+    let (id, token) = (text(&made, "/user")?, text(&made, "/token")?);
+    let person = Person { id, address: address.into(), token, http: inviter.http };
+    person.until(&format!("/groups/{group}"), |_| true).await?;
+    Ok(person)
+}
+
 async fn free_account(scene: &Scene, catcher: &Catcher) -> Result<(Person, String)> {
     write(&scene.alice, &scene.chat, "to the crew").await?;
     let link = mailed(scene, catcher, "jo@freelance.example").await?;
@@ -174,5 +193,6 @@ async fn tightened(scene: &Scene, jo: &Person) -> Result<((), String)> {
         .await?;
     sees_nothing(jo, &group).await?;
     scene.bea.get(&group).await?;
+    alice.call(Method::PATCH, "/workspace/policy", Some(&json!({ "free_accounts": "all" }))).await?;
     Ok(((), "free accounts are no longer admitted: jo is out, ben is not".into()))
 }
