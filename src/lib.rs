@@ -17,6 +17,8 @@
 //!   (`protocol::recovery`, `node::journal`). Consensus among nodes was weighed and left: one owner per scope needs none, and a
 //!   follower keeps all that an owner needs to find its way back.
 //! - What peers say is proof where they signed it, and a bounded hint where they did not.
+//! - Free accounts live in a realm that is a node of its own in the same process (`node::realm`), and an ordinary peer of its
+//!   host. A second kind of local user was weighed and left: every rule that asks for a home would have had two answers.
 //! - Every bound is in [`limits`].
 
 pub mod api;

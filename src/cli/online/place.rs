@@ -169,7 +169,7 @@ pub(in crate::cli) enum Place {
         /// Only those whose name or address begins so.
         query: Option<String>,
     },
-    /// Add somebody of this workspace, or invite somebody of a peer.
+    /// Add somebody of this workspace, or invite somebody of a peer, or anybody by e-mail.
     Add {
         /// Where.
         id: String,
@@ -178,9 +178,12 @@ pub(in crate::cli) enum Place {
         /// read, post, invite or admin.
         #[arg(long, default_value = "post")]
         grade: String,
-        /// all or from-now.
-        #[arg(long, default_value = "all")]
-        history: String,
+        /// all or from-now; if not said, what people of other workspaces get of a group is what comes from now on.
+        #[arg(long)]
+        history: Option<String>,
+        /// When it ends by itself, in milliseconds since 1970.
+        #[arg(long)]
+        until: Option<u64>,
     },
     /// End somebody's access.
     Remove {
@@ -307,8 +310,8 @@ async fn place(client: &mut Client, kind: &str, command: Place) -> Result<Value>
     match command {
         Place::Show { id } => client.get(&format!("/{kind}/{id}")).await,
         Place::Members { id, query } => client.get(&found(&format!("/{kind}/{id}/members"), query)).await,
-        Place::Add { id, address, grade, history } => {
-            let body = json!({ "address": address, "grade": grade, "history": history });
+        Place::Add { id, address, grade, history, until } => {
+            let body = json!({ "address": address, "grade": grade, "history": history, "until": until });
             client.post(&format!("/{kind}/{id}/members"), &body).await
         }
         Place::Remove { id, user, everywhere } => {
