@@ -340,3 +340,56 @@ async fn without_a_server_and_with_an_unsafe_one() {
         assert_eq!((status, body["code"].as_str()), (409, Some("no-mail")), "{body}");
     }
 }
+
+/// The path of the link in a letter.
+fn link(letter: &Value) -> String {
+    let text = letter["text"].as_str().unwrap();
+    let at = text.find("/join/").unwrap_or_else(|| panic!("no link in {text}"));
+    text[at..].split(|c: char| c.is_whitespace() || c == '>' || c == ')').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn p2_3_the_link_of_an_invitation_is_followed_from_the_letter_and_a_password_is_set_anew() {
+    let Some(python) = python() else { return };
+    let mut server = Server::start(&python, 0, &[]).await;
+    let mut node = Node::new(&plain(server.port)).await;
+    node.start(&[]).await;
+    let (_, group) =
+        node.call(Method::POST, "/groups", json!({ "name": "Plan https://evil.example/x" })).await;
+    let (id, chat) = (group["id"].as_str().unwrap(), group["chat"].as_str().unwrap());
+    let words = json!({ "text": "only for members" });
+    assert_eq!(node.call(Method::POST, &format!("/threads/{chat}/messages"), words).await.0, 201);
+    let whom = json!({ "address": "jo@freelance.example" });
+    let (status, asked) = node.call(Method::POST, &format!("/groups/{id}/members"), whom).await;
+    assert_eq!((status, asked["link"].is_null()), (202, true), "P2.3: what is mailed is not shown: {asked}");
+    let letter = server.letter().await;
+    let whole = letter.to_string();
+    assert!(whole.contains("jo@freelance.example") && !whole.contains("only for members"), "{whole}");
+    assert!(!whole.contains("https://evil.example"), "a name is no link: {whole}");
+    let path = link(&letter);
+    let mut nobody = Client::connect(&node.host, "").await.unwrap();
+    assert_eq!(nobody.get(&path).await.unwrap()["for"], "invitation");
+    let account = json!({ "name": "Jo", "password": "a long enough password" });
+    let joined = nobody.post(&format!("{path}/account"), &account).await.unwrap();
+    assert_eq!(joined["verified"], true, "P1.2: the letter was the mailed code: {joined}");
+    // Forgotten: the same answer for everybody, a letter for who has an account.
+    for address in ["nobody@freelance.example", "jo@freelance.example"] {
+        let answer =
+            nobody.send(Method::POST, "/forgotten", Some(&json!({ "address": address })), None).await;
+        assert_eq!(answer.unwrap().status.as_u16(), 202);
+    }
+    let letter = server.letter().await;
+    assert!(letter.to_string().contains("jo@freelance.example"), "{letter}");
+    let anew = json!({ "password": "another long password" });
+    nobody.post(&format!("{}/password", link(&letter)), &anew).await.unwrap();
+    let token = joined["token"].as_str().unwrap();
+    assert!(
+        Client::connect(&node.host, token).await.unwrap().get("/me").await.is_err(),
+        "other sessions end"
+    );
+    let given = json!({ "address": "jo@freelance.example", "password": "another long password" });
+    assert!(nobody.post("/sessions", &given).await.is_ok());
+    // What waits or is on its way shows no secret to the admin.
+    let (_, queue) = node.call(Method::GET, "/mail", Value::Null).await;
+    assert!(queue.to_string().find("/join/").is_none(), "the queue shows no link: {queue}");
+}
