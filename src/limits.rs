@@ -124,8 +124,6 @@ pub const SESSION_MILLIS: u64 = 30 * DAY_MILLIS;
 pub const ACCOUNT_LINK_MILLIS: u64 = 7 * DAY_MILLIS;
 /// How long a link for a forgotten password, or a mailed code, is good, in milliseconds: an hour.
 pub const RESET_LINK_MILLIS: u64 = 3_600_000;
-/// How long an invitation waits for an answer, in milliseconds: 14 days (P2.3).
-pub const INVITE_MILLIS: u64 = 14 * DAY_MILLIS;
 /// How long it is known why a link no longer works, in milliseconds.
 pub const LINK_KEPT_MILLIS: u64 = 30 * DAY_MILLIS;
 /// Shortest password, in characters.

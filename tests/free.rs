@@ -312,3 +312,46 @@ async fn a_free_account_moves_into_the_workspace_that_takes_the_person_as_a_memb
     assert!(status == 403 && text(&answer, "detail").contains("removed"), "P1.6, P2.4: {answer}");
     assert_eq!(send(&mut alice, Method::POST, &path, back).await.0, 201);
 }
+
+#[tokio::test]
+async fn an_external_cannot_tell_who_is_at_the_owners_home() {
+    let (acme, globex) = (Workspace::hosting("acme").await, Workspace::new("globex").await);
+    peer(&acme, &globex).await;
+    let bob = globex.person("bob").await;
+    let mia = acme.person("mia").await;
+    let mut alice = acme.client(&acme.admin).await;
+    let group = alice.post("/groups", &json!({ "name": "Open", "open_invites": true })).await.unwrap();
+    let group = text(&group, "id");
+    harness::admit(
+        &acme,
+        acme.alice(),
+        group.parse().unwrap(),
+        &globex,
+        bob.0,
+        comity::wire::objects::Grade::Post,
+    )
+    .await;
+    let mut as_bob = globex.client(&bob.1).await;
+    let path = format!("/groups/{group}/members");
+    let mut answers = Vec::new();
+    for address in ["mia@acme.example", "nobody@acme.example"] {
+        answers.push(send(&mut as_bob, Method::POST, &path, json!({ "address": address })).await);
+    }
+    assert_eq!(answers[0], answers[1], "P3.1: somebody and nobody");
+    let members = alice.get(&path).await.unwrap();
+    assert_eq!(members["members"].as_array().unwrap().len(), 2, "nobody was added unseen: {members}");
+    // Mia has the link from her mail, or from the admin, and claims with her own account.
+    let sent = alice.get("/invitations/sent").await.unwrap();
+    let hers = sent["invitations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["address"] == "mia@acme.example")
+        .unwrap();
+    let again = alice.post(&format!("/invitations/{}/resend", text(hers, "id")), &json!({})).await.unwrap();
+    let mut as_mia = acme.client(&mia.1).await;
+    let (status, claimed) =
+        send(&mut as_mia, Method::POST, "/claims", json!({ "code": text(&again, "link") })).await;
+    assert_eq!((status, &claimed["status"]), (201, &json!("accepted")), "{claimed}");
+    assert!(as_mia.get(&format!("/groups/{group}")).await.is_ok());
+}

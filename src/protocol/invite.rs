@@ -58,7 +58,7 @@ pub fn invite(draft: &mut Draft<'_>, actor: UserId, offer: Offer) -> Result<Repl
     }
     let address = Address::parse(&offer.address)?;
     policy::colleagues(&draft.state, actor, &scope, address.domain())?;
-    let to = resolve(draft, &address)?;
+    let to = resolve_for(draft, actor, &address)?;
     let offer = Offer { address: address.to_string(), ..offer };
     policy::invites(draft, actor, &scope, &offer, to.home(draft.me()))?;
     if let To::Local(user) = to {
@@ -136,6 +136,23 @@ fn resolve(draft: &Draft<'_>, address: &Address) -> Result<To, Reject> {
     }
 }
 
+/// The same for an inviter of another home: of the people here he reaches at once those whom he meets already; what becomes
+/// of any other address of this domain looks alike to him, whether somebody has it or not (P3.1). It gets a letter.
+fn resolve_for(draft: &Draft<'_>, actor: UserId, address: &Address) -> Result<To, Reject> {
+    let own = people::domain_is(&draft.state, draft.me(), address.domain());
+    if draft.state.is_local(actor) || !own || people::is_realm(&draft.state) {
+        return resolve(draft, address);
+    }
+    let met = people::find(&draft.state, &address.key())
+        .filter(|user| policy::is_contact(&draft.state, actor, *user));
+    Ok(met.map_or(To::Mail, To::Local))
+}
+
+/// How long an invitation waits for its answer (P2.3, P8).
+fn patience(draft: &Draft<'_>) -> u64 {
+    draft.state.rules.workspace.days.saturating_mul(limits::DAY_MILLIS)
+}
+
 /// An invitation to a peer, or by e-mail.
 fn send(
     draft: &mut Draft<'_>,
@@ -166,7 +183,7 @@ fn send(
         time: now,
         hash: Hash::ZERO,
         status: InviteStatus::Sent,
-        expires: Some(now.plus(limits::INVITE_MILLIS)),
+        expires: Some(now.plus(patience(draft))),
         link: None,
         claimant: None,
     };
@@ -184,8 +201,9 @@ fn give_link(draft: &mut Draft<'_>, sent: SentInvite) -> Result<Reply, Reject> {
     let id = sent.id;
     account::withdraw_links(draft, |purpose| purpose == Purpose::Join(id));
     let mailed = draft.state.uptime.mails.then(|| sent.address.clone());
-    let (path, link) = account::make_link(draft, Purpose::Join(id), limits::INVITE_MILLIS, mailed.clone());
-    let expires = Some(draft.ctx.now.plus(limits::INVITE_MILLIS));
+    let millis = patience(draft);
+    let (path, link) = account::make_link(draft, Purpose::Join(id), millis, mailed.clone());
+    let expires = Some(draft.ctx.now.plus(millis));
     let sent = SentInvite { link: Some(link), expires, ..sent };
     draft.put(Row::Sent(sent.clone()));
     match mailed {
@@ -273,7 +291,7 @@ pub fn resend(draft: &mut Draft<'_>, actor: UserId, id: InviteId) -> Result<Repl
     }
     let scope = policy::own_scope(&draft.state, actor, sent.scope)?;
     policy::may_invite(&draft.state, actor, &scope)?;
-    let expires = Some(draft.ctx.now.plus(limits::INVITE_MILLIS));
+    let expires = Some(draft.ctx.now.plus(patience(draft)));
     let sent = SentInvite { status: InviteStatus::Sent, expires, ..sent };
     draft.audit("invite.resent", Some(actor), None, Some(sent.scope), id.to_string());
     if sent.link.is_some() && sent.claimant.is_none() {

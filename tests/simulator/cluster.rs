@@ -109,6 +109,15 @@ pub struct Granted {
 }
 
 impl Node {
+    /// An object as this node signs it.
+    pub fn sign<T: comity::wire::Object>(
+        &self,
+        object: T,
+        audience: Option<WorkspaceId>,
+    ) -> comity::wire::Verified<T> {
+        envelope::sign(object, audience, &self.key)
+    }
+
     pub fn new(name: &str) -> Self {
         let seed = |kind: &str| SecretKey::from_seed(&sha256(&[name.as_bytes(), kind.as_bytes()]).0);
         let (root, key, tls) = (seed("root"), seed("sign"), seed("tls"));

@@ -2,6 +2,7 @@
 //! invariants of the protocol checked on the way and at rest.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, unreachable_pub, reason = "a test")]
 
+mod claims;
 mod cluster;
 mod ending;
 mod equivocation;

@@ -1,0 +1,137 @@
+//! Invitations by e-mail and who claims them (spec 6.7, 6.8; P1.5, P2.3), over links that deliver in any order of acts.
+
+use comity::{
+    ids::{GroupId, Hash, InviteId, ScopeId, UserId},
+    protocol::{
+        Command, Reply, account,
+        claim::{self, Code},
+        command::RejectCode,
+        row::{Claim, ClaimStatus, InviteStatus, LinkStatus},
+    },
+    wire::{
+        frames::Item,
+        objects::{Action, Floor, Grade, Profile, Statement, Word},
+    },
+};
+
+use crate::{
+    cluster::{Cluster, Node},
+    story::group,
+};
+
+const ACME: usize = 0;
+const GLOBEX: usize = 1;
+const DAY: u64 = 24 * 3_600_000;
+
+/// An invitation by e-mail: its id, and the hash of its link's secret.
+fn by_mail(node: &mut Node, ann: UserId, group: GroupId, address: &str) -> (InviteId, Hash) {
+    let (scope, grade, floor) = (ScopeId::from(group), Grade::Post, Floor::All);
+    let invite = Action::Invite { scope, address: address.into(), grade, floor, until: None };
+    let Ok(Reply::Link(Some(id), path)) = node.run(Command::Act(ann, invite)) else { panic!() };
+    (id, account::link_hash(path.rsplit('/').next().unwrap()))
+}
+
+fn claim(cluster: &mut Cluster, user: UserId, link: Hash) {
+    let owner = cluster.nodes[ACME].id;
+    let code = Code { owner, endpoints: vec![], link };
+    cluster.nodes[GLOBEX].run(Command::Claim(user, code)).unwrap();
+    cluster.settle();
+}
+
+fn status(cluster: &Cluster, link: Hash) -> ClaimStatus {
+    cluster.nodes[GLOBEX].state.claims[&Claim::id_of(cluster.nodes[ACME].id, link)].status
+}
+
+fn is_in(cluster: &Cluster, at: usize, group: GroupId, user: UserId) -> bool {
+    cluster.nodes[at].state.scope(group).is_some_and(|scope| scope.members.contains_key(&user))
+}
+
+fn stage() -> (Cluster, UserId, UserId, GroupId) {
+    let mut cluster = Cluster::new(&["acme", "globex"]);
+    let ann = cluster.nodes[ACME].user("ann");
+    let bob = cluster.nodes[GLOBEX].user("bob");
+    let (ours, _) = group(&mut cluster.nodes[ACME], ann, "launch");
+    (cluster, ann, bob, ours)
+}
+
+/// P2.3: 14 days, then the link says so and nobody comes in by it; sent again, the new link works and the old one does not.
+#[test]
+fn p2_3_an_invitation_ends_unanswered_and_a_new_link_replaces_the_old_one() {
+    let (mut cluster, ann, bob, ours) = stage();
+    let (id, link) = by_mail(&mut cluster.nodes[ACME], ann, ours, "bob@private.example");
+    cluster.nodes[ACME].time += 14 * DAY + 1;
+    cluster.nodes[ACME].run(Command::Tick).unwrap();
+    let acme = &mut cluster.nodes[ACME];
+    assert_eq!(acme.state.sent[&id].status, InviteStatus::Expired);
+    let why = claim::invitation(&acme.state, link, acme.next_time()).unwrap_err();
+    assert!(why.code == RejectCode::Closed && why.detail.contains("too old"), "{why}");
+    let Ok(Reply::Link(_, path)) = acme.run(Command::ResendInvite(ann, id)) else { panic!() };
+    let newer = account::link_hash(path.rsplit('/').next().unwrap());
+    assert_eq!(acme.state.links_out[&link].status, LinkStatus::Withdrawn);
+    claim(&mut cluster, bob, link);
+    assert_eq!(status(&cluster, link), ClaimStatus::Gone);
+    claim(&mut cluster, bob, newer);
+    assert_eq!(status(&cluster, newer), ClaimStatus::Asked, "another address: the inviter decides");
+    // What is known of links goes in the end.
+    cluster.nodes[ACME].time += 60 * DAY;
+    cluster.nodes[ACME].run(Command::Tick).unwrap();
+    assert!(cluster.nodes[ACME].state.links_out.is_empty());
+}
+
+/// P1.5: the claimant hears that what he claims was taken back; a claim is answered by who may answer for the invitation.
+#[test]
+fn p1_5_a_claim_ends_with_its_invitation() {
+    let (mut cluster, ann, bob, ours) = stage();
+    let eve = cluster.nodes[ACME].user("eve");
+    let (id, link) = by_mail(&mut cluster.nodes[ACME], ann, ours, "bob@private.example");
+    claim(&mut cluster, bob, link);
+    let acme = &mut cluster.nodes[ACME];
+    assert_eq!(acme.run(Command::DecideClaim(eve, id, true)).unwrap_err().code, RejectCode::NotFound);
+    acme.run(Command::RevokeInvite(ann, id)).unwrap();
+    cluster.settle();
+    assert_eq!(status(&cluster, link), ClaimStatus::Gone);
+    assert_eq!(
+        cluster.nodes[ACME].run(Command::DecideClaim(ann, id, true)).unwrap_err().code,
+        RejectCode::Stale
+    );
+    assert!(!is_in(&cluster, ACME, ours, bob));
+}
+
+/// Spec 6.5, 6.8: removed while his claim waits for the inviter, he does not come in by it.
+#[test]
+fn p2_4_a_removal_counts_for_a_claim_that_was_made_before_it() {
+    let (mut cluster, ann, bob, ours) = stage();
+    let (id, link) = by_mail(&mut cluster.nodes[ACME], ann, ours, "bob@private.example");
+    crate::story::join(&mut cluster, ACME, GLOBEX, ann, ours.into(), bob, "bob@globex.example");
+    claim(&mut cluster, bob, link);
+    assert_eq!(status(&cluster, link), ClaimStatus::Asked);
+    let (scope, everywhere) = (ScopeId::from(ours), true);
+    cluster.nodes[ACME].run(Command::Act(ann, Action::Remove { scope, user: bob, everywhere })).unwrap();
+    cluster.settle();
+    drop(cluster.nodes[ACME].run(Command::DecideClaim(ann, id, true)));
+    cluster.settle();
+    assert!(!is_in(&cluster, ACME, ours, bob), "an invitation of before his removal brought him back");
+    assert!(!is_in(&cluster, GLOBEX, ours, bob));
+}
+
+/// Spec 6.8: a home vouches for addresses of its own domain alone, in a claim as in a profile.
+#[test]
+fn a_home_cannot_lend_its_users_addresses_of_others() {
+    let (mut cluster, ann, bob, ours) = stage();
+    let (_, link) = by_mail(&mut cluster.nodes[ACME], ann, ours, "bob@private.example");
+    let acme = cluster.nodes[ACME].id;
+    let globex = cluster.nodes[GLOBEX].id;
+    let say = |cluster: &mut Cluster, word: Word| {
+        let time = cluster.nodes[GLOBEX].next_time();
+        let signed = cluster.nodes[GLOBEX].sign(Statement { word, time }, Some(acme));
+        cluster.say(GLOBEX, ACME, &Item::Statement { statement: signed.bytes().clone() });
+    };
+    let profile = Profile::new("bob@private.example", "Bob");
+    say(&mut cluster, Word::Claim { link, user: bob, profile });
+    let waiting = cluster.nodes[ACME].state.sent.values().next().unwrap().clone();
+    assert!(waiting.claimant.is_none() && waiting.home == acme, "the claim counted: {waiting:?}");
+    crate::story::join(&mut cluster, ACME, GLOBEX, ann, ours.into(), bob, "bob@globex.example");
+    say(&mut cluster, Word::Profile { user: bob, profile: Profile::new("ann@acme.example", "Ann") });
+    let shown = &cluster.nodes[ACME].state.scope(ours).unwrap().members[&bob].profile;
+    assert_eq!((bob.home(), shown.address.as_str()), (globex, "bob@globex.example"));
+}
