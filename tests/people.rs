@@ -388,3 +388,56 @@ async fn p6_4_any_message_can_start_a_thread_and_who_may_not_read_it_is_not_told
     assert_eq!(get(globex, bob, &path).await["from"], Value::Null, "P7.2: nor after a removal");
     stage.stop().await;
 }
+
+/// A free account at acme's realm by an invitation into a group; its token.
+async fn free_account(acme: &Workspace, group: ScopeId, address: &str, name: &str) -> String {
+    let body = serde_json::json!({ "address": address }).to_string();
+    let head = format!("POST /groups/{group}/members");
+    let asked = http::ask(&acme.host, &acme.admin, &head, &body, &[]).await;
+    let link = asked.json()["link"].as_str().unwrap_or_else(|| panic!("{}", asked.text)).to_owned();
+    let body = serde_json::json!({ "name": name, "password": "a long enough password" }).to_string();
+    let joined = http::ask(&acme.host, "", &format!("POST {link}/account"), &body, &[]).await;
+    joined.json()["token"].as_str().unwrap_or_else(|| panic!("{}", joined.text)).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p1_3_free_accounts_find_contacts_and_what_they_are_in_and_nothing_else() {
+    let acme = Workspace::hosting("acme").await;
+    let alice = acme.alice();
+    let (one, chat) = group(&acme, alice, "One").await;
+    let (other, _) = group(&acme, alice, "Other").await;
+    acme.ask(Command::Act(
+        alice,
+        Action::Settings { scope: other, settings: Settings { open: true, ..harness::settings("Other") } },
+    ))
+    .await;
+    acme.person("anna").await;
+    let jo = free_account(&acme, one, "jo@free.example", "Jo").await;
+    free_account(&acme, other, "kim@free.example", "Kim").await;
+    let seen = async {
+        while status(&acme, &jo, &format!("GET /threads/{chat}"), "").await != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(harness::PATIENCE, seen).await.unwrap();
+    let row = &get(&acme, &jo, "/contacts").await["contacts"];
+    assert_eq!(row.as_array().unwrap().len(), 1, "P1.3: whom he shares a group with: {row}");
+    assert_eq!((&row[0]["address"], &row[0]["external"]), (&"alice@acme.example".into(), &Value::Bool(true)));
+    for q in ["kim", "anna", "kim@free.example", "jo"] {
+        assert_eq!(found(&acme, &jo, q).await, Vec::<String>::new(), "P1.3: {q}");
+    }
+    assert_eq!(status(&acme, &jo, "GET /directory", "").await, 403, "P1.3: no directory");
+    let join = format!("POST /groups/{other}/join");
+    assert!([403, 404].contains(&status(&acme, &jo, &join, "").await), "P5.1: an open group is for members");
+    says(&acme, &acme.admin, chat, "words of one").await;
+    let seen = async {
+        while hits(&acme, &jo, "words").await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(harness::PATIENCE, seen).await.unwrap();
+    let groups = get(&acme, &jo, "/search?q=o").await;
+    assert_eq!(groups["people"].as_array().unwrap().len(), 0, "a letter finds nobody");
+    assert_eq!(each(&get(&acme, &jo, "/search?q=one").await, "groups", "name"), ["One"]);
+    assert_eq!(each(&get(&acme, &jo, "/search?q=other").await, "groups", "name"), Vec::<String>::new());
+}

@@ -44,8 +44,8 @@ fn by_groups(state: &State, viewer: UserId, other: UserId) -> bool {
     let places = state.places.get(&other).into_iter().flatten();
     let threads = places.flat_map(|place| {
         let direct = place.thread();
-        let addressed = place.group().and_then(|group| state.addressed.get(&group));
-        direct.into_iter().chain(addressed.into_iter().flatten().copied())
+        let by_group = place.group().into_iter().flat_map(|group| state.lookup.mixed(group));
+        direct.into_iter().chain(by_group)
     });
     let mut looked = threads.take(limits::CONTACT_THREADS);
     looked.any(|thread| is_in(state, viewer, thread) && gate::reaches(state, viewer, thread))

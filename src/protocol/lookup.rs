@@ -8,7 +8,7 @@ use imbl::{OrdMap, OrdSet};
 
 use super::words::{fold, from_each_word};
 use crate::{
-    ids::{GroupId, UserId},
+    ids::{GroupId, ThreadId, UserId},
     limits,
 };
 
@@ -19,7 +19,12 @@ pub struct Lookup {
     people: OrdMap<(String, UserId), u64>,
     /// Keys of groups.
     groups: OrdSet<(String, GroupId)>,
+    /// Threads of a group that others than its members read too.
+    mixed: OrdMap<GroupId, OrdSet<ThreadId>>,
 }
+
+/// What the first key of everybody begins with once more, so that a list of all has one key for each.
+const FIRST: &str = "\u{1}";
 
 /// The keys of a person: the folded name, then from each later word on, then the address up to its @. The rest of the
 /// address may change for a whole workspace at once.
@@ -27,17 +32,27 @@ pub fn person_keys(name: &str, address: &str) -> Vec<String> {
     let (local, _) = address.rsplit_once('@').unwrap_or((address, ""));
     let name = fold(name);
     let names = from_each_word(&name, limits::NAME_KEYS).map(str::to_owned);
-    names.chain([fold(local) + "@"]).collect()
+    with_first(names.chain([fold(local) + "@"]).collect())
 }
 
 /// The keys of a group.
 pub fn group_keys(name: &str) -> Vec<String> {
-    from_each_word(&fold(name), limits::NAME_KEYS).map(str::to_owned).collect()
+    with_first(from_each_word(&fold(name), limits::NAME_KEYS).map(str::to_owned).collect())
+}
+
+/// A name without a letter is listed first.
+fn with_first(mut keys: Vec<String>) -> Vec<String> {
+    let first = keys.first().map_or("", String::as_str);
+    keys.push(format!("{FIRST}{first}"));
+    keys
 }
 
 /// What the keys have to begin with so that a person or a group may match a typed word.
 #[must_use]
 pub fn beginning(typed: &str) -> &str {
+    if typed.is_empty() {
+        return FIRST;
+    }
     typed.find('@').and_then(|at| typed.get(..=at)).unwrap_or(typed)
 }
 
@@ -66,6 +81,25 @@ impl Lookup {
         for key in group_keys(name) {
             self.groups.remove(&(key, group));
         }
+    }
+
+    /// Who reads a thread changed: whether others than the members of each of its groups read it now.
+    pub(super) fn mix(&mut self, thread: ThreadId, groups: impl Iterator<Item = GroupId>, mixed: bool) {
+        for group in groups {
+            if mixed {
+                self.mixed.entry(group).or_default().insert(thread);
+            } else if let Some(threads) = self.mixed.get_mut(&group) {
+                threads.remove(&thread);
+                if threads.is_empty() {
+                    self.mixed.remove(&group);
+                }
+            }
+        }
+    }
+
+    /// Threads of a group that others than its members read too.
+    pub fn mixed(&self, group: GroupId) -> impl Iterator<Item = ThreadId> {
+        self.mixed.get(&group).into_iter().flatten().copied()
     }
 
     /// Keys of people that begin so, after this one, in their order.

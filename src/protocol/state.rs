@@ -356,6 +356,7 @@ impl State {
                 }
                 let Some(thread) = id.thread() else { return };
                 let at = self.last_at(thread);
+                self.lookup.mix(thread, scope.head.groups.iter().map(|at| at.group), false);
                 for recipient in &scope.head.groups {
                     self.recent.remove_group(recipient.group, at);
                     if self.chats.get(&recipient.group) == Some(&thread) {
@@ -437,6 +438,7 @@ impl State {
                 self.scopes.insert(id, scope.into());
             }
         }
+        self.note_readers(id);
     }
 
     /// After a scope came to another owner.

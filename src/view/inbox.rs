@@ -98,15 +98,26 @@ pub fn page(
     wanted: Wanted,
     limit: usize,
 ) -> (Vec<Row>, Option<At>) {
-    let (mut rows, mut last) = (Vec::new(), None);
-    for (looked, at) in recent::newest(state, viewer, wanted.before).enumerate() {
-        if rows.len() == limit || looked == limits::INBOX_SCAN {
+    let (mut rows, mut last, mut work) = (Vec::new(), None, 0);
+    for at in recent::newest(state, viewer, wanted.before) {
+        if rows.len() == limit || work >= limits::INBOX_SCAN {
             return (rows, last);
         }
-        rows.extend(row(state, records, viewer, wanted, at));
+        let counts = state.logs.get(&at.1).is_some_and(|log| log.high > read_mark(state, viewer, at.1));
+        work += if counts { COUNTED } else { 1 };
+        if counts || !wanted.unread {
+            rows.extend(row(state, records, viewer, wanted, at));
+        }
         last = Some(at);
     }
     (rows, None)
+}
+
+/// What it costs to look at a thread whose messages have to be counted, where one that is read costs 1.
+const COUNTED: usize = 10;
+
+fn read_mark(state: &State, viewer: UserId, thread: ThreadId) -> u64 {
+    state.reads.get(&(viewer, thread)).copied().unwrap_or(0)
 }
 
 fn row(state: &State, records: &dyn Records, viewer: UserId, wanted: Wanted, (time, id): At) -> Option<Row> {
@@ -127,7 +138,7 @@ fn row(state: &State, records: &dyn Records, viewer: UserId, wanted: Wanted, (ti
     if !shown {
         return None;
     }
-    let read = state.reads.get(&(viewer, id)).copied().unwrap_or(0);
+    let read = read_mark(state, viewer, id);
     let after = read.max(from.saturating_sub(1));
     let unread = records.messages(id, after, last, Some(viewer), limits::UNREAD_MOST);
     if wanted.unread && unread == 0 {

@@ -166,7 +166,7 @@ pub fn directory(
     after: Option<&After<GroupId>>,
     limit: usize,
 ) -> Page<Listed, GroupId> {
-    let beginning = typed.longest();
+    let beginning = beginning(typed.longest());
     collect(state.lookup.groups(beginning, after), limit, |key, group| {
         let scope = state.scope(group).filter(|_| gate::lists(state, viewer, group))?;
         let name = &scope.head.settings.name;
@@ -178,7 +178,7 @@ pub fn directory(
 /// Groups by name that the viewer is in or may join; free accounts have those that they are in (P1.3).
 #[must_use]
 pub fn groups(state: &State, viewer: UserId, typed: &Typed, limit: usize) -> Vec<Listed> {
-    let beginning = typed.longest();
+    let beginning = beginning(typed.longest());
     let found = collect(state.lookup.groups(beginning, None), limit, |key, group| {
         let shown = gate::sees_scope(state, viewer, group.into()) || gate::lists(state, viewer, group);
         let scope = state.scope(group).filter(|_| shown)?;

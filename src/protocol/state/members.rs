@@ -33,6 +33,7 @@ impl State {
                 self.recent.add_person(user, self.last_at(thread));
             }
             self.sum(owner, scope, user);
+            self.note_readers(scope);
         }
         if let Some(until) = before.and_then(|before| before.until) {
             self.expiring.remove(&(until, scope, user));
@@ -74,5 +75,13 @@ impl State {
             }
         }
         self.sum(owner, scope, user);
+        self.note_readers(scope);
+    }
+
+    /// Whether a thread has more readers than the members of one group.
+    pub(super) fn note_readers(&mut self, id: ScopeId) {
+        let (Some(thread), Some(scope)) = (id.thread(), self.scopes.get(&id)) else { return };
+        let mixed = scope.head.groups.len() > 1 || !scope.members.is_empty();
+        self.lookup.mix(thread, scope.head.groups.iter().map(|at| at.group), mixed);
     }
 }
