@@ -1,8 +1,8 @@
 //! Accounts (P1): signing in, sessions, tokens and links, over the API of a real node.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
-use comity::{cli::client::Client, protocol::row::Role};
-use harness::Workspace;
+use comity::protocol::row::Role;
+use harness::{Workspace, http::Checked};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ mod harness;
 
 const PASSWORD: &str = "a long enough password";
 
-async fn send(client: &mut Client, method: Method, path: &str, body: Value) -> (u16, Value) {
+async fn send(client: &mut Checked, method: Method, path: &str, body: Value) -> (u16, Value) {
     let answer = client.send(method, path, Some(&body), None).await.unwrap();
     (answer.status.as_u16(), answer.body)
 }

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
 use comity::{
-    cli::client::Client,
     crypto::sha256,
     ids::WorkspaceId,
     protocol::Command,
@@ -12,14 +11,17 @@ use comity::{
         objects::{Action, Floor, Grade},
     },
 };
-use harness::{Workspace, group, http::Live};
+use harness::{
+    Workspace, group,
+    http::{Checked, Live},
+};
 use hyper::Method;
 use serde_json::{Value, json};
 
 mod harness;
 
 /// A member's client and id.
-async fn member(api: &Workspace, local: &str) -> (Client, String) {
+async fn member(api: &Workspace, local: &str) -> (Checked, String) {
     let (id, token) = api.person(local).await;
     (api.client(&token).await, id.to_string())
 }

@@ -1,8 +1,7 @@
 //! Invitations by e-mail, free accounts and claims (P1.2 to P1.6, P2.3): over the API, with real nodes and their realms.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
-use comity::cli::client::Client;
-use harness::{PATIENCE, Workspace, peer};
+use harness::{PATIENCE, Workspace, http::Checked, peer};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -10,13 +9,13 @@ mod harness;
 
 const PASSWORD: &str = "a long enough password";
 
-async fn send(client: &mut Client, method: Method, path: &str, body: Value) -> (u16, Value) {
+async fn send(client: &mut Checked, method: Method, path: &str, body: Value) -> (u16, Value) {
     let answer = client.send(method, path, Some(&body), None).await.unwrap();
     (answer.status.as_u16(), answer.body)
 }
 
 /// Asks until the answer is as wanted; woken by the viewer's own live events.
-async fn until(client: &Client, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+async fn until(client: &Checked, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let mut events = client.again().await.unwrap().events().await.unwrap();
     let mut asking = client.again().await.unwrap();
     let mut last = Value::Null;

@@ -2,13 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
 
 use comity::{
-    cli::client::Client,
     ids::{ScopeId, UserId},
     node::Snapshot,
     protocol::{Command, Reply, gate, row::InviteStatus},
     wire::objects::{Action, Floor, Grade},
 };
-use harness::{Workspace, admit, group, http, peer, settings, shared_group};
+use harness::{
+    Workspace, admit, group,
+    http::{self, Checked},
+    peer, settings, shared_group,
+};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -18,10 +21,10 @@ mod harness;
 struct Stage {
     acme: Workspace,
     globex: Workspace,
-    alice: Client,
-    admin: Client,
-    mia: (UserId, Client),
-    bob: (UserId, Client),
+    alice: Checked,
+    admin: Checked,
+    mia: (UserId, Checked),
+    bob: (UserId, Checked),
 }
 
 impl Stage {
@@ -58,7 +61,7 @@ impl Stage {
     }
 }
 
-async fn ask(client: &mut Client, method: Method, path: &str, body: &Value) -> (u16, Value) {
+async fn ask(client: &mut Checked, method: Method, path: &str, body: &Value) -> (u16, Value) {
     let answer = client.send(method, path, Some(body).filter(|body| !body.is_null()), None).await.unwrap();
     (answer.status.as_u16(), answer.body)
 }

@@ -10,7 +10,6 @@ use axum::{
 use futures_util::stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::{
     answer::JsonLines,
@@ -71,24 +70,62 @@ fn unreadable(fault: &Fault) -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", detail)
 }
 
+/// A page of the log.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Lines {
+    /// Newest first.
+    lines: Vec<Numbered>,
+    /// The `before` of the next page; also there when this one looked at many lines and found few.
+    next: Option<u64>,
+}
+
+/// A line with its place in the chain.
+#[derive(Serialize, JsonSchema)]
+struct Numbered {
+    number: u64,
+    line: Line,
+}
+
+/// What was done.
+#[derive(Serialize, JsonSchema)]
+struct Line {
+    time: Millis,
+    /// Who acted; null: a peer's node, or time.
+    actor: Option<UserId>,
+    /// The peer concerned.
+    peer: Option<WorkspaceId>,
+    /// The group or thread concerned.
+    scope: Option<ScopeId>,
+    /// What: a short stable name such as `member.removed`.
+    act: String,
+    /// The rest, for people.
+    detail: String,
+    /// The signed object that did it, or that it led to; the export has its bytes.
+    object: Option<Signed>,
+}
+
+/// What was signed.
+#[derive(Serialize, JsonSchema)]
+struct Signed {
+    /// The object type (spec 3.2).
+    kind: u64,
+    signer: WorkspaceId,
+}
+
 /// Newest first. `next` is also there when a page looked at many lines and found few.
-pub(super) async fn list(viewer: Viewer, Query(wanted): Query<Wanted>) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(viewer: Viewer, Query(wanted): Query<Wanted>) -> Result<Json<Lines>, Problem> {
     let limit = wanted.limit.unwrap_or(50).clamp(1, limits::AUDIT_PAGE);
     let before = wanted.before.unwrap_or(u64::MAX);
     let page = viewer.snapshot().audit(before, limit, wanted.filter()?);
     let page = page.map_err(|fault| unreadable(&fault))?;
-    let lines: Vec<Value> =
-        page.records.into_iter().map(|record| shown(record.number, record.line)).collect();
-    std::future::ready(Ok(Json(json!({ "lines": lines, "next": page.next })))).await
+    let lines = page.records.into_iter().map(|record| shown(record.number, record.line)).collect();
+    std::future::ready(Ok(Json(Lines { lines, next: page.next }))).await
 }
 
-fn shown(number: u64, line: AuditLine) -> Value {
+fn shown(number: u64, line: AuditLine) -> Numbered {
     let AuditLine { time, actor, peer, scope, act, detail, object } = line;
-    let object = object.map(|object| json!({ "kind": object.kind, "signer": object.signer }));
-    let line = json!({
-        "time": time, "actor": actor, "peer": peer, "scope": scope, "act": act, "detail": detail, "object": object,
-    });
-    json!({ "number": number, "line": line })
+    let object = object.map(|object| Signed { kind: object.kind, signer: object.signer });
+    Numbered { number, line: Line { time, actor, peer, scope, act, detail, object } }
 }
 
 #[derive(Deserialize, JsonSchema)]

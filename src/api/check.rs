@@ -3,48 +3,92 @@
 //! Duty: whether it runs, on whom it waits, whether an admin has to confirm. Never: naming peers to who is no admin.
 
 use axum::{Json, extract::State};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{Api, answer::NoContent, problem::Problem, viewer::Viewer};
 use crate::{
     node::Handle,
     protocol::{Command, recovery},
-    view::people,
+    time::Millis,
+    view::people::{self, Home},
 };
 
+/// How the node is.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Health {
+    /// `ok`, or there is no answer.
+    status: &'static str,
+    /// The number of the last commit.
+    position: u64,
+    /// Whether partners are asked what they hold, after a start.
+    checking: bool,
+    journal: Journal,
+}
+
+/// Whether the journal is there and not older than the store.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Journal {
+    Off,
+    Trusted,
+    /// Partners wait until an admin confirms.
+    Unconfirmed,
+}
+
+/// The check after a start.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Check {
+    running: bool,
+    since: Option<Millis>,
+    /// Partners that have not said what they hold.
+    awaited: Vec<Home>,
+    journal: JournalView,
+    /// What to do.
+    advice: Option<&'static str>,
+}
+
+/// The journal and where it lies.
+#[derive(Serialize, JsonSchema)]
+struct JournalView {
+    state: Journal,
+    path: Option<String>,
+}
+
 /// For whoever asks, so without names.
-pub(super) async fn health(State(Api { handle, .. }): State<Api>) -> Json<Value> {
+pub(super) async fn health(State(Api { handle, .. }): State<Api>) -> Json<Health> {
     let snapshot = handle.snapshot();
-    let shown = json!({
-        "status": "ok", "position": snapshot.position, "checking": recovery::is_checking(&snapshot.state),
-        "journal": journal(&handle),
-    });
+    let (position, checking) = (snapshot.position, recovery::is_checking(&snapshot.state));
+    let shown = Health { status: "ok", position, checking, journal: journal(&handle) };
     std::future::ready(Json(shown)).await
 }
 
-/// `off`, `trusted`, or `unconfirmed`: then partners wait.
-fn journal(handle: &Handle) -> &'static str {
+fn journal(handle: &Handle) -> Journal {
     match handle.journal() {
-        None => "off",
-        Some(_) if recovery::is_trusted(&handle.snapshot().state) => "trusted",
-        Some(_) => "unconfirmed",
+        None => Journal::Off,
+        Some(_) if recovery::is_trusted(&handle.snapshot().state) => Journal::Trusted,
+        Some(_) => Journal::Unconfirmed,
     }
 }
 
 /// For admins: the whole of it, with what to do.
-pub(super) fn shown(handle: &Handle) -> Value {
+pub(super) fn shown(handle: &Handle) -> Check {
     let state = &handle.snapshot().state;
     let awaited: Vec<_> = recovery::awaited(state).map(|peer| people::home(state, peer)).collect();
     let journal = journal(handle);
     let advice = match journal {
-        "unconfirmed" => Some(UNCONFIRMED),
+        Journal::Unconfirmed => Some(UNCONFIRMED),
         _ if recovery::is_checking(state) => Some(CHECKING),
         _ => None,
     };
-    json!({
-        "running": recovery::is_checking(state), "since": recovery::since(state), "awaited": awaited,
-        "journal": { "state": journal, "path": handle.journal() }, "advice": advice,
-    })
+    let path = handle.journal().map(|path| path.display().to_string());
+    Check {
+        running: recovery::is_checking(state),
+        since: recovery::since(state),
+        awaited,
+        journal: JournalView { state: journal, path },
+        advice,
+    }
 }
 
 const UNCONFIRMED: &str = "the journal is missing or older than the data: partners are not served. Put it back and start \

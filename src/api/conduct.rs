@@ -8,10 +8,10 @@ use super::{
     answer::{Accepted, NoContent},
     path::Path,
     problem::Problem,
-    viewer::{Body, Viewer, first_half, id},
+    viewer::{Body, Viewer, first_half},
 };
 use crate::{
-    ids::{RequestId, ScopeId, UserId},
+    ids::{InviteId, RequestId, ScopeId, ThreadId, UserId},
     node::clock,
     protocol::{Command, Reply},
     view::conduct,
@@ -31,8 +31,11 @@ pub(super) async fn requests(viewer: Viewer) -> Json<Requests> {
 }
 
 /// Those of a thread: all for who may answer, else mine.
-pub(super) async fn in_thread(viewer: Viewer, Path(thread): Path<String>) -> Result<Json<Requests>, Problem> {
-    let scope: ScopeId = id(&thread)?;
+pub(super) async fn in_thread(
+    viewer: Viewer,
+    Path(thread): Path<ThreadId>,
+) -> Result<Json<Requests>, Problem> {
+    let scope = ScopeId::from(thread);
     let requests = conduct::requests_in(&viewer.snapshot().state, viewer.user, scope);
     let requests = requests.ok_or_else(|| viewer.absent(scope))?;
     std::future::ready(Ok(Json(Requests { requests }))).await
@@ -59,6 +62,7 @@ fn everything() -> Floor {
 
 /// What was asked.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RequestAsked")]
 pub(super) struct Asked {
     request: RequestId,
     status: &'static str,
@@ -66,7 +70,7 @@ pub(super) struct Asked {
 
 pub(super) async fn ask(
     viewer: Viewer,
-    Path(thread): Path<String>,
+    Path(thread): Path<ThreadId>,
     Body(new): Body<NewRequest>,
 ) -> Result<Accepted<Asked>, Problem> {
     let NewRequest { address, grade, history: floor } = new;
@@ -79,7 +83,7 @@ pub(super) async fn ask(
         Some(key) => RequestId(key.0),
         None => RequestId(first_half(&random()?)),
     };
-    let action = Action::RequestMember { request, scope: id(&thread)?, address, grade, floor };
+    let action = Action::RequestMember { request, scope: thread.into(), address, grade, floor };
     viewer.ask(Command::Act(viewer.user, action)).await?;
     Ok(Accepted(Asked { request, status: "open" }))
 }
@@ -92,10 +96,10 @@ pub(super) struct Answered {
 
 async fn answer(
     viewer: Viewer,
-    (thread, request): (String, String),
+    (thread, request): (ThreadId, RequestId),
     approve: bool,
 ) -> Result<Json<Answered>, Problem> {
-    let action = Action::AnswerRequest { scope: id(&thread)?, request: id(&request)?, approve };
+    let action = Action::AnswerRequest { scope: thread.into(), request, approve };
     let status = match viewer.ask(Command::Act(viewer.user, action)).await? {
         Reply::Already => "already",
         _ if approve => "approved",
@@ -106,14 +110,14 @@ async fn answer(
 
 pub(super) async fn approve(
     viewer: Viewer,
-    Path(at): Path<(String, String)>,
+    Path(at): Path<(ThreadId, RequestId)>,
 ) -> Result<Json<Answered>, Problem> {
     answer(viewer, at, true).await
 }
 
 pub(super) async fn decline(
     viewer: Viewer,
-    Path(at): Path<(String, String)>,
+    Path(at): Path<(ThreadId, RequestId)>,
 ) -> Result<Json<Answered>, Problem> {
     answer(viewer, at, false).await
 }
@@ -129,13 +133,13 @@ pub(super) async fn approvals(viewer: Viewer) -> Json<Approvals> {
     std::future::ready(Json(Approvals { approvals })).await
 }
 
-pub(super) async fn let_through(viewer: Viewer, Path(invite): Path<String>) -> Result<NoContent, Problem> {
-    viewer.ask(Command::Approval(id(&invite)?, true)).await?;
+pub(super) async fn let_through(viewer: Viewer, Path(invite): Path<InviteId>) -> Result<NoContent, Problem> {
+    viewer.ask(Command::Approval(invite, true)).await?;
     Ok(NoContent)
 }
 
-pub(super) async fn refuse(viewer: Viewer, Path(invite): Path<String>) -> Result<NoContent, Problem> {
-    viewer.ask(Command::Approval(id(&invite)?, false)).await?;
+pub(super) async fn refuse(viewer: Viewer, Path(invite): Path<InviteId>) -> Result<NoContent, Problem> {
+    viewer.ask(Command::Approval(invite, false)).await?;
     Ok(NoContent)
 }
 

@@ -272,8 +272,12 @@ impl Gives for JsonLines {
 
 impl<S: Stream<Item = Result<Event, Infallible>>> Gives for Sse<S> {
     fn give(operation: &mut Operation<'_>) {
-        let schema =
-            json!({ "type": "string", "description": "Server-sent events, each with JSON as its data." });
+        // As OpenAPI 3.2 has it for sequences: the schema of one event.
+        let text = json!({ "type": "string" });
+        let schema = json!({
+            "type": "object", "description": "An event; its data is JSON.",
+            "properties": { "event": text, "id": text, "data": text }, "required": ["event", "id", "data"],
+        });
         operation.answer(StatusCode::OK, "Until the session ends.", Some(("text/event-stream", schema)));
     }
 }

@@ -130,9 +130,9 @@ fn may_answer(status: StatusCode, operation: &Operation<'_>) -> bool {
     let Problems { viewer, path, query, body, handler } = operation.problems;
     let writes = handler && !operation.method.is_safe();
     match status {
-        StatusCode::UNAUTHORIZED => viewer,
+        StatusCode::UNAUTHORIZED => viewer || writes,
         StatusCode::BAD_REQUEST | StatusCode::GONE => writes,
-        StatusCode::FORBIDDEN => writes || handler && path || operation.access == Access::Member,
+        StatusCode::FORBIDDEN => viewer || writes || handler && path,
         StatusCode::NOT_FOUND => viewer || path || writes,
         StatusCode::CONFLICT => writes || handler && path,
         StatusCode::PAYLOAD_TOO_LARGE => body,
@@ -191,4 +191,23 @@ pub(super) async fn serve() -> Response {
     let text = TEXT.get_or_init(|| super::document().to_string().into()).clone();
     let kind = HeaderValue::from_static("application/json");
     std::future::ready(([(header::CONTENT_TYPE, kind)], text).into_response()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_is_taken_and_given_is_one() {
+        let mut document = Document::new();
+        super::super::describe(&mut document);
+        let (taken, given) = (document.taken.definitions(), document.given.definitions());
+        let differ =
+            taken.iter().filter(|(name, schema)| given.get(*name).is_some_and(|given| given != *schema));
+        let differ: Vec<_> = differ.map(|(name, _)| name).collect();
+        assert!(
+            differ.is_empty(),
+            "read and written differently, so each needs a name of its own: {differ:?}"
+        );
+    }
 }

@@ -8,7 +8,7 @@ use super::{
     answer::NoContent,
     path::Path,
     problem::Problem,
-    viewer::{Body, Query, Viewer, id},
+    viewer::{Body, Query, Viewer},
     workspace::page,
 };
 use crate::{
@@ -30,21 +30,21 @@ pub(super) async fn list(viewer: Viewer) -> Json<Invitations> {
     std::future::ready(Json(Invitations { invitations })).await
 }
 
-async fn answer(viewer: Viewer, invite: &str, accept: bool) -> Result<NoContent, Problem> {
-    viewer.ask(Command::AnswerInvite(viewer.user, id(invite)?, accept)).await?;
+async fn answer(viewer: Viewer, invite: InviteId, accept: bool) -> Result<NoContent, Problem> {
+    viewer.ask(Command::AnswerInvite(viewer.user, invite, accept)).await?;
     Ok(NoContent)
 }
 
-pub(super) async fn accept(viewer: Viewer, Path(invite): Path<String>) -> Result<NoContent, Problem> {
-    answer(viewer, &invite, true).await
+pub(super) async fn accept(viewer: Viewer, Path(invite): Path<InviteId>) -> Result<NoContent, Problem> {
+    answer(viewer, invite, true).await
 }
 
-pub(super) async fn decline(viewer: Viewer, Path(invite): Path<String>) -> Result<NoContent, Problem> {
-    answer(viewer, &invite, false).await
+pub(super) async fn decline(viewer: Viewer, Path(invite): Path<InviteId>) -> Result<NoContent, Problem> {
+    answer(viewer, invite, false).await
 }
 
-pub(super) async fn revoke(viewer: Viewer, Path(invite): Path<String>) -> Result<NoContent, Problem> {
-    viewer.ask(Command::RevokeInvite(viewer.user, id(&invite)?)).await?;
+pub(super) async fn revoke(viewer: Viewer, Path(invite): Path<InviteId>) -> Result<NoContent, Problem> {
+    viewer.ask(Command::RevokeInvite(viewer.user, invite)).await?;
     Ok(NoContent)
 }
 
@@ -76,8 +76,10 @@ pub(super) struct Resent {
     link: Option<String>,
 }
 
-pub(super) async fn resend(viewer: Viewer, Path(invite): Path<String>) -> Result<Json<Resent>, Problem> {
-    let invitation: InviteId = id(&invite)?;
+pub(super) async fn resend(
+    viewer: Viewer,
+    Path(invitation): Path<InviteId>,
+) -> Result<Json<Resent>, Problem> {
     let link = match viewer.ask(Command::ResendInvite(viewer.user, invitation)).await? {
         Reply::Link(_, path) => Some(path),
         _ => None,
@@ -95,9 +97,9 @@ pub(super) struct Decision {
 /// Somebody claimed the invitation with another address: the inviter decides (P1.5).
 pub(super) async fn decide(
     viewer: Viewer,
-    Path(invite): Path<String>,
+    Path(invite): Path<InviteId>,
     Body(decision): Body<Decision>,
 ) -> Result<NoContent, Problem> {
-    viewer.ask(Command::DecideClaim(viewer.user, id(&invite)?, decision.accept)).await?;
+    viewer.ask(Command::DecideClaim(viewer.user, invite, decision.accept)).await?;
     Ok(NoContent)
 }

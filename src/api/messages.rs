@@ -2,18 +2,18 @@
 
 use axum::{Json, http::StatusCode};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::{
     answer::{Accepted, Created, Either, NoContent},
     path::Path,
     problem::Problem,
-    viewer::{Body, HERE, Query, Viewer, first_half, id},
+    viewer::{Body, HERE, Query, Viewer, first_half},
     workspace::page,
 };
 use crate::{
     ids::{SubmissionId, ThreadId, UserId},
+    limits,
     node::{Snapshot, clock},
     protocol::{Command, Records as _, Reply, gate},
     view::{messages, scopes},
@@ -23,30 +23,39 @@ use crate::{
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Before {
+    /// The `next` of the page before.
     before: Option<u64>,
+    /// At most so many; 50 if not said, and never more than there is room for.
     limit: Option<usize>,
+}
+
+/// A page of a thread.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Messages {
+    #[serde(flatten)]
+    page: messages::Page,
+    /// The viewer's own that their owner has not sequenced.
+    pending: Vec<messages::Waiting>,
 }
 
 pub(super) async fn list(
     viewer: Viewer,
-    Path(thread): Path<String>,
+    Path(thread): Path<ThreadId>,
     Query(query): Query<Before>,
-) -> Result<Json<Value>, Problem> {
-    let (snapshot, thread): (_, ThreadId) = (viewer.snapshot(), id(&thread)?);
+) -> Result<Json<Messages>, Problem> {
+    let snapshot = viewer.snapshot();
     let limit = page(query.limit);
     let found = messages::page(&snapshot.state, &*snapshot, viewer.user, thread, query.before, limit);
-    let found = found.ok_or_else(|| viewer.absent(thread))?;
+    let page = found.ok_or_else(|| viewer.absent(thread))?;
     let pending = messages::waiting(&snapshot.state, viewer.user, Some(thread));
-    let shown = json!({ "messages": found.messages, "next": found.next, "pending": pending });
-    std::future::ready(Ok(Json(shown))).await
+    std::future::ready(Ok(Json(Messages { page, pending }))).await
 }
 
 pub(super) async fn one(
     viewer: Viewer,
-    Path((thread, seq)): Path<(String, u64)>,
+    Path((thread, seq)): Path<(ThreadId, u64)>,
 ) -> Result<Json<messages::Message>, Problem> {
     let snapshot = viewer.snapshot();
-    let thread: ThreadId = id(&thread)?;
     let found = messages::about(&snapshot.state, &*snapshot, viewer.user, thread, seq);
     std::future::ready(found.map(Json).ok_or_else(|| viewer.absent(thread))).await
 }
@@ -62,17 +71,45 @@ struct Writing {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Text {
+    #[schemars(length(max = limits::TEXT_BYTES))]
     text: String,
+    /// Who is named.
     #[serde(default)]
+    #[schemars(length(max = limits::MENTIONS))]
     mentions: Vec<UserId>,
 }
 
-pub(super) type Written = Result<Either<Created<Value>, Accepted<Value>>, Problem>;
+/// What was written.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Placed {
+    /// The message's name.
+    id: SubmissionId,
+    thread: ThreadId,
+    /// Its place.
+    seq: u64,
+    /// Whom it names though they are no recipients (P3.3).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_recipients: Vec<UserId>,
+}
 
-pub(super) async fn post(viewer: Viewer, Path(thread): Path<String>, Body(text): Body<Text>) -> Written {
+/// What was written and waits in the outbox.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Unplaced {
+    /// The message's name.
+    id: SubmissionId,
+    thread: ThreadId,
+    /// Null: it has no place yet.
+    seq: Option<u64>,
+    /// `pending`.
+    status: &'static str,
+}
+
+pub(super) type Written = Result<Either<Created<Placed>, Accepted<Unplaced>>, Problem>;
+
+pub(super) async fn post(viewer: Viewer, Path(thread): Path<ThreadId>, Body(text): Body<Text>) -> Written {
     let Text { text, mentions } = text;
     let writing = Writing { kind: EntryKind::Message, target: None, text, mentions };
-    write(&viewer, id(&thread)?, writing).await
+    write(&viewer, thread, writing).await
 }
 
 /// The first message of a thread that was just started.
@@ -82,34 +119,35 @@ pub(super) async fn first(viewer: &Viewer, thread: ThreadId, text: String, menti
 
 pub(super) async fn edit(
     viewer: Viewer,
-    Path((thread, seq)): Path<(String, u64)>,
+    Path((thread, seq)): Path<(ThreadId, u64)>,
     Body(text): Body<Text>,
 ) -> Written {
     let Text { text, mentions } = text;
     let writing = Writing { kind: EntryKind::Edit, target: Some(seq), text, mentions };
-    write(&viewer, id(&thread)?, writing).await
+    write(&viewer, thread, writing).await
 }
 
-pub(super) async fn delete(viewer: Viewer, Path((thread, seq)): Path<(String, u64)>) -> Written {
+pub(super) async fn delete(viewer: Viewer, Path((thread, seq)): Path<(ThreadId, u64)>) -> Written {
     let writing =
         Writing { kind: EntryKind::Delete, target: Some(seq), text: String::new(), mentions: vec![] };
-    write(&viewer, id(&thread)?, writing).await
+    write(&viewer, thread, writing).await
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reaction {
+    #[schemars(length(max = limits::REACTION_BYTES))]
     emoji: String,
 }
 
-async fn reaction(viewer: Viewer, at: (String, u64), kind: EntryKind, emoji: String) -> Written {
+async fn reaction(viewer: Viewer, at: (ThreadId, u64), kind: EntryKind, emoji: String) -> Written {
     let writing = Writing { kind, target: Some(at.1), text: emoji, mentions: vec![] };
-    write(&viewer, id(&at.0)?, writing).await
+    write(&viewer, at.0, writing).await
 }
 
 pub(super) async fn react(
     viewer: Viewer,
-    Path(at): Path<(String, u64)>,
+    Path(at): Path<(ThreadId, u64)>,
     Body(given): Body<Reaction>,
 ) -> Written {
     reaction(viewer, at, EntryKind::React, given.emoji).await
@@ -117,7 +155,7 @@ pub(super) async fn react(
 
 pub(super) async fn unreact(
     viewer: Viewer,
-    Path(at): Path<(String, u64)>,
+    Path(at): Path<(ThreadId, u64)>,
     Body(given): Body<Reaction>,
 ) -> Written {
     reaction(viewer, at, EntryKind::Unreact, given.emoji).await
@@ -141,21 +179,12 @@ async fn write(viewer: &Viewer, thread: ThreadId, writing: Writing) -> Written {
     let Writing { kind, target, text, mentions } = writing;
     let not_recipients = strangers(viewer, thread, &mentions);
     let (author, id) = (viewer.user, submission);
-    let placed = |seq: u64| {
-        let mut placed = json!({ "id": submission, "thread": thread, "seq": seq });
-        if let Some(fields) = placed.as_object_mut().filter(|_| !not_recipients.is_empty()) {
-            fields.insert("not_recipients".into(), json!(not_recipients));
-        }
-        Either::This(Created(placed))
-    };
+    let placed = |seq: u64| Either::This(Created(Placed { id, thread, seq, not_recipients }));
     match viewer.ask(Command::Post { author, thread, id, kind, target, text, mentions }).await? {
         Reply::Posted(seq) => Ok(placed(seq)),
         _ => match sequenced(viewer, submission).await? {
             Some(seq) => Ok(placed(seq)),
-            None => {
-                let waiting = json!({ "id": submission, "thread": thread, "seq": null, "status": "pending" });
-                Ok(Either::That(Accepted(waiting)))
-            }
+            None => Ok(Either::That(Accepted(Unplaced { id, thread, seq: None, status: "pending" }))),
         },
     }
 }
@@ -192,12 +221,21 @@ async fn sequenced(viewer: &Viewer, id: SubmissionId) -> Result<Option<u64>, Pro
     Err(Problem::new(StatusCode::CONFLICT, "refused", refused(&snapshot).unwrap_or_default()))
 }
 
-pub(super) async fn pending(viewer: Viewer) -> Json<Value> {
-    let pending = messages::waiting(&viewer.snapshot().state, viewer.user, None);
-    std::future::ready(Json(json!({ "pending": pending }))).await
+/// What the viewer wrote and no owner has sequenced.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Pending {
+    pending: Vec<messages::Waiting>,
 }
 
-pub(super) async fn forget(viewer: Viewer, Path(submission): Path<String>) -> Result<NoContent, Problem> {
-    viewer.ask(Command::ForgetPending(viewer.user, id(&submission)?)).await?;
+pub(super) async fn pending(viewer: Viewer) -> Json<Pending> {
+    let pending = messages::waiting(&viewer.snapshot().state, viewer.user, None);
+    std::future::ready(Json(Pending { pending })).await
+}
+
+pub(super) async fn forget(
+    viewer: Viewer,
+    Path(submission): Path<SubmissionId>,
+) -> Result<NoContent, Problem> {
+    viewer.ask(Command::ForgetPending(viewer.user, submission)).await?;
     Ok(NoContent)
 }

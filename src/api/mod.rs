@@ -120,6 +120,14 @@ pub async fn start_behind(
     Ok(address)
 }
 
+/// The API as an OpenAPI 3.1 document: every endpoint, with the types of its handler.
+#[must_use]
+pub fn document() -> serde_json::Value {
+    let mut document = document::Document::new();
+    describe(&mut document);
+    document.finish()
+}
+
 fn router(api: Api) -> Router {
     Router::new()
         .nest("/api/v1", routes(&api))
@@ -150,12 +158,8 @@ macro_rules! endpoints {
             vec![$((Method::$method, $path, Access::$access)),+]
         }
 
-        /// The API as an OpenAPI 3.1 document: every endpoint, with the types of its handler.
-        #[must_use]
-        pub fn document() -> serde_json::Value {
-            let mut document = document::Document::new();
+        fn describe(document: &mut document::Document) {
             $(document.add(Method::$method, $path, Access::$access, &[$($about),*], &$handler);)+
-            document.finish()
         }
     };
 }

@@ -3,24 +3,24 @@
 use axum::Json;
 use data_encoding::BASE64;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::{
     answer::{Accepted, NoContent, Underway},
     path::Path,
     problem::Problem,
-    viewer::{Body, Query, Viewer, id},
+    viewer::{Body, Query, Viewer},
 };
 use crate::{
-    ids::{GroupId, MoveId, ScopeId, WorkspaceId},
-    protocol::{Command, Reject, Reply, State, handover, policy},
+    ids::{GroupId, Hash, MoveId, ScopeId, WorkspaceId},
+    protocol::{Command, Reply, State, handover, policy},
     view::moves,
     wire::Blob,
 };
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "MoveTo")]
 pub(super) struct To {
     /// The new owner: its id, or the domain of a peer.
     to: String,
@@ -46,71 +46,119 @@ impl To {
 }
 
 /// The group, for one of its admins at its owner.
-fn own(viewer: &Viewer, state: &State, group: &str) -> Result<GroupId, Problem> {
-    let scope: ScopeId = id(group)?;
+fn own(viewer: &Viewer, state: &State, group: GroupId) -> Result<GroupId, Problem> {
+    let scope = ScopeId::Group(group);
     let own = policy::own_scope(state, viewer.user, scope)?;
     policy::may_administer(state, viewer.user, &own)?;
-    scope.group().ok_or_else(|| Reject::not_found().into())
+    Ok(group)
+}
+
+/// What a move would bring.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Previewed {
+    #[serde(rename = "move")]
+    moved: moves::MovePreview,
 }
 
 pub(super) async fn preview(
     viewer: Viewer,
-    Path(group): Path<String>,
+    Path(group): Path<GroupId>,
     Query(to): Query<To>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Previewed>, Problem> {
     let state = &viewer.snapshot().state;
-    let group = own(&viewer, state, &group)?;
-    let preview = moves::preview(state, viewer.user, group, to.workspace(state)?);
-    std::future::ready(Ok(Json(json!({ "move": preview })))).await
+    let group = own(&viewer, state, group)?;
+    let moved = moves::preview(state, viewer.user, group, to.workspace(state)?);
+    std::future::ready(Ok(Json(Previewed { moved }))).await
+}
+
+/// The offer.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Offered {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<MoveId>,
 }
 
 pub(super) async fn offer(
     viewer: Viewer,
-    Path(group): Path<String>,
+    Path(group): Path<GroupId>,
     Body(to): Body<To>,
-) -> Result<Accepted<Value>, Problem> {
+) -> Result<Accepted<Offered>, Problem> {
     let snapshot = viewer.snapshot();
-    let group = own(&viewer, &snapshot.state, &group)?;
+    let group = own(&viewer, &snapshot.state, group)?;
     let to = to.workspace(&snapshot.state)?;
-    match viewer.ask(Command::OfferMove(viewer.user, group, to)).await? {
-        Reply::Offered(id) => Ok(Accepted(json!({ "id": id }))),
-        _ => Ok(Accepted(json!({}))),
-    }
+    let id = match viewer.ask(Command::OfferMove(viewer.user, group, to)).await? {
+        Reply::Offered(id) => Some(id),
+        _ => None,
+    };
+    Ok(Accepted(Offered { id }))
 }
 
-pub(super) async fn list(viewer: Viewer) -> Json<Value> {
+/// Offers from here and to here.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Moves {
+    /// Newest first.
+    moves: Vec<moves::MoveView>,
+}
+
+pub(super) async fn list(viewer: Viewer) -> Json<Moves> {
     let moves = moves::list(&viewer.snapshot().state, viewer.user, viewer.is_admin());
-    std::future::ready(Json(json!({ "moves": moves }))).await
+    std::future::ready(Json(Moves { moves })).await
 }
 
-pub(super) async fn accept(viewer: Viewer, Path(offer): Path<String>) -> Result<Underway, Problem> {
-    let offer: MoveId = id(&offer)?;
+pub(super) async fn accept(viewer: Viewer, Path(offer): Path<MoveId>) -> Result<Underway, Problem> {
     viewer.ask(Command::WantMove(viewer.user, offer)).await?;
     Ok(Underway)
 }
 
-pub(super) async fn end(viewer: Viewer, Path(offer): Path<String>) -> Result<NoContent, Problem> {
-    let offer: MoveId = id(&offer)?;
+pub(super) async fn end(viewer: Viewer, Path(offer): Path<MoveId>) -> Result<NoContent, Problem> {
     viewer.ask(Command::EndMove(viewer.user, offer)).await?;
     Ok(NoContent)
 }
 
+/// What has to be signed for a handover.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Requested {
+    handover: Request,
+}
+
+/// A group whose owner does not come back.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "HandoverRequest")]
+struct Request {
+    group: GroupId,
+    name: String,
+    /// The dead owner.
+    from: WorkspaceId,
+    /// This workspace.
+    to: WorkspaceId,
+    scopes: Vec<Base>,
+}
+
+/// From where a scope goes on.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "HandoverBase")]
+struct Base {
+    scope: ScopeId,
+    incarnation: u64,
+    epoch: u64,
+    hash: Hash,
+}
+
 /// What the root key of a group's dead owner has to sign, as things stand here (spec 14.7).
-pub(super) async fn request(viewer: Viewer, Path(group): Path<String>) -> Result<Json<Value>, Problem> {
-    let group: GroupId = id(&group)?;
+pub(super) async fn request(viewer: Viewer, Path(group): Path<GroupId>) -> Result<Json<Requested>, Problem> {
     let state = &viewer.snapshot().state;
     let scope = state.scope(group).filter(|_| !state.owns(group)).ok_or_else(Problem::not_found)?;
     let bases = handover::scopes(state, group).into_iter().filter_map(|scope| {
         let (incarnation, epoch, hash) = handover::base(state, scope)?;
-        Some(json!({ "scope": scope, "incarnation": incarnation, "epoch": epoch, "hash": hash }))
+        Some(Base { scope, incarnation, epoch, hash })
     });
-    let bases: Vec<Value> = bases.collect();
-    if bases.is_empty() {
+    let scopes: Vec<Base> = bases.collect();
+    if scopes.is_empty() {
         return Err(Problem::not_found());
     }
-    let (from, to, name) = (scope.head.owner, viewer.handle.me(), &scope.head.settings.name);
-    let request = json!({ "group": group, "name": name, "from": from, "to": to, "scopes": bases });
-    std::future::ready(Ok(Json(json!({ "handover": request })))).await
+    let (from, to, name) = (scope.head.owner, viewer.handle.me(), scope.head.settings.name.clone());
+    let handover = Request { group, name, from, to, scopes };
+    std::future::ready(Ok(Json(Requested { handover }))).await
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -2,20 +2,22 @@
 
 use axum::{Json, http::StatusCode};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::{
     answer::{Accepted, Created, NoContent},
     path::Path,
     problem::Problem,
-    viewer::{Body, Viewer, id},
+    viewer::{Body, Viewer},
 };
 use crate::{
     crypto::{fingerprint, sha256},
     ids::WorkspaceId,
     node::{Claim, clock},
-    protocol::Command,
+    protocol::{
+        Command,
+        row::{InvitePolicy, PeerStatus},
+    },
     time::Millis,
     view::{invitations, people},
     wire::Blob,
@@ -24,35 +26,94 @@ use crate::{
 /// How long a ticket is good, in hours, unless said otherwise.
 const TICKET_HOURS: u64 = 24;
 
-pub(super) async fn list(viewer: Viewer) -> Result<Json<Value>, Problem> {
+/// The peers of this workspace.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Peers {
+    peers: Vec<PeerView>,
+    /// Who says to be a peer and is not known here: perhaps a peering that a restore forgot.
+    claims: Vec<ClaimView>,
+}
+
+/// A peer.
+#[derive(Serialize, JsonSchema)]
+struct PeerView {
+    workspace: people::Home,
+    /// Of its root key: what people compare before they trust.
+    fingerprint: String,
+    /// The invitation that somebody here claimed and for whose sake it was asked for.
+    invitation: Option<invitations::SentView>,
+    status: PeerStatus,
+    invites: InvitePolicy,
+    since: Millis,
+    connected_since: Option<Millis>,
+    last_error: Option<LinkError>,
+    /// Rows that it has not confirmed.
+    unacknowledged: u64,
+}
+
+/// Why the last attempt to connect failed.
+#[derive(Serialize, JsonSchema)]
+struct LinkError {
+    at: Millis,
+    what: String,
+}
+
+/// Somebody who says to be a peer.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PeerClaim")]
+struct ClaimView {
+    workspace: WorkspaceId,
+    fingerprint: String,
+    at: Millis,
+    /// The address that it came from.
+    from: String,
+}
+
+pub(super) async fn list(viewer: Viewer) -> Result<Json<Peers>, Problem> {
     let snapshot = viewer.snapshot();
     let links = viewer.handle.links().borrow().clone();
     let peers = snapshot.state.peers.values().map(|row| {
         let link = links.get(&row.id).cloned().unwrap_or_default();
-        json!({
-            "workspace": people::home(&snapshot.state, row.id), "fingerprint": fingerprint(&row.id.0),
-            "invitation": row.invite.and_then(|id| invitations::one(&snapshot.state, id)),
-            "status": row.status, "invites": row.invites, "since": row.since, "connected_since": link.up,
-            "last_error": link.error.map(|(at, what)| json!({ "at": at, "what": what })),
-            "unacknowledged": row.queued - row.acked,
-        })
+        PeerView {
+            workspace: people::home(&snapshot.state, row.id),
+            fingerprint: fingerprint(&row.id.0),
+            invitation: row.invite.and_then(|id| invitations::one(&snapshot.state, id)),
+            status: row.status,
+            invites: row.invites,
+            since: row.since,
+            connected_since: link.up,
+            last_error: link.error.map(|(at, what)| LinkError { at, what }),
+            unacknowledged: row.queued - row.acked,
+        }
     });
-    let peers: Vec<_> = peers.collect();
+    let peers = peers.collect();
     let claims = viewer.handle.claims().into_iter().map(|claim| {
         let Claim { workspace, at, from } = claim;
-        json!({ "workspace": workspace, "fingerprint": fingerprint(&workspace.0), "at": at, "from": from })
+        ClaimView { workspace, fingerprint: fingerprint(&workspace.0), at, from: from.to_string() }
     });
-    let claims: Vec<_> = claims.collect();
-    std::future::ready(Ok(Json(json!({ "peers": peers, "claims": claims })))).await
+    let claims = claims.collect();
+    std::future::ready(Ok(Json(Peers { peers, claims }))).await
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewTicket {
+    /// How long it is good; a day if not said, 30 days at most.
     hours: Option<u64>,
 }
 
-pub(super) async fn ticket(viewer: Viewer, Body(new): Body<NewTicket>) -> Result<Created<Value>, Problem> {
+/// A new ticket.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct NewTicketText {
+    /// The line to pass on out of band.
+    ticket: String,
+    expires: Millis,
+}
+
+pub(super) async fn ticket(
+    viewer: Viewer,
+    Body(new): Body<NewTicket>,
+) -> Result<Created<NewTicketText>, Problem> {
     let hours = new.hours.unwrap_or(TICKET_HOURS).clamp(1, 24 * 30);
     let secret = clock::seed().map_err(|error| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
@@ -63,7 +124,7 @@ pub(super) async fn ticket(viewer: Viewer, Body(new): Body<NewTicket>) -> Result
     let me = viewer.handle.me();
     let endpoints = state.homes.get(&me).map(|home| home.manifest.endpoints.clone()).unwrap_or_default();
     let ticket = Ticket { workspace: me, endpoints, secret, expires };
-    Ok(Created(json!({ "ticket": ticket.to_text(), "expires": expires })))
+    Ok(Created(NewTicketText { ticket: ticket.to_text(), expires }))
 }
 
 /// What is passed on out of band (spec 8.1).
@@ -97,7 +158,15 @@ pub(super) struct Redeem {
     ticket: String,
 }
 
-pub(super) async fn redeem(viewer: Viewer, Body(given): Body<Redeem>) -> Result<Accepted<Value>, Problem> {
+/// Who was asked.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Asked {
+    id: WorkspaceId,
+    /// Of its root key: compare it with what its admin sees.
+    fingerprint: String,
+}
+
+pub(super) async fn redeem(viewer: Viewer, Body(given): Body<Redeem>) -> Result<Accepted<Asked>, Problem> {
     let unreadable = "this is no ticket: paste the whole line that `comity peer ticket` printed";
     let ticket = Ticket::parse(&given.ticket).ok_or_else(|| Problem::invalid(unreadable))?;
     if ticket.expires <= viewer.handle.now() {
@@ -106,28 +175,27 @@ pub(super) async fn redeem(viewer: Viewer, Body(given): Body<Redeem>) -> Result<
     let Ticket { workspace: peer, endpoints, secret, .. } = ticket;
     let secret = Blob::from(secret.to_vec());
     viewer.ask(Command::RedeemTicket { peer, endpoints, secret }).await?;
-    let shown = json!({ "id": peer, "fingerprint": fingerprint(&peer.0) });
-    Ok(Accepted(shown))
+    Ok(Accepted(Asked { id: peer, fingerprint: fingerprint(&peer.0) }))
 }
 
 async fn act(
     viewer: Viewer,
-    peer: &str,
+    peer: WorkspaceId,
     command: impl Fn(WorkspaceId) -> Command,
 ) -> Result<NoContent, Problem> {
-    viewer.ask(command(id(peer)?)).await?;
+    viewer.ask(command(peer)).await?;
     Ok(NoContent)
 }
 
-pub(super) async fn approve(viewer: Viewer, Path(peer): Path<String>) -> Result<NoContent, Problem> {
-    act(viewer, &peer, Command::Approve).await
+pub(super) async fn approve(viewer: Viewer, Path(peer): Path<WorkspaceId>) -> Result<NoContent, Problem> {
+    act(viewer, peer, Command::Approve).await
 }
 
-pub(super) async fn pause(viewer: Viewer, Path(peer): Path<String>) -> Result<NoContent, Problem> {
-    act(viewer, &peer, Command::Pause).await
+pub(super) async fn pause(viewer: Viewer, Path(peer): Path<WorkspaceId>) -> Result<NoContent, Problem> {
+    act(viewer, peer, Command::Pause).await
 }
 
-pub(super) async fn end(viewer: Viewer, Path(peer): Path<String>) -> Result<NoContent, Problem> {
+pub(super) async fn end(viewer: Viewer, Path(peer): Path<WorkspaceId>) -> Result<NoContent, Problem> {
     let admin = viewer.user;
-    act(viewer, &peer, |peer| Command::EndPeer(admin, peer)).await
+    act(viewer, peer, |peer| Command::EndPeer(admin, peer)).await
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     path::Path,
     problem::Problem,
-    viewer::{Query, Viewer, id},
+    viewer::{Query, Viewer},
     workspace::page,
 };
 use crate::{
@@ -73,7 +73,12 @@ impl Search {
 impl Search {
     /// Of pages that are not sorted by name.
     pub(super) fn after_id(&self) -> Result<Option<UserId>, Problem> {
-        self.after.as_deref().map(id).transpose()
+        let parse = |text: &str| {
+            text.parse()
+                .ok()
+                .ok_or_else(|| Problem::invalid("after: pass the `next` of the page before, unchanged"))
+        };
+        self.after.as_deref().map(parse).transpose()
     }
 }
 

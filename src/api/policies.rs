@@ -5,7 +5,6 @@
 use axum::Json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{
     answer::NoContent,
@@ -13,7 +12,7 @@ use super::{
     previews,
     problem::Problem,
     scopes::Confirm,
-    viewer::{Body, Query, Viewer, id},
+    viewer::{Body, Query, Viewer},
 };
 use crate::{
     ids::{GroupId, WorkspaceId},
@@ -149,7 +148,7 @@ impl Proposed {
 pub(super) async fn workspace_tightening(
     viewer: Viewer,
     Query(proposed): Query<Proposed>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<previews::Ends>, Problem> {
     let state = &viewer.snapshot().state;
     let policy = proposed.parse::<WorkspaceChange>()?.over((*state.rules.workspace).clone());
     std::future::ready(Ok(previews::shown(preview::policy(state, Row::Policy(policy))))).await
@@ -202,15 +201,15 @@ impl GroupChange {
 }
 
 /// Its policy is for those who may change it.
-fn administered(viewer: &Viewer, group: &str) -> Result<(GroupId, GroupPolicy), Problem> {
-    let (group, state): (GroupId, _) = (id(group)?, &viewer.snapshot().state);
+fn administered(viewer: &Viewer, group: GroupId) -> Result<(GroupId, GroupPolicy), Problem> {
+    let state = &viewer.snapshot().state;
     let scope = policy::own_scope(state, viewer.user, group.into())?;
     policy::may_administer(state, viewer.user, &scope)?;
     Ok((group, state.rules.group(group)))
 }
 
-pub(super) async fn group(viewer: Viewer, Path(group): Path<String>) -> Result<Json<GroupView>, Problem> {
-    let (group, set) = administered(&viewer, &group)?;
+pub(super) async fn group(viewer: Viewer, Path(group): Path<GroupId>) -> Result<Json<GroupView>, Problem> {
+    let (group, set) = administered(&viewer, group)?;
     let state = &viewer.snapshot().state;
     let effective = state.scope(group).map_or(set.grade, |scope| policy::ceiling(state, scope));
     let view =
@@ -220,10 +219,10 @@ pub(super) async fn group(viewer: Viewer, Path(group): Path<String>) -> Result<J
 
 pub(super) async fn group_tightening(
     viewer: Viewer,
-    Path(group): Path<String>,
+    Path(group): Path<GroupId>,
     Query(proposed): Query<Proposed>,
-) -> Result<Json<Value>, Problem> {
-    let (_, before) = administered(&viewer, &group)?;
+) -> Result<Json<previews::Ends>, Problem> {
+    let (_, before) = administered(&viewer, group)?;
     let policy = proposed.parse::<GroupChange>()?.over(before);
     let preview = preview::policy(&viewer.snapshot().state, Row::GroupPolicy(policy));
     std::future::ready(Ok(previews::shown(preview))).await
@@ -231,11 +230,11 @@ pub(super) async fn group_tightening(
 
 pub(super) async fn set_group(
     viewer: Viewer,
-    Path(group): Path<String>,
+    Path(group): Path<GroupId>,
     Query(Confirm { confirm }): Query<Confirm>,
     Body(change): Body<GroupChange>,
 ) -> Result<NoContent, Problem> {
-    let (group, before) = administered(&viewer, &group)?;
+    let (group, before) = administered(&viewer, group)?;
     let policy = change.over(before);
     confirmed(&viewer, Row::GroupPolicy(policy.clone()), confirm, &format!("/groups/{group}/policy"))?;
     viewer.ask(Command::SetGroupPolicy(viewer.user, policy.into(), confirm)).await?;
@@ -244,6 +243,7 @@ pub(super) async fn set_group(
 
 /// What is allowed with a peer.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PeerPolicyView")]
 pub(super) struct PeerView {
     workspace: Home,
     invites: InvitePolicy,
@@ -280,14 +280,14 @@ impl PeerChange {
     }
 }
 
-fn known(viewer: &Viewer, peer: &str) -> Result<PeerPolicy, Problem> {
-    let (peer, state): (WorkspaceId, _) = (id(peer)?, &viewer.snapshot().state);
+fn known(viewer: &Viewer, peer: WorkspaceId) -> Result<PeerPolicy, Problem> {
+    let state = &viewer.snapshot().state;
     if state.peers.contains_key(&peer) { Ok(state.rules.peer(peer)) } else { Err(Problem::not_found()) }
 }
 
-pub(super) async fn peer(viewer: Viewer, Path(peer): Path<String>) -> Result<Json<PeerView>, Problem> {
+pub(super) async fn peer(viewer: Viewer, Path(peer): Path<WorkspaceId>) -> Result<Json<PeerView>, Problem> {
     let PeerPolicy { peer, admitted, free_accounts, lookups, presence, daily_invitations } =
-        known(&viewer, &peer)?;
+        known(&viewer, peer)?;
     let state = &viewer.snapshot().state;
     let row = state.peers.get(&peer).ok_or_else(Problem::not_found)?;
     let (workspace, invites, resolves) = (people::home(state, peer), row.invites, row.resolves);
@@ -306,21 +306,21 @@ pub(super) async fn peer(viewer: Viewer, Path(peer): Path<String>) -> Result<Jso
 
 pub(super) async fn peer_tightening(
     viewer: Viewer,
-    Path(peer): Path<String>,
+    Path(peer): Path<WorkspaceId>,
     Query(proposed): Query<Proposed>,
-) -> Result<Json<Value>, Problem> {
-    let policy = proposed.parse::<PeerChange>()?.over(&known(&viewer, &peer)?);
+) -> Result<Json<previews::Ends>, Problem> {
+    let policy = proposed.parse::<PeerChange>()?.over(&known(&viewer, peer)?);
     let preview = preview::policy(&viewer.snapshot().state, Row::PeerPolicy(policy));
     std::future::ready(Ok(previews::shown(preview))).await
 }
 
 pub(super) async fn set_peer(
     viewer: Viewer,
-    Path(peer): Path<String>,
+    Path(peer): Path<WorkspaceId>,
     Query(Confirm { confirm }): Query<Confirm>,
     Body(change): Body<PeerChange>,
 ) -> Result<NoContent, Problem> {
-    let before = known(&viewer, &peer)?;
+    let before = known(&viewer, peer)?;
     let policy = change.over(&before);
     confirmed(&viewer, Row::PeerPolicy(policy.clone()), confirm, &format!("/peers/{}", before.peer))?;
     if policy != before {

@@ -14,7 +14,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    ids::IdError,
     node::AskError,
     protocol::{Reject, command::RejectCode},
     view::scopes::Waiting,
@@ -87,7 +86,8 @@ pub(super) struct Document {
 }
 
 /// The codes of the API itself, beside those of the protocol (spec 9.9).
-const CODES: [&str; 15] = [
+const CODES: [&str; 16] = [
+    "rate",
     "scope",
     "wrong-password",
     "unauthorized",
@@ -168,13 +168,6 @@ impl From<AskError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the node is stopping: try again")
             }
         }
-    }
-}
-
-/// An id that cannot be one is an id of nothing.
-impl From<IdError> for Problem {
-    fn from(_: IdError) -> Self {
-        Self::not_found()
     }
 }
 

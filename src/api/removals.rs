@@ -4,13 +4,12 @@
 
 use axum::Json;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::{
     path::Path,
     problem::Problem,
-    viewer::{Query, Viewer, id},
+    viewer::{Query, Viewer},
 };
 use crate::{
     ids::{ScopeId, UserId},
@@ -27,23 +26,42 @@ pub(super) struct Everywhere {
     everywhere: bool,
 }
 
+/// What a removal did.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Removed {
+    /// It was committed.
+    Done {
+        /// The epoch of the event.
+        epoch: u64,
+        /// Paths that remain: threads and groups by which the removed still reaches the content (P7.8).
+        remaining: Vec<ScopeId>,
+        /// How it takes effect at other homes.
+        removal: Option<removals::RemovalView>,
+    },
+    /// There was nothing to remove.
+    Nobody {
+        /// `no member`.
+        status: &'static str,
+    },
+}
+
 /// Ends a membership. The answer names the paths that remain (P7.8), and how the removal takes effect at other homes
 /// (P7.4): null where no other home has to obey, and in a scope of another owner, who alone knows it.
 pub(super) async fn remove(
     viewer: Viewer,
-    Path((scope, user)): Path<(String, String)>,
+    Path((scope, user)): Path<(ScopeId, UserId)>,
     Query(query): Query<Everywhere>,
-) -> Result<Json<Value>, Problem> {
-    let (scope, user): (ScopeId, UserId) = (id(&scope)?, id(&user)?);
+) -> Result<Json<Removed>, Problem> {
     let action = Action::Remove { scope, user, everywhere: query.everywhere };
     let reply = viewer.ask(Command::Act(viewer.user, action)).await?;
     let Reply::Removed { epoch, remaining } = reply else {
-        return Ok(Json(json!({ "status": "no member" })));
+        return Ok(Json(Removed::Nobody { status: "no member" }));
     };
     let state = &viewer.snapshot().state;
     let removal = state.removals.get(&(scope, epoch));
     let removal = removal.map(|removal| removals::removal(state, removal, viewer.handle.now()));
-    Ok(Json(json!({ "epoch": epoch, "remaining": remaining, "removal": removal })))
+    Ok(Json(Removed::Done { epoch, remaining, removal }))
 }
 
 /// Of scopes that the viewer is in, or all for admins.
@@ -51,26 +69,32 @@ fn is_visible(viewer: &Viewer, scope: ScopeId) -> bool {
     viewer.is_admin() || gate::sees_scope(&viewer.snapshot().state, viewer.user, scope)
 }
 
+/// Removals that other homes have to obey.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Removals {
+    /// Newest first.
+    removals: Vec<removals::RemovalView>,
+}
+
 /// Removals that other homes have to obey, newest first.
-pub(super) async fn list(viewer: Viewer) -> Json<Value> {
+pub(super) async fn list(viewer: Viewer) -> Json<Removals> {
     let state = &viewer.snapshot().state;
     let visible = |removal: &Removal| is_visible(&viewer, removal.scope);
     let mut found: Vec<_> = state.removals.values().filter(|removal| visible(removal)).collect();
     found.sort_by_key(|removal| std::cmp::Reverse(removal.time));
     found.truncate(limits::API_PAGE);
     let now = viewer.handle.now();
-    let shown: Vec<_> = found.into_iter().map(|removal| removals::removal(state, removal, now)).collect();
-    std::future::ready(Json(json!({ "removals": shown }))).await
+    let shown = found.into_iter().map(|removal| removals::removal(state, removal, now)).collect();
+    std::future::ready(Json(Removals { removals: shown })).await
 }
 
 /// One of them.
 pub(super) async fn show(
     viewer: Viewer,
-    Path((scope, epoch)): Path<(String, String)>,
+    Path((scope, epoch)): Path<(ScopeId, u64)>,
 ) -> Result<Json<removals::RemovalView>, Problem> {
-    let scope: ScopeId = id(&scope)?;
     let state = &viewer.snapshot().state;
-    let found = epoch.parse().ok().and_then(|epoch| state.removals.get(&(scope, epoch)));
+    let found = state.removals.get(&(scope, epoch));
     let Some(found) = found.filter(|_| is_visible(&viewer, scope)) else {
         policy::own_scope(state, viewer.user, scope)?;
         return Err(Problem::not_found());

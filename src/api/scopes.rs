@@ -3,7 +3,6 @@
 use axum::Json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::{
     answer::{Accepted, Created, Either, NoContent},
@@ -11,10 +10,10 @@ use super::{
     people::Search,
     previews,
     problem::Problem,
-    viewer::{Body, Query, Viewer, id},
+    viewer::{Body, Query, Viewer},
 };
 use crate::{
-    ids::{InviteId, ScopeId},
+    ids::{InviteId, ScopeId, UserId},
     limits,
     protocol::{Command, Reply, membership::empty_settings, people, policy, tighten},
     time::Millis,
@@ -26,14 +25,23 @@ use crate::{
     wire::objects::{Action, Floor, Grade, Settings},
 };
 
-pub(super) async fn groups(viewer: Viewer) -> Json<Value> {
+/// The groups that the viewer is in.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Groups {
+    /// By name.
+    groups: Vec<scopes::ScopeView>,
+}
+
+pub(super) async fn groups(viewer: Viewer) -> Json<Groups> {
     let groups = scopes::groups(&viewer.snapshot().state, viewer.user);
-    std::future::ready(Json(json!({ "groups": groups }))).await
+    std::future::ready(Json(Groups { groups })).await
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SettingsChange {
+    /// Name of a group, subject of a topic.
+    #[schemars(length(max = limits::NAME_BYTES))]
     name: Option<String>,
     externals: Option<bool>,
     open_invites: Option<bool>,
@@ -88,26 +96,40 @@ pub(super) fn new_settings(name: String) -> Settings {
     Settings { name, externals: true, ..empty_settings() }
 }
 
+/// What was made.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Made {
+    /// As the viewer sees it.
+    Seen {
+        #[serde(flatten)]
+        scope: Box<scopes::ScopeView>,
+        /// The invitations that went out.
+        invitations: Vec<InviteId>,
+    },
+    /// Its owner has made it, and it is not here yet.
+    Unseen {
+        /// Which.
+        id: ScopeId,
+        /// The invitations that went out.
+        invitations: Vec<InviteId>,
+    },
+}
+
 /// What was made, as the viewer sees it.
-pub(super) fn made(viewer: &Viewer, reply: Reply) -> Result<Created<Value>, Problem> {
+pub(super) fn made(viewer: &Viewer, reply: Reply) -> Result<Created<Made>, Problem> {
     let Reply::Scope(scope, invitations) = reply else { return Err(Problem::not_found()) };
     let view = scopes::scope(&viewer.snapshot().state, viewer.user, scope);
-    let shown = match view.map(serde_json::to_value) {
-        Some(Ok(mut view)) => {
-            if let Some(fields) = view.as_object_mut() {
-                fields.insert("invitations".into(), json!(invitations));
-            }
-            view
-        }
-        _ => json!({ "id": scope, "invitations": invitations }),
-    };
-    Ok(Created(shown))
+    Ok(Created(match view {
+        Some(view) => Made::Seen { scope: Box::new(view), invitations },
+        None => Made::Unseen { id: scope, invitations },
+    }))
 }
 
 pub(super) async fn create_group(
     viewer: Viewer,
     Body(change): Body<SettingsChange>,
-) -> Result<Created<Value>, Problem> {
+) -> Result<Created<Made>, Problem> {
     let lease = change.lease.as_ref().map(Lease::millis).transpose()?;
     let settings = change.over(new_settings(String::new()));
     let reply = viewer.ask(Command::CreateGroup(viewer.user, settings)).await?;
@@ -120,9 +142,9 @@ pub(super) async fn create_group(
 
 pub(super) async fn show(
     viewer: Viewer,
-    Path(scope): Path<String>,
+    Path(scope): Path<ScopeId>,
 ) -> Result<Json<scopes::ScopeView>, Problem> {
-    let view = scopes::scope(&viewer.snapshot().state, viewer.user, id(&scope)?);
+    let view = scopes::scope(&viewer.snapshot().state, viewer.user, scope);
     std::future::ready(view.map(Json).ok_or_else(Problem::not_found)).await
 }
 
@@ -136,11 +158,10 @@ pub(super) struct Confirm {
 
 pub(super) async fn change(
     viewer: Viewer,
-    Path(scope): Path<String>,
+    Path(scope): Path<ScopeId>,
     Query(Confirm { confirm }): Query<Confirm>,
     Body(change): Body<SettingsChange>,
 ) -> Result<NoContent, Problem> {
-    let scope: ScopeId = id(&scope)?;
     let state = viewer.snapshot().state.clone();
     let frozen = scopes::frozen(&state, viewer.user, scope).is_some();
     if frozen || scopes::waiting(&state, viewer.user, scope).is_some() {
@@ -168,36 +189,44 @@ pub(super) async fn change(
     Ok(NoContent)
 }
 
-pub(super) async fn end(viewer: Viewer, Path(scope): Path<String>) -> Result<NoContent, Problem> {
-    viewer.ask(Command::Act(viewer.user, Action::End { scope: id(&scope)? })).await?;
+pub(super) async fn end(viewer: Viewer, Path(scope): Path<ScopeId>) -> Result<NoContent, Problem> {
+    viewer.ask(Command::Act(viewer.user, Action::End { scope })).await?;
     Ok(NoContent)
+}
+
+/// A page of members.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Members {
+    members: Vec<scopes::MemberView>,
+    /// The `after` of the next page; null on the last.
+    next: Option<String>,
 }
 
 pub(super) async fn members(
     viewer: Viewer,
-    Path(scope): Path<String>,
+    Path(scope): Path<ScopeId>,
     Query(search): Query<Search>,
-) -> Result<Json<Value>, Problem> {
-    let scope: ScopeId = id(&scope)?;
+) -> Result<Json<Members>, Problem> {
     let (typed, limit) = (search.typed()?, search.limit());
     if !typed.is_empty() {
         let (state, after) = (&viewer.snapshot().state, search.after()?);
         let found = names::members(state, viewer.user, scope, &typed, after.as_ref(), limit);
         let found = found.ok_or_else(|| viewer.absent(scope))?;
         let next = found.next.as_ref().map(names::after_text);
-        return Ok(Json(json!({ "members": found.rows, "next": next })));
+        return Ok(Json(Members { members: found.rows, next }));
     }
     let after = search.after_id()?;
     let members = scopes::members(&viewer.snapshot().state, viewer.user, scope, after, limit);
     let members = members.ok_or_else(|| viewer.absent(scope))?;
-    let next = members.last().filter(|_| members.len() == limit).map(|last| last.person.id);
-    std::future::ready(Ok(Json(json!({ "members": members, "next": next })))).await
+    let next = members.last().filter(|_| members.len() == limit).map(|last| last.person.id.to_string());
+    std::future::ready(Ok(Json(Members { members, next }))).await
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewMember {
     /// Of somebody of this workspace or of a peer.
+    #[schemars(length(max = limits::ADDRESS_BYTES))]
     address: String,
     #[serde(default = "may_post")]
     grade: Grade,
@@ -217,6 +246,7 @@ enum Status {
 
 /// What became of it.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Added")]
 pub(super) struct Joined {
     status: Status,
     /// The invitation that was sent.
@@ -245,10 +275,9 @@ fn usual_history(viewer: &Viewer, scope: ScopeId, address: &str) -> Floor {
 /// Own users become members at once; others are invited.
 pub(super) async fn add_member(
     viewer: Viewer,
-    Path(scope): Path<String>,
+    Path(scope): Path<ScopeId>,
     Body(new): Body<NewMember>,
 ) -> Result<Either<Accepted<Joined>, Either<Created<Joined>, Json<Joined>>>, Problem> {
-    let scope: ScopeId = id(&scope)?;
     let NewMember { address, grade, history, until } = new;
     let floor = history.unwrap_or_else(|| usual_history(&viewer, scope, &address));
     let action = Action::Invite { scope, address, grade, floor, until };
@@ -275,15 +304,15 @@ pub(super) struct GradeChange {
 
 pub(super) async fn grade(
     viewer: Viewer,
-    Path((scope, user)): Path<(String, String)>,
+    Path((scope, user)): Path<(ScopeId, UserId)>,
     Body(change): Body<GradeChange>,
 ) -> Result<NoContent, Problem> {
-    let action = Action::Grade { scope: id(&scope)?, user: id(&user)?, grade: change.grade };
+    let action = Action::Grade { scope, user, grade: change.grade };
     viewer.ask(Command::Act(viewer.user, action)).await?;
     Ok(NoContent)
 }
 
-pub(super) async fn leave(viewer: Viewer, Path(scope): Path<String>) -> Result<NoContent, Problem> {
-    viewer.ask(Command::Leave(viewer.user, id(&scope)?)).await?;
+pub(super) async fn leave(viewer: Viewer, Path(scope): Path<ScopeId>) -> Result<NoContent, Problem> {
+    viewer.ask(Command::Leave(viewer.user, scope)).await?;
     Ok(NoContent)
 }

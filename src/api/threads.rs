@@ -3,15 +3,14 @@
 use axum::Json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::{
     answer::{Accepted, Created, Either, NoContent, Underway},
     messages,
     path::Path,
     problem::Problem,
-    scopes::{made, new_settings},
-    viewer::{Body, Query, Viewer, id},
+    scopes::{Made, made, new_settings},
+    viewer::{Body, Query, Viewer},
     workspace::page,
 };
 use crate::{
@@ -37,14 +36,18 @@ pub(super) struct Inbox {
     /// Only with unread messages.
     #[serde(default)]
     unread: bool,
+    /// The `next` of the page before.
     before: Option<String>,
+    /// At most so many; 50 if not said, and never more than there is room for.
     limit: Option<usize>,
 }
 
 /// A page of the inbox.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Threads {
+    /// Newest first.
     threads: Vec<inbox::Row>,
+    /// The `before` of the next page; null on the last.
     next: Option<String>,
 }
 
@@ -66,12 +69,16 @@ pub(super) fn parse_cursor(cursor: &str) -> Result<(Millis, ThreadId), Problem> 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewThread {
+    #[schemars(length(max = limits::NAME_BYTES))]
     subject: String,
     #[serde(default)]
+    #[schemars(length(max = limits::GROUPS_PER_THREAD))]
     groups: Vec<GroupId>,
+    /// Addresses.
     #[serde(default)]
     people: Vec<String>,
     /// The first message.
+    #[schemars(length(max = limits::TEXT_BYTES))]
     text: Option<String>,
     /// Whom it names.
     #[serde(default)]
@@ -91,7 +98,28 @@ pub(super) struct Source {
     seq: u64,
 }
 
-pub(super) async fn start(viewer: Viewer, Body(new): Body<NewThread>) -> Result<Created<Value>, Problem> {
+/// A thread that was started.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Started {
+    #[serde(flatten)]
+    made: Made,
+    /// Its first message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Posted>,
+    /// Whom the message names though they are no recipients (P3.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_recipients: Option<Vec<UserId>>,
+}
+
+/// What became of a message.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum Posted {
+    Placed(messages::Placed),
+    Unplaced(messages::Unplaced),
+}
+
+pub(super) async fn start(viewer: Viewer, Body(new): Body<NewThread>) -> Result<Created<Started>, Problem> {
     let settings = new_settings(new.subject);
     if let Some(Source { thread, seq }) = new.from {
         let snapshot = viewer.snapshot();
@@ -114,27 +142,26 @@ pub(super) async fn start(viewer: Viewer, Body(new): Body<NewThread>) -> Result<
         viewer.handle.ask(refer).await?;
     }
     let thread = if let Reply::Scope(scope, _) = &reply { scope.thread() } else { None };
-    let Created(mut shown) = made(&viewer, reply)?;
-    if let (Some(text), Some(thread)) = (text, thread) {
-        let not_recipients = messages::strangers(&viewer, thread, &mentions);
-        let message = match messages::first(&viewer, thread, text, mentions).await? {
-            Either::This(Created(message)) | Either::That(Accepted(message)) => message,
-        };
-        if let Some(fields) = shown.as_object_mut() {
-            fields.insert("message".into(), message);
-            fields.insert("not_recipients".into(), json!(not_recipients));
-        }
-    }
-    Ok(Created(shown))
+    let Created(made) = made(&viewer, reply)?;
+    let (Some(text), Some(thread)) = (text, thread) else {
+        return Ok(Created(Started { made, message: None, not_recipients: None }));
+    };
+    let not_recipients = Some(messages::strangers(&viewer, thread, &mentions));
+    let message = Some(match messages::first(&viewer, thread, text, mentions).await? {
+        Either::This(Created(placed)) => Posted::Placed(placed),
+        Either::That(Accepted(unplaced)) => Posted::Unplaced(unplaced),
+    });
+    Ok(Created(Started { made, message, not_recipients }))
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewDm {
+    #[schemars(length(max = limits::ADDRESS_BYTES))]
     address: String,
 }
 
-pub(super) async fn dm(viewer: Viewer, Body(new): Body<NewDm>) -> Result<Created<Value>, Problem> {
+pub(super) async fn dm(viewer: Viewer, Body(new): Body<NewDm>) -> Result<Created<Made>, Problem> {
     let reply = viewer.ask(Command::OpenDm(viewer.user, new.address)).await?;
     made(&viewer, reply)
 }
@@ -153,33 +180,37 @@ fn everything() -> Floor {
 
 pub(super) async fn add_group(
     viewer: Viewer,
-    Path(thread): Path<String>,
+    Path(thread): Path<ThreadId>,
     Body(new): Body<NewRecipient>,
 ) -> Result<Underway, Problem> {
-    let action = Action::AddGroup { thread: id(&thread)?, group: new.group, floor: new.history };
+    let action = Action::AddGroup { thread, group: new.group, floor: new.history };
     viewer.ask(Command::Act(viewer.user, action)).await?;
     Ok(Underway)
 }
 
 pub(super) async fn remove_group(
     viewer: Viewer,
-    Path((thread, group)): Path<(String, String)>,
+    Path((thread, group)): Path<(ThreadId, GroupId)>,
 ) -> Result<NoContent, Problem> {
-    let action = Action::RemoveGroup { thread: id(&thread)?, group: id(&group)? };
+    let action = Action::RemoveGroup { thread, group };
     viewer.ask(Command::Act(viewer.user, action)).await?;
     Ok(NoContent)
 }
 
-pub(super) async fn why(viewer: Viewer, Path(thread): Path<String>) -> Result<Json<Value>, Problem> {
-    let thread: ThreadId = id(&thread)?;
+/// Why the viewer reaches a thread.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Paths {
+    paths: Vec<scopes::Why>,
+}
+
+pub(super) async fn why(viewer: Viewer, Path(thread): Path<ThreadId>) -> Result<Json<Paths>, Problem> {
     let paths = scopes::why(&viewer.snapshot().state, viewer.user, thread);
     let paths = paths.ok_or_else(|| viewer.absent(thread))?;
-    std::future::ready(Ok(Json(json!({ "paths": paths })))).await
+    std::future::ready(Ok(Json(Paths { paths }))).await
 }
 
 /// Ephemeral (spec 10.1).
-pub(super) async fn typing(viewer: Viewer, Path(thread): Path<String>) -> Result<NoContent, Problem> {
-    let thread: ThreadId = id(&thread)?;
+pub(super) async fn typing(viewer: Viewer, Path(thread): Path<ThreadId>) -> Result<NoContent, Problem> {
     if !gate::reaches(&viewer.snapshot().state, viewer.user, thread) {
         return Err(viewer.absent(thread));
     }
@@ -195,10 +226,9 @@ pub(super) struct ReadUpTo {
 
 pub(super) async fn read(
     viewer: Viewer,
-    Path(thread): Path<String>,
+    Path(thread): Path<ThreadId>,
     Body(up_to): Body<ReadUpTo>,
 ) -> Result<NoContent, Problem> {
-    let thread: ThreadId = id(&thread)?;
     viewer.ask(Command::MarkRead(viewer.user, thread, up_to.seq)).await?;
     viewer.handle.notify(Notice::Read { thread, user: viewer.user, seq: up_to.seq });
     Ok(NoContent)

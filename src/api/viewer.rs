@@ -2,7 +2,7 @@
 //!
 //! Duty: a user from a request, request bodies with clear errors, commands in a user's name. Never: a right.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use super::{Access, Api, problem::Problem};
 use crate::{
     crypto::sha256,
-    ids::{Hash, IdError, ScopeId, SubmissionId, UserId},
+    ids::{Hash, ScopeId, SubmissionId, UserId},
     node::{AskError, Handle, Snapshot},
     protocol::{
         Command, Reject, Reply, account,
@@ -79,7 +79,8 @@ impl FromRequestParts<Api> for Viewer {
             Some(Role::Admin) => Standing::Admin,
             _ => Standing::Member,
         };
-        let key = key(user, parts.headers.get("idempotency-key"))?;
+        let header = parts.headers.get("idempotency-key").filter(|_| !parts.method.is_safe());
+        let key = key(user, header)?;
         let viewer = Self { user, handle, standing, scope: session.scope(), token: session.token, key };
         let access = parts.extensions.get().copied().unwrap_or(Access::Admin);
         viewer.admitted(access, &parts.method)?;
@@ -293,11 +294,6 @@ impl Viewer {
             tracing::debug!(%scope, "not here yet");
         }
     }
-}
-
-/// A path segment as an id; anything else is an id of nothing.
-pub(super) fn id<T: FromStr<Err = IdError>>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(Problem::from)
 }
 
 /// A JSON body, with an error that names the field.

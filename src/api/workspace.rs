@@ -2,19 +2,18 @@
 
 use axum::{Json, http::StatusCode};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::{
     answer::{Created, NoContent},
     check,
     path::Path,
     problem::Problem,
-    viewer::{Body, Query, Viewer, id},
+    viewer::{Body, Query, Viewer},
 };
 use crate::{
     crypto::fingerprint,
-    ids::UserId,
+    ids::{ScopeId, UserId},
     limits,
     node::identity::{self, Rotate, RotateError},
     protocol::{Command, Reply, row::Role},
@@ -26,21 +25,31 @@ pub(super) async fn me(viewer: Viewer) -> Result<Json<people::Me>, Problem> {
     std::future::ready(me.ok_or_else(Problem::not_found)).await
 }
 
-pub(super) async fn show(viewer: Viewer) -> Result<Json<Value>, Problem> {
+/// This workspace.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Workspace {
+    #[serde(flatten)]
+    home: people::Home,
+    /// Of its root key: what people compare before they trust.
+    fingerprint: String,
+    /// For admins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<check::Check>,
+}
+
+pub(super) async fn show(viewer: Viewer) -> Result<Json<Workspace>, Problem> {
     let me = viewer.handle.me();
     let home = people::home(&viewer.snapshot().state, me);
-    let mut shown =
-        json!({ "id": me, "name": home.name, "domain": home.domain, "fingerprint": fingerprint(&me.0) });
-    if let Some(fields) = shown.as_object_mut().filter(|_| viewer.is_admin()) {
-        fields.insert("check".into(), check::shown(&viewer.handle));
-    }
-    std::future::ready(Ok(Json(shown))).await
+    let check = viewer.is_admin().then(|| check::shown(&viewer.handle));
+    std::future::ready(Ok(Json(Workspace { home, fingerprint: fingerprint(&me.0), check }))).await
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct After {
+    /// The `next` of the page before.
     after: Option<UserId>,
+    /// At most so many; 50 if not said, and never more than there is room for.
     limit: Option<usize>,
 }
 
@@ -55,20 +64,30 @@ pub(super) fn page(limit: Option<usize>) -> usize {
     limit.unwrap_or(50).clamp(1, limits::API_PAGE)
 }
 
-pub(super) async fn users(viewer: Viewer, Query(query): Query<After>) -> Result<Json<Value>, Problem> {
+/// A page of users.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Users {
+    users: Vec<people::Me>,
+    /// The `after` of the next page; null on the last.
+    next: Option<UserId>,
+}
+
+pub(super) async fn users(viewer: Viewer, Query(query): Query<After>) -> Result<Json<Users>, Problem> {
     let snapshot = viewer.snapshot();
     let (after, limit) = query.parts();
     let rest = snapshot.state.users.keys().filter(|user| after.is_none_or(|after| **user > after));
     let users: Vec<_> = rest.take(limit).filter_map(|user| people::me(&snapshot.state, *user)).collect();
     let next = users.last().filter(|_| users.len() == limit).map(|last| last.person.id);
-    std::future::ready(Ok(Json(json!({ "users": users, "next": next })))).await
+    std::future::ready(Ok(Json(Users { users, next }))).await
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewUser {
     /// Local part of the address.
+    #[schemars(length(max = limits::ADDRESS_BYTES))]
     local: String,
+    #[schemars(length(max = limits::NAME_BYTES))]
     name: String,
     #[serde(default = "member")]
     role: Role,
@@ -92,6 +111,7 @@ pub(super) async fn add_user(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserChange {
+    #[schemars(length(max = limits::NAME_BYTES))]
     name: Option<String>,
     /// What he does, as he says; empty to say nothing.
     title: Option<String>,
@@ -100,10 +120,9 @@ pub(super) struct UserChange {
 
 pub(super) async fn change_user(
     viewer: Viewer,
-    Path(user): Path<String>,
+    Path(user): Path<UserId>,
     Body(change): Body<UserChange>,
 ) -> Result<Json<people::Me>, Problem> {
-    let user: UserId = id(&user)?;
     if user != viewer.user || change.role.is_some() {
         viewer.administers()?;
     }
@@ -120,17 +139,16 @@ pub(super) async fn change_user(
 }
 
 /// For good: the id and the address are never given to somebody else.
-pub(super) async fn remove_user(viewer: Viewer, Path(user): Path<String>) -> Result<NoContent, Problem> {
-    viewer.ask(Command::RemoveUser(id(&user)?)).await?;
+pub(super) async fn remove_user(viewer: Viewer, Path(user): Path<UserId>) -> Result<NoContent, Problem> {
+    viewer.ask(Command::RemoveUser(user)).await?;
     Ok(NoContent)
 }
 
 /// One of the own people leaves one group or thread of another owner (P5.5).
 pub(super) async fn withdraw(
     viewer: Viewer,
-    Path((user, scope)): Path<(String, String)>,
+    Path((user, scope)): Path<(UserId, ScopeId)>,
 ) -> Result<NoContent, Problem> {
-    let (user, scope) = (id(&user)?, id(&scope)?);
     viewer.ask(Command::Withdraw { admin: viewer.user, user, scope }).await?;
     Ok(NoContent)
 }

@@ -44,6 +44,7 @@ pub struct Message {
 
 /// A message of the viewer that its owner has not sequenced.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PendingMessage")]
 pub struct Waiting {
     /// Its id.
     pub id: SubmissionId,

@@ -1,13 +1,19 @@
 //! The API as bytes: whole answers, so that they can be compared and searched, and live streams.
 //!
-//! Duty: HTTP/1.1 on a socket. Never: understanding an answer.
+//! Duty: HTTP/1.1 on a socket; every answer held against the API's document. Never: a test's own expectation.
 
+use comity::cli::client::{self, Client};
+use hyper::Method;
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-use super::PATIENCE;
+use super::{
+    PATIENCE,
+    contract::{self, Given},
+};
 
 /// A whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +25,17 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn json(&self) -> serde_json::Value {
-        let body = self.text.split_once("\r\n\r\n").unwrap().1;
-        serde_json::from_str(body).unwrap_or_default()
+        serde_json::from_str(self.body()).unwrap_or_default()
+    }
+
+    pub(crate) fn body(&self) -> &str {
+        self.text.split_once("\r\n\r\n").unwrap().1
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let head = self.text.split_once("\r\n\r\n").unwrap().0;
+        let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+        headers.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 
@@ -45,7 +60,59 @@ pub(crate) async fn ask(host: &str, token: &str, head: &str, body: &str, headers
     let text = String::from_utf8(bytes).unwrap();
     let status = text.split(' ').nth(1).unwrap().parse().unwrap();
     let lines: Vec<_> = text.split("\r\n").filter(|line| !line.starts_with("date: ")).collect();
-    Answer { status, text: lines.join("\r\n") }
+    let answer = Answer { status, text: lines.join("\r\n") };
+    let (method, path) = head.split_once(' ').unwrap();
+    let given = Given { status, kind: answer.header("content-type"), body: answer.body() };
+    contract::check(method, path, body, &given);
+    answer
+}
+
+/// The client of the command line, its answers held against the document.
+pub(crate) struct Checked(pub(crate) Client);
+
+impl Checked {
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> anyhow::Result<client::Answer> {
+        let answer = self.0.send(method.clone(), path, body, key).await?;
+        let asked = body.map(Value::to_string).unwrap_or_default();
+        let shown =
+            Some(&answer.body).filter(|body| !body.is_null()).map(Value::to_string).unwrap_or_default();
+        let given = Given { status: answer.status.as_u16(), kind: None, body: &shown };
+        contract::check(method.as_str(), path, &asked, &given);
+        Ok(answer)
+    }
+
+    pub(crate) async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
+        let answer = self.send(method, path, body, None).await?;
+        anyhow::ensure!(answer.status.is_success(), "{}", answer.body);
+        Ok(answer.body)
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Value> {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    pub(crate) async fn again(&self) -> anyhow::Result<Self> {
+        Ok(Self(self.0.again().await?))
+    }
+
+    pub(crate) async fn events(self) -> anyhow::Result<client::Events> {
+        self.0.events().await
+    }
 }
 
 /// A stream of live events, read only when asked to.

@@ -3,6 +3,7 @@
 //! Duty: starting, stopping, peering, waiting for a view. Never: a rule that a test is to prove.
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod contract;
 pub(crate) mod http;
 pub(crate) mod raw;
 
@@ -34,6 +35,7 @@ use comity::{
         objects::{Action, EntryKind, Floor, Grade, Settings},
     },
 };
+use http::Checked;
 use tempfile::TempDir;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -130,8 +132,8 @@ impl Workspace {
         self.dir.path()
     }
 
-    pub(crate) async fn client(&self, token: &str) -> Client {
-        Client::connect(&self.host, token).await.unwrap()
+    pub(crate) async fn client(&self, token: &str) -> Checked {
+        Checked(Client::connect(&self.host, token).await.unwrap())
     }
 
     pub(crate) async fn ask(&self, command: Command) -> Reply {

@@ -94,7 +94,7 @@ impl Stage {
         let mut all = state.evidence.values();
         let held = all.next().unwrap();
         assert!(all.next().is_none(), "one contradiction of a scope and incarnation is enough");
-        evidence::export(held, &state.homes[&held.owner])
+        serde_json::to_value(evidence::export(held, &state.homes[&held.owner])).unwrap()
     }
 
     /// The alarm has arrived; acme goes on in a new incarnation, without bob; globex has thawed.

@@ -2,8 +2,9 @@
 //!
 //! Duty: shapes, and their conversion from and to what is hashed and signed. Never: judging them.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
@@ -19,6 +20,18 @@ pub(super) const VERSION: u64 = 1;
 /// Bytes as base64 (RFC 4648, with padding).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::protocol) struct Base64(pub(in crate::protocol) Blob);
+
+impl JsonSchema for Base64 {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Base64".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "contentEncoding": "base64" })
+    }
+}
 
 impl Serialize for Base64 {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {

@@ -2,6 +2,7 @@
 //!
 //! Duty: the file, and what it proves, with nothing but the file. Never: IO, a verdict that rests on anything outside.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Claim, scope_of_event};
@@ -24,9 +25,10 @@ use crate::{
 const VERSION: u64 = 1;
 
 /// The file.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct File {
+#[schemars(rename = "Evidence")]
+pub struct File {
     comity_evidence: u64,
     /// Who is said to have signed both.
     accused: WorkspaceId,
@@ -38,8 +40,9 @@ struct File {
     noticed: Millis,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "EvidenceObject")]
 struct Signed {
     /// The object type of spec 3.4.
     kind: u64,
@@ -93,17 +96,16 @@ pub struct Verdict {
 
 /// The file for evidence that is held, by the manifests that are known of its owner.
 #[must_use]
-pub fn export(held: &Contradiction, home: &Home) -> serde_json::Value {
+pub fn export(held: &Contradiction, home: &Home) -> File {
     let signed = |bytes: &Blob| Signed { kind: kind(bytes), bytes: Base64(bytes.clone()) };
-    let file = File {
+    File {
         comity_evidence: VERSION,
         accused: held.owner,
         manifests: home.chain.iter().cloned().map(Base64).collect(),
         first: signed(&held.first),
         second: signed(&held.second),
         noticed: held.time,
-    };
-    serde_json::to_value(file).unwrap_or_default()
+    }
 }
 
 fn kind(bytes: &Blob) -> u64 {

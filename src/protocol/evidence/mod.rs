@@ -7,7 +7,7 @@ mod file;
 #[cfg(test)]
 mod tests;
 
-pub use file::{NoEvidence, Verdict, export, verify};
+pub use file::{File, NoEvidence, Verdict, export, verify};
 
 use super::{
     Change, Draft, Mark, Reject,

@@ -64,7 +64,7 @@ fn head(seq: u64, hash: u8) -> Blob {
 
 fn file(home: &Home, first: Blob, second: Blob) -> Value {
     let held = Contradiction { id: Hash::ZERO, owner: home.id, scope: SCOPE, first, second, time: Millis(1) };
-    export(&held, home)
+    serde_json::to_value(export(&held, home)).unwrap()
 }
 
 #[test]
