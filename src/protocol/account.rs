@@ -202,7 +202,7 @@ impl By {
 pub fn forgot(draft: &mut Draft<'_>, address: &str) -> Reply {
     let user = people::find(&draft.state, address).filter(|_| draft.state.uptime.mails);
     if let Some(user) = user
-        && let Err(reject) = password_link(draft, user, By::Forgetful, None)
+        && let Err(reject) = draft.attempt(|draft| password_link(draft, user, By::Forgetful, None))
     {
         draft.audit("user.link-refused", Some(user), None, None, reject.detail);
     }

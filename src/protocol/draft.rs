@@ -114,6 +114,20 @@ impl<'a> Draft<'a> {
         self.me
     }
 
+    /// A part of a decision that may be refused without the rest: then nothing of it stays.
+    ///
+    /// # Errors
+    /// As the part.
+    pub fn attempt<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Reject>) -> Result<T, Reject> {
+        let (state, changes) = (self.state.clone(), self.changes.len());
+        let done = part(self);
+        if done.is_err() {
+            self.state = state;
+            self.changes.truncate(changes);
+        }
+        done
+    }
+
     /// Writes a row.
     pub fn put(&mut self, row: Row) {
         self.state.put(row.clone());

@@ -76,12 +76,9 @@ pub(super) fn take(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) {
 
 /// One row. A row that is refused leaves nothing but a line in the audit, unless only a comparison helps.
 fn take_or_compare(draft: &mut Draft<'_>, peer: WorkspaceId, bytes: &Blob) -> Result<(), Reject> {
-    let (state, changes) = (draft.state.clone(), draft.changes.len());
-    match take_row(draft, peer, bytes) {
+    match draft.attempt(|draft| take_row(draft, peer, bytes)) {
         Err(reject) if reject.code == RejectCode::FeedGap => Err(reject),
         Err(reject) => {
-            draft.state = state;
-            draft.changes.truncate(changes);
             draft.audit("feed.refused", None, Some(peer), None, reject.to_string());
             Ok(())
         }

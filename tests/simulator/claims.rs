@@ -6,6 +6,7 @@ use comity::{
         Command, Reply, account,
         claim::{self, Code},
         command::RejectCode,
+        letter::What,
         row::{Claim, ClaimStatus, InviteStatus, LinkStatus},
     },
     wire::{
@@ -134,4 +135,25 @@ fn a_home_cannot_lend_its_users_addresses_of_others() {
     say(&mut cluster, Word::Profile { user: bob, profile: Profile::new("ann@acme.example", "Ann") });
     let shown = &cluster.nodes[ACME].state.scope(ours).unwrap().members[&bob].profile;
     assert_eq!((bob.home(), shown.address.as_str()), (globex, "bob@globex.example"));
+}
+
+/// P1.1: who asks for a new password too often gets no more letters, and the link of the last one goes on working.
+#[test]
+fn a_link_that_is_not_mailed_takes_none_away() {
+    let (mut cluster, ann, ..) = stage();
+    let acme = &mut cluster.nodes[ACME];
+    acme.run(Command::Mails(true)).unwrap();
+    for _ in 0..12 {
+        acme.run(Command::Forgot("ann@acme.example".into())).unwrap();
+    }
+    let open: Vec<_> =
+        acme.state.links_out.values().filter(|link| link.status == LinkStatus::Open).cloned().collect();
+    assert_eq!(open.len(), 1);
+    let mailed = |link: Hash| {
+        acme.state.letters.all.values().any(|letter| {
+            let What::Reset { link: held, .. } = &letter.what else { return false };
+            held.reveal().rsplit('/').next().map(account::link_hash) == Some(link)
+        })
+    };
+    assert!(mailed(open[0].secret), "the one link of {ann} that works was never mailed");
 }
