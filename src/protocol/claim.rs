@@ -40,13 +40,9 @@ pub fn claim(draft: &mut Draft<'_>, user: UserId, code: Code) -> Result<Reply, R
     people::may_sign_in(draft, user)?;
     let Code { owner, endpoints, link } = code;
     let id = Claim::id_of(owner, link);
-    if let Some(held) = draft.state.claims.get(&id) {
-        if held.user != user {
-            return Err(taken());
-        }
-        if held.is_open() || held.status == ClaimStatus::Accepted {
-            return Ok(Reply::Already);
-        }
+    let standing = |held: &&std::sync::Arc<Claim>| held.is_open() || held.status == ClaimStatus::Accepted;
+    if let Some(held) = draft.state.claims.get(&id).filter(standing) {
+        return if held.user == user { Ok(Reply::Already) } else { Err(taken()) };
     }
     if draft.state.peers.get(&owner).is_some_and(|peer| peer.invites == InvitePolicy::Refuse) {
         let why = "your workspace takes no invitations from there: ask its admin";
@@ -172,7 +168,7 @@ fn answer_claim(
     }
     let sent = invite.and_then(|id| draft.state.sent.get(&id)).map(|sent| (**sent).clone());
     if let Some(sent) = sent.filter(|_| stand == ClaimStand::Accepted)
-        && let Err(reject) = invite::bind(draft, sent)
+        && let Err(reject) = draft.attempt(|draft| invite::bind(draft, sent))
     {
         draft.audit("invite.refused", Some(user), Some(user.home()), None, reject.detail);
     }
