@@ -130,16 +130,10 @@ pub const LINK_KEPT_MILLIS: u64 = 30 * DAY_MILLIS;
 pub const PASSWORD_LEAST: usize = 10;
 /// Longest password, in bytes: what is hashed is bounded.
 pub const PASSWORD_BYTES: usize = 256;
-/// Guesses at the password of one address before one per minute.
-pub const GUESSES: u32 = 10;
-/// Addresses whose guesses are counted at a time before those of long ago are forgotten.
-pub const GUESSED_ADDRESSES: usize = 10_000;
 /// Passwords that are hashed at a time; each takes 19 MiB.
 pub const HASHINGS: usize = 2;
 /// Claims of one user that wait for an answer.
 pub const CLAIMS_PER_USER: usize = 32;
-/// Links of one user that are open at a time.
-pub const LINKS_PER_USER: usize = 8;
 /// Pending heads (epoch not applied yet) per thread and scope: the newest one.
 pub const PENDING_HEADS: usize = 1;
 /// Inputs that wait for the loop: content.
@@ -218,6 +212,8 @@ pub const RATE_SEARCH: (f64, f64) = (300.0, 20.0);
 pub const RATE_OPEN: (f64, f64) = (300.0, 5.0);
 /// Tokens of one address that are none.
 pub const RATE_GUESS: (f64, f64) = (300.0, 1.0);
+/// Passwords that are tried for one account.
+pub const RATE_PASSWORD: (f64, f64) = (10.0, 1.0 / 60.0);
 /// Users and addresses of whom is remembered how much they asked.
 pub const RATE_BUCKETS: usize = 20_000;
 /// Live streams (server-sent events) of one user.

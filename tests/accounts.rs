@@ -76,11 +76,11 @@ async fn a_member_signs_in_with_address_and_password() {
 #[tokio::test]
 async fn guesses_are_throttled_per_address() {
     let acme = Workspace::new("acme").await;
-    let mut last = 0;
-    for _ in 0..=comity::limits::GUESSES {
-        last = sign_in(&acme, "alice@acme.example", "guess guess guess").await.unwrap_err().0;
+    let mut tried = 0;
+    while sign_in(&acme, "alice@acme.example", "guess guess guess").await.unwrap_err().0 == 401 {
+        tried += 1;
     }
-    assert_eq!(last, 429);
+    assert!((10..15).contains(&tried), "ten, then one a minute: {tried}");
     assert_eq!(sign_in(&acme, "other@acme.example", "guess guess guess").await.unwrap_err().0, 401);
 }
 

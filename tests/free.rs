@@ -198,7 +198,10 @@ async fn an_account_elsewhere_claims_and_another_address_is_the_inviters_to_judg
     assert_eq!(status, 409, "one claim of an invitation at a time per home: {claimed}");
     // Refused, the link works on, for anybody at that home too: it is asked again, refused, asked again and accepted.
     let decide = format!("/invitations/{invitation}/claim");
+    let mut events = bob.again().await.unwrap().events().await.unwrap();
     assert_eq!(send(&mut alice, Method::POST, &decide, json!({ "accept": false })).await.0, 204);
+    let told = async { while events.next().await.unwrap().unwrap().0 != "claim" {} };
+    tokio::time::timeout(PATIENCE, told).await.expect("who claims hears of the answer as it comes");
     until(&bob, "/claims", |answer| answer["claims"][0]["status"] == "refused").await;
     let (status, claimed) = send(&mut bea, Method::POST, "/claims", json!({ "code": code })).await;
     assert_eq!((status, &claimed["status"]), (201, &json!("asked")), "spec 6.8: {claimed}");

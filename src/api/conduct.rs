@@ -1,6 +1,6 @@
 //! Requests on locked threads, invitations that wait for an admin, blocked people (P2.4, P2.5, P6.3).
 
-use axum::{Json, http::StatusCode};
+use axum::Json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -74,11 +74,7 @@ pub(super) async fn ask(
     Body(new): Body<NewRequest>,
 ) -> Result<Accepted<Asked>, Problem> {
     let NewRequest { address, grade, history: floor } = new;
-    let random = || {
-        clock::seed().map_err(|error| {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
-        })
-    };
+    let random = || clock::seed().map_err(|error| Problem::no_random(&error));
     let request = match viewer.key() {
         Some(key) => RequestId(key.0),
         None => RequestId(first_half(&random()?)),

@@ -168,6 +168,7 @@ impl Live {
             Mark::Scope(scope) => Coming::Of(*scope, "scope", json!({ "id": scope })),
             Mark::Lost(scope, users) if users.contains(&me) => Coming::Own("lost", json!({ "id": scope })),
             Mark::Invited(user, id) if *user == me => Coming::Own("invitation", json!({ "id": id })),
+            Mark::Claim(user) if *user == me => Coming::Own("claim", json!({})),
             Mark::Outbox(user, thread) if *user == me => Coming::Own("pending", json!({ "thread": thread })),
             Mark::Lease(owner) => return self.lease(snapshot, *owner, position),
             Mark::Receipt(scope, epoch) => Coming::Removal(*scope, *epoch, "receipt"),

@@ -17,7 +17,6 @@ use super::{
     path::Path,
     problem::Problem,
     sessions::agent,
-    sign_in::no_random,
     viewer::{Body, HERE, Viewer},
 };
 use crate::{
@@ -135,7 +134,7 @@ pub(super) async fn free_account(
     let address = Address::parse(given.address.as_deref().unwrap_or(&sent.address))?;
     refuse_member_address(&api.handle, &address)?;
     let password = api.gatekeeper.hash(Secret::new(given.password)).await?;
-    let token = clock::token().map_err(|error| no_random(&error))?;
+    let token = clock::token().map_err(|error| Problem::no_random(&error))?;
     let verified =
         link.mailed.is_some_and(|mailed| Address::parse(&mailed).is_ok_and(|mailed| mailed == address));
     let session = (account::token_hash(&token), agent(&headers));

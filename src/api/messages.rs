@@ -194,9 +194,7 @@ fn submission(viewer: &Viewer) -> Result<SubmissionId, Problem> {
     if let Some(key) = viewer.key() {
         return Ok(key);
     }
-    let seed = clock::seed().map_err(|error| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
-    })?;
+    let seed = clock::seed().map_err(|error| Problem::no_random(&error))?;
     Ok(SubmissionId(first_half(&seed)))
 }
 

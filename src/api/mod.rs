@@ -138,8 +138,8 @@ fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// One line per endpoint, with who may call it at all: the lines that register the handlers are the lines that [`endpoints`] lists, so nothing is
-/// served that the tests of every door do not know of.
+/// One line per endpoint, with who may call it at all: the lines that register the handlers are the lines that
+/// [`endpoints`] lists, so nothing is served that the tests of every door do not know of.
 macro_rules! endpoints {
     ($($(#[doc = $about:literal])* $method:ident $path:literal $access:ident $handler:path,)+) => {
         fn routes(api: &Api) -> Router<Api> {

@@ -1,6 +1,6 @@
 //! Peerings (P8.1): tickets, approval, pause, end. For the workspace's admins.
 
-use axum::{Json, http::StatusCode};
+use axum::Json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -115,9 +115,7 @@ pub(super) async fn ticket(
     Body(new): Body<NewTicket>,
 ) -> Result<Created<NewTicketText>, Problem> {
     let hours = new.hours.unwrap_or(TICKET_HOURS).clamp(1, 24 * 30);
-    let secret = clock::seed().map_err(|error| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
-    })?;
+    let secret = clock::seed().map_err(|error| Problem::no_random(&error))?;
     let expires = viewer.handle.now().plus(hours * 3_600_000);
     viewer.handle.ask(viewer.named(Command::OpenTicket(sha256(&[&secret]), expires))).await?;
     let state = &viewer.snapshot().state;

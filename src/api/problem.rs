@@ -59,6 +59,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "waiting", detail)
     }
 
+    /// The operating system has no random bytes.
+    pub(super) fn no_random(error: &impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
+    }
+
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, RejectCode::Invalid.name(), detail)
     }

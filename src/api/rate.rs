@@ -18,7 +18,11 @@ use axum::{
 use tokio::time::Instant;
 
 use super::{Access, Api, problem::Problem};
-use crate::{ids::UserId, limits};
+use crate::{
+    crypto::sha256,
+    ids::{Hash, UserId},
+    limits,
+};
 
 /// The path of an endpoint as it stands in the table.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +39,8 @@ enum Class {
     Open,
     /// Tokens that are none, per address.
     Guess,
+    /// Passwords, per account that is named, whether there is one or not.
+    Password,
 }
 
 impl Class {
@@ -45,6 +51,7 @@ impl Class {
             Self::Search => limits::RATE_SEARCH,
             Self::Open => limits::RATE_OPEN,
             Self::Guess => limits::RATE_GUESS,
+            Self::Password => limits::RATE_PASSWORD,
         }
     }
 
@@ -68,6 +75,8 @@ impl Class {
 enum Who {
     User(UserId),
     Address(IpAddr),
+    /// The hash of what was named.
+    Named(Hash),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +88,7 @@ struct Bucket {
 /// The buckets that are not full, and whose word on addresses counts.
 #[derive(Debug, Default)]
 pub(super) struct Rate {
-    buckets: Mutex<HashMap<(Class, Who), Bucket>>,
+    buckets: Mutex<HashMap<Class, HashMap<Who, Bucket>>>,
     proxies: Vec<IpAddr>,
 }
 
@@ -95,6 +104,12 @@ impl Rate {
         class.filter(|_| !admin).map_or(Ok(()), |class| self.take(class, Who::User(user)))
     }
 
+    /// One more guess at the password of this address, whether it has an account or not.
+    pub(super) fn password(&self, address: &str) -> Result<(), Problem> {
+        let named = sha256(&[address.trim().to_lowercase().as_bytes()]);
+        self.take(Class::Password, Who::Named(named))
+    }
+
     fn take(&self, class: Class, who: Who) -> Result<(), Problem> {
         self.take_at(class, who, Instant::now()).map_err(|seconds| {
             let detail = format!("too many requests of this kind: try again in {seconds} s");
@@ -105,14 +120,16 @@ impl Rate {
     /// Takes one; `Err`: in how many seconds there is one again.
     fn take_at(&self, class: Class, who: Who, now: Instant) -> Result<(), u64> {
         let (most, per_second) = class.rate();
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if !buckets.contains_key(&(class, who)) && buckets.len() >= limits::RATE_BUCKETS {
-            buckets.retain(|(class, _), bucket| level(*class, *bucket, now) < class.rate().0);
+        let mut classes = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each class has room of its own: who fills one keeps nobody from the others.
+        let buckets = classes.entry(class).or_default();
+        if !buckets.contains_key(&who) && buckets.len() >= limits::RATE_BUCKETS {
+            buckets.retain(|_, bucket| level(class, *bucket, now) < most);
             if buckets.len() >= limits::RATE_BUCKETS {
                 return Err(60);
             }
         }
-        let bucket = buckets.entry((class, who)).or_insert(Bucket { left: most, at: now });
+        let bucket = buckets.entry(who).or_insert(Bucket { left: most, at: now });
         let left = level(class, *bucket, now);
         let enough = left >= 1.0;
         *bucket = Bucket { left: if enough { left - 1.0 } else { left }, at: now };
@@ -202,8 +219,12 @@ mod tests {
             rate.take_at(Class::Open, ip(n), start).unwrap();
         }
         assert_eq!(rate.take_at(Class::Open, ip(u32::MAX), start), Err(60));
+        assert!(
+            rate.take_at(Class::Password, ip(u32::MAX), start).is_ok(),
+            "the others have room of their own"
+        );
         assert!(rate.take_at(Class::Open, ip(u32::MAX), start + Duration::from_secs(60)).is_ok());
-        assert_eq!(rate.buckets.lock().unwrap().len(), 1);
+        assert_eq!(rate.buckets.lock().unwrap()[&Class::Open].len(), 1);
     }
 
     #[test]

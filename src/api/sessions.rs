@@ -15,7 +15,6 @@ use super::{
     answer::{Created, NoContent, Underway},
     path::Path,
     problem::Problem,
-    sign_in::no_random,
     viewer::{Body, Viewer},
 };
 use crate::{
@@ -54,7 +53,7 @@ pub(super) async fn sign_in(
     headers: HeaderMap,
     Body(given): Body<SignIn>,
 ) -> Result<Created<SignedIn>, Problem> {
-    api.gatekeeper.guess(&given.address)?;
+    api.rate.password(&given.address)?;
     let found = api.doors().find_map(|handle| {
         let user = people::find(&handle.snapshot().state, &given.address)?;
         Some((handle.clone(), user))
@@ -73,7 +72,7 @@ pub(super) async fn sign_in(
 }
 
 async fn begin(handle: &Handle, user: UserId, headers: &HeaderMap) -> Result<Created<SignedIn>, Problem> {
-    let token = clock::token().map_err(|error| no_random(&error))?;
+    let token = clock::token().map_err(|error| Problem::no_random(&error))?;
     let (made, way) = (handle.now(), Way::SignedIn { agent: agent(headers) });
     let expires = made.plus(limits::SESSION_MILLIS);
     let session = Session { token: account::token_hash(&token), user, way, made, expires: Some(expires) };
@@ -103,7 +102,7 @@ pub(super) async fn use_link(
     let link = account::link_hash(&code);
     let handle = api.holder_of(link);
     let password = api.gatekeeper.hash(Secret::new(given.password)).await?;
-    let token = clock::token().map_err(|error| no_random(&error))?;
+    let token = clock::token().map_err(|error| Problem::no_random(&error))?;
     let hashed = account::token_hash(&token);
     let expires = handle.now().plus(limits::SESSION_MILLIS);
     let command = Command::UsePasswordLink { link, password, token: hashed, agent: agent(&headers) };
@@ -182,7 +181,7 @@ pub(super) async fn set_password(
     let held = viewer.snapshot().state.credentials.get(&viewer.user).map(|row| row.password.clone());
     if held.is_some() {
         let address = people::address_of(&viewer.snapshot().state, viewer.user).unwrap_or_default();
-        api.gatekeeper.guess(&address)?;
+        api.rate.password(&address)?;
         if !api.gatekeeper.verify(Secret::new(given.old.unwrap_or_default()), held).await? {
             let detail = "old: this is not the password until now";
             return Err(Problem::new(StatusCode::FORBIDDEN, "wrong-password", detail));
@@ -206,7 +205,7 @@ pub(super) async fn forgot(
     State(api): State<Api>,
     Body(given): Body<Forgotten>,
 ) -> Result<Underway, Problem> {
-    api.gatekeeper.guess(&given.address)?;
+    api.rate.password(&given.address)?;
     for handle in api.doors() {
         handle.ask(Command::Forgot(given.address.clone())).await?;
     }
@@ -264,7 +263,7 @@ pub(super) async fn add_token(
     }
     let scope = new.scope.unwrap_or(TokenScope::Write);
     viewer.may(scope)?;
-    let token = clock::token().map_err(|error| no_random(&error))?;
+    let token = clock::token().map_err(|error| Problem::no_random(&error))?;
     let hashed = account::token_hash(&token);
     let made = viewer.handle.now();
     let expires = made.plus(new.days.unwrap_or(365).clamp(1, 3650) * limits::DAY_MILLIS);

@@ -1,21 +1,18 @@
 //! Signing in with a password: the one place where one is checked.
 //!
-//! Duty: slow hashing off the loop, a bounded number at a time; throttling of guesses; one answer for an unknown address
+//! Duty: slow hashing off the loop, a bounded number at a time; one answer for an unknown address
 //! and a wrong password, after the same work. Never: who somebody is in a request; that is `viewer`'s.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::sync::Arc;
 
 use axum::http::StatusCode;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Semaphore;
 
 use super::problem::Problem;
 use crate::{
-    crypto::{Secret, password, sha256},
-    ids::Hash,
+    crypto::{Secret, password},
     limits,
     node::clock,
-    protocol::command::RejectCode,
 };
 
 /// What is checked where there is no account: as much work as for one.
@@ -26,27 +23,11 @@ const NOBODY: &str =
 #[derive(Clone, Debug)]
 pub(super) struct Gatekeeper {
     hashing: Arc<Semaphore>,
-    guesses: Arc<DefaultKeyedRateLimiter<Hash>>,
 }
 
 impl Gatekeeper {
     pub(super) fn new() -> Self {
-        let burst = NonZeroU32::new(limits::GUESSES).unwrap_or(NonZeroU32::MIN);
-        let guesses = RateLimiter::keyed(Quota::per_minute(NonZeroU32::MIN).allow_burst(burst));
-        Self { hashing: Arc::new(Semaphore::new(limits::HASHINGS)), guesses: Arc::new(guesses) }
-    }
-
-    /// One more guess at the password of this address, whether it has an account or not.
-    pub(super) fn guess(&self, address: &str) -> Result<(), Problem> {
-        if self.guesses.len() > limits::GUESSED_ADDRESSES {
-            self.guesses.retain_recent();
-        }
-        let key = sha256(&[address.trim().to_lowercase().as_bytes()]);
-        if self.guesses.check_key(&key).is_ok() {
-            return Ok(());
-        }
-        let detail = "too many attempts for this address: wait a minute, or set a new password by mail";
-        Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, RejectCode::Quota.name(), detail))
+        Self { hashing: Arc::new(Semaphore::new(limits::HASHINGS)) }
     }
 
     /// Whether the password is that of the hash; without one it is wrong.
@@ -64,7 +45,7 @@ impl Gatekeeper {
             let detail = format!("password: at least {least} characters, at most {most} bytes");
             return Err(Problem::invalid(detail));
         }
-        let seed = clock::seed().map_err(|error| no_random(&error))?;
+        let seed = clock::seed().map_err(|error| Problem::no_random(&error))?;
         let hashed =
             self.work(move || password::hash(new.reveal(), super::viewer::first_half(&seed))).await?;
         hashed
@@ -80,9 +61,4 @@ impl Gatekeeper {
         let _permit = self.hashing.acquire().await.map_err(|error| stopping(&error))?;
         tokio::task::spawn_blocking(work).await.map_err(|error| stopping(&error))
     }
-}
-
-/// There are no random bytes.
-pub(super) fn no_random(error: &impl std::fmt::Display) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "random", format!("no random bytes: {error}"))
 }

@@ -322,16 +322,10 @@ pub fn profile_of(draft: &Draft<'_>, user: UserId, scope: &Scope) -> Profile {
         let groups = scope.head.groups.iter().filter_map(|at| draft.state.scope(at.group));
         groups.into_iter().find_map(|group| group.members.get(&user)).map(|member| member.profile.clone())
     };
-    local_profile(draft, user)
+    people::profile(&draft.state, user)
         .or(known)
         .or_else(by_group)
         .unwrap_or_else(|| Profile::new("unknown", "unknown"))
-}
-
-/// The profile of a user of this home.
-#[must_use]
-pub fn local_profile(draft: &Draft<'_>, user: UserId) -> Option<Profile> {
-    people::profile(&draft.state, user)
 }
 
 /// A place for a user of this home; the epoch is that of the event that will carry it.
@@ -350,7 +344,7 @@ pub fn local_member(
     if !row.role.has_access() {
         return Err(Reject::new(RejectCode::Forbidden, "this account is suspended or removed"));
     }
-    let profile = local_profile(draft, user).ok_or_else(Reject::not_found)?;
+    let profile = people::profile(&draft.state, user).ok_or_else(Reject::not_found)?;
     Ok(Member { user, grade, floor, joined, by, time: draft.ctx.now, until: None, profile })
 }
 
