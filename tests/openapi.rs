@@ -23,7 +23,7 @@ mod harness;
 
 /// Endpoints that succeed only where no honest pair of nodes comes; who else tests them.
 const ELSEWHERE: [(&str, &str); 14] = [
-    ("POST /me/code", "needs a free account whose address is not shown: tests/free.rs"),
+    ("POST /me/code", "needs a free account whose address is not shown, and mail: tests/mail"),
     ("POST /me/code/show", "the same"),
     ("POST /mail/test", "needs a mail server: tests/mail"),
     ("POST /mail/{number}/retry", "the same"),
@@ -431,4 +431,19 @@ fn open_schemas(document: &Value, value: &Value, at: &str) {
     for (n, inner) in value.as_array().into_iter().flatten().enumerate() {
         open_schemas(document, inner, &format!("{at}/{n}"));
     }
+}
+
+/// Who reads the document alone is told what each operation does.
+#[test]
+fn every_operation_has_a_summary() {
+    let document = api::document();
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, methods)| {
+        methods.as_object().unwrap().iter().map(move |(method, operation)| (path, method, operation))
+    });
+    let bare: Vec<_> = operations
+        .filter(|(.., operation)| operation["summary"].as_str().is_none_or(str::is_empty))
+        .map(|(path, method, _)| format!("{method} {path}"))
+        .collect();
+    assert!(bare.is_empty(), "a comment above the line in the table of endpoints is missing: {bare:?}");
 }

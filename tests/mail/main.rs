@@ -393,3 +393,34 @@ async fn p2_3_the_link_of_an_invitation_is_followed_from_the_letter_and_a_passwo
     let (_, queue) = node.call(Method::GET, "/mail", Value::Null).await;
     assert!(queue.to_string().find("/join/").is_none(), "the queue shows no link: {queue}");
 }
+
+/// P1.2: with another address than was invited an account is unverified until the code that was mailed there is shown.
+#[tokio::test]
+async fn p1_2_a_mailed_code_shows_whose_an_address_is() {
+    let Some(python) = python() else { return };
+    let mut server = Server::start(&python, 0, &[]).await;
+    let mut node = Node::new(&plain(server.port)).await;
+    node.start(&[]).await;
+    let (_, group) = node.call(Method::POST, "/groups", json!({ "name": "Plan" })).await;
+    let members = format!("/groups/{}/members", group["id"].as_str().unwrap());
+    node.call(Method::POST, &members, json!({ "address": "jo@old.example" })).await;
+    let path = link(&server.letter().await);
+    let mut nobody = Client::connect(&node.host, "").await.unwrap();
+    let account = json!({ "name": "Jo", "password": "a long enough password", "address": "jo@new.example" });
+    let joined = nobody.post(&format!("{path}/account"), &account).await.unwrap();
+    assert_eq!((&joined["verified"], &joined["claim"]), (&json!(false), &json!("asked")), "{joined}");
+    let asked = server.letter().await;
+    assert_eq!(asked["to"], json!(["admin@acme.example"]), "the inviter is asked: {asked}");
+    let mut jo = Client::connect(&node.host, joined["token"].as_str().unwrap()).await.unwrap();
+    assert_eq!(jo.get("/me").await.unwrap()["verified"], false);
+    jo.post("/me/code", &json!({})).await.unwrap();
+    let letter = server.letter().await;
+    assert_eq!(letter["to"], json!(["jo@new.example"]), "{letter}");
+    let text = letter["text"].as_str().unwrap();
+    let code =
+        text.split_whitespace().find(|word| word.len() == 32).unwrap_or_else(|| panic!("no code: {text}"));
+    assert!(jo.post("/me/code/show", &json!({ "code": "a wrong one" })).await.is_err());
+    jo.post("/me/code/show", &json!({ "code": code })).await.unwrap();
+    assert_eq!(jo.get("/me").await.unwrap()["verified"], true);
+    assert!(jo.post("/me/code/show", &json!({ "code": code })).await.is_err(), "it works once");
+}
