@@ -66,15 +66,22 @@ fn welcome(draft: &Draft<'_>, user: UserId) -> bool {
 /// A user answers; the home's consent goes to the owner.
 ///
 /// # Errors
-/// There is no such open invitation of this user.
+/// There is no such invitation of this user, or it was answered otherwise before, or is over.
 pub fn answer(draft: &mut Draft<'_>, user: UserId, id: InviteId, accept: bool) -> Result<Reply, Reject> {
     let held =
         draft.state.received.get(&(id, user)).map(|held| (**held).clone()).ok_or_else(Reject::not_found)?;
     if accept && held.status == InviteStatus::Held {
         return Err(Reject::not_found());
     }
+    let status = if accept { InviteStatus::Accepted } else { InviteStatus::Declined };
     if !matches!(held.status, InviteStatus::Sent | InviteStatus::Held) {
-        return Ok(Reply::Already);
+        // Who does not want what is over has what he wants.
+        let as_wanted = held.status == status || !accept && held.status != InviteStatus::Accepted;
+        return if as_wanted {
+            Ok(Reply::Already)
+        } else {
+            Err(Reject::new(RejectCode::Closed, over(held.status)))
+        };
     }
     let (owner, scope) = (held.owner, held.invite.scope);
     let line = AuditLine::of("invite.answered").by(user).with(owner).at(scope);
@@ -88,10 +95,19 @@ pub fn answer(draft: &mut Draft<'_>, user: UserId, id: InviteId, accept: bool) -
         draft.note(line.saying("declined"));
         removal::state(draft, owner, Word::Decline { invite: id });
     }
-    let status = if accept { InviteStatus::Accepted } else { InviteStatus::Declined };
     draft.put(Row::Received(ReceivedInvite { status, ..held }));
     draft.mark(Mark::Invited(user, id));
     Ok(Reply::Done)
+}
+
+/// Why an invitation takes no answer any more.
+fn over(status: InviteStatus) -> &'static str {
+    match status {
+        InviteStatus::Accepted => "you accepted this invitation: leave the conversation to be out of it",
+        InviteStatus::Declined => "you declined this invitation: ask its sender for a new one",
+        InviteStatus::Expired => "this invitation ended unanswered: ask its sender for a new one",
+        _ => "this invitation was withdrawn: ask its sender for a new one",
+    }
 }
 
 /// A home's consent arrives at the owner: the join, if the invitation still stands (spec 6.3, 6.5).

@@ -244,13 +244,15 @@ impl Stage {
         let open = invite(acme, alice, bob.started.into(), "bob@globex.example").await;
         bob.places.set("open", &open);
         bob.places.set("invite", invited);
-        bob.places.set("declined", invited);
         for name in ["invite", "declined"] {
             let (scope, _) = group(acme, alice, name).await;
             let id = invite(acme, alice, scope, "bob@globex.example").await;
             let (known, user) = (id.parse().unwrap(), bob.user);
             self.globex.until(name, |view| view.state.received.contains_key(&(known, user))).await;
-            bob.spare.set(name, id);
+            bob.spare.set(name, &id);
+            if name == "declined" {
+                bob.places.set(name, id);
+            }
         }
         let known = (open.parse().unwrap(), bob.user);
         self.globex.until("the open invitation", |view| view.state.received.contains_key(&known)).await;

@@ -157,3 +157,36 @@ fn a_link_that_is_not_mailed_takes_none_away() {
     };
     assert!(mailed(open[0].secret), "the one link of {ann} that works was never mailed");
 }
+
+/// P2.5: an answer is given once; whoever answers otherwise later is told, and does not go on believing that he is in.
+#[test]
+fn an_answer_to_an_invitation_is_final() {
+    let (mut cluster, ann, bob, ours) = stage();
+    let (scope, grade, floor) = (ScopeId::from(ours), Grade::Post, Floor::All);
+    let answer = |cluster: &mut Cluster, id, accept| {
+        cluster.nodes[GLOBEX].run(Command::AnswerInvite(bob, id, accept)).map_err(|reject| reject.code)
+    };
+    let invite = |cluster: &mut Cluster| {
+        let address = "bob@globex.example".to_owned();
+        let act = Action::Invite { scope, address, grade, floor, until: None };
+        let Ok(Reply::Invited(id)) = cluster.nodes[ACME].run(Command::Act(ann, act)) else { panic!() };
+        cluster.settle();
+        id
+    };
+    let declined = invite(&mut cluster);
+    assert_eq!(answer(&mut cluster, declined, false), Ok(Reply::Done));
+    assert_eq!(answer(&mut cluster, declined, false), Ok(Reply::Already));
+    assert_eq!(answer(&mut cluster, declined, true), Err(RejectCode::Closed));
+    cluster.settle();
+    let withdrawn = invite(&mut cluster);
+    cluster.nodes[ACME].run(Command::RevokeInvite(ann, withdrawn)).unwrap();
+    cluster.settle();
+    assert_eq!(answer(&mut cluster, withdrawn, true), Err(RejectCode::Closed));
+    assert_eq!(answer(&mut cluster, withdrawn, false), Ok(Reply::Already));
+    let accepted = invite(&mut cluster);
+    assert_eq!(answer(&mut cluster, accepted, true), Ok(Reply::Done));
+    assert_eq!(answer(&mut cluster, accepted, true), Ok(Reply::Already));
+    assert_eq!(answer(&mut cluster, accepted, false), Err(RejectCode::Closed));
+    cluster.settle();
+    assert!(is_in(&cluster, ACME, ours, bob) && is_in(&cluster, GLOBEX, ours, bob));
+}
