@@ -163,6 +163,9 @@ impl Walk {
         self.alice(&members, json!({ "address": "mia@acme.example" })).await;
         self.alice(&members, json!({ "address": "mia@acme.example" })).await;
         for answer in ["decline", "accept"] {
+            // As long as his first answer is on its way, an invitation stands, and another one would be the same.
+            let answered = |view: &Snapshot| view.state.sent.values().all(|sent| !sent.status.is_open());
+            self.acme.until("the answer", answered).await;
             let invited =
                 self.alice(&members, json!({ "address": "carl@globex.example", "grade": "post" })).await;
             let id = invited["invitation"].as_str().unwrap().to_owned();

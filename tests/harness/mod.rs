@@ -189,11 +189,12 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 }
 
 pub(crate) fn free_port() -> u16 {
-    // Below the ports that systems give out by themselves: nobody else takes it before it is used.
+    // Below the ports that systems give out by themselves: nobody else takes it before it is used. Test processes that
+    // run at once begin far enough apart.
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let base = u16::try_from(std::process::id() % 8_000).unwrap_or(0);
+    let base = u16::try_from(std::process::id() * 50 % 12_000).unwrap_or(0);
     loop {
-        let port = 20_000 + base.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        let port = 20_000 + (base + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
         if std::net::UdpSocket::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
