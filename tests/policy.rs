@@ -303,7 +303,7 @@ async fn p2_7_the_grade_invite_adds_colleagues_of_the_own_home_only() {
     let (status, body) = ask(&mut stage.bob.1, Method::POST, &members, &max).await;
     assert_eq!(status, 403, "P2.7: nobody of the owner's home: {body}");
     let (status, body) = ask(&mut stage.bob.1, Method::POST, &members, &carl).await;
-    assert_eq!(status, 201, "P2.7: a colleague: {body}");
+    assert_eq!(status, 202, "P2.7: a colleague: {body}");
     let nobody = json!({ "address": "nobody@acme.example" });
     let (status, other) = ask(&mut stage.bob.1, Method::POST, &members, &nobody).await;
     assert_eq!(

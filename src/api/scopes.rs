@@ -249,7 +249,7 @@ enum Status {
 #[schemars(rename = "Added")]
 pub(super) struct Joined {
     status: Status,
-    /// The invitation that was sent.
+    /// The invitation that was sent; null where the scope is another workspace's.
     #[serde(skip_serializing_if = "Option::is_none")]
     invitation: Option<InviteId>,
     /// Its link below the node's address, to pass on; null where it goes out by itself.
@@ -272,7 +272,8 @@ fn usual_history(viewer: &Viewer, scope: ScopeId, address: &str) -> Floor {
     if scope.thread().is_some() || owners_own { Floor::All } else { Floor::FromNow }
 }
 
-/// Own users become members at once; others are invited.
+/// Own users become members at once; others are invited. Of a scope of another workspace, its owner says that it took the
+/// invitation, and nothing about whom it found (P2.2): what it did is seen in the members and in the invitations sent.
 pub(super) async fn add_member(
     viewer: Viewer,
     Path(scope): Path<ScopeId>,
@@ -292,7 +293,8 @@ pub(super) async fn add_member(
             Ok(Either::This(Accepted(Joined { status: Status::Invited, invitation, link })))
         }
         Reply::Already => Ok(Either::That(Either::That(Json(MEMBER)))),
-        _ => Ok(Either::That(Either::This(Created(MEMBER)))),
+        _ if viewer.snapshot().state.owns(scope) => Ok(Either::That(Either::This(Created(MEMBER)))),
+        _ => Ok(Either::This(Accepted(Joined { status: Status::Invited, invitation: None, link: None }))),
     }
 }
 

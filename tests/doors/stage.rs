@@ -380,7 +380,7 @@ impl Stage {
             ("bob@globex.example", 403),
             ("mia@acme.example", 403),
             ("dora@globex.example", 403),
-            ("Eve@globex.example", 201),
+            ("Eve@globex.example", 202),
         ] {
             let body = format!(r#"{{"address":"{address}"}}"#);
             let answer = http::ask(&self.globex.host, token, &head, &body, &[]).await;
