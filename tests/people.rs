@@ -5,6 +5,7 @@
 
 use comity::{
     ids::{ScopeId, ThreadId, UserId},
+    node::Snapshot,
     protocol::{Command, gate},
     wire::objects::{Action, Floor, Grade, Settings},
 };
@@ -166,6 +167,141 @@ async fn p4_1_p4_3_the_facts_of_both_badges_where_they_are_named_and_nowhere_els
         let topic = get(at, token, &format!("/groups/{}/members", stage.group)).await;
         assert_eq!(topic["members"].as_array().unwrap().len(), 3, "P5.2: all of them");
     }
+    stage.stop().await;
+}
+
+/// Whether a field of this name stands anywhere in an answer.
+fn holds(answer: &Value, field: &str) -> bool {
+    match answer {
+        Value::Object(fields) => {
+            fields.contains_key(field) || fields.values().any(|value| holds(value, field))
+        }
+        Value::Array(values) => values.iter().any(|value| holds(value, field)),
+        _ => false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p4_2_no_mark_in_a_conversation_nor_in_the_inbox_and_p4_1_on_the_profile() {
+    let stage = Stage::new().await;
+    let (acme, globex) = (&stage.acme, &stage.globex);
+    let topic = topic(acme, &acme.admin, "Plan", &[stage.group]).await;
+    let at_acme = says(acme, &acme.admin, topic, "words of alice").await;
+    shown(globex, stage.bob.0, topic, at_acme).await;
+    let last = says(globex, &stage.bob.1, topic, "words of bob").await;
+    shown(acme, stage.anna.0, topic, last).await;
+    for (at, token) in [(acme, &stage.anna.1), (globex, &stage.bob.1)] {
+        for path in [
+            "/threads".to_owned(),
+            format!("/threads/{topic}/messages"),
+            format!("/threads/{topic}/messages/{last}"),
+            "/search?q=words".to_owned(),
+            "/search?q=plan".to_owned(),
+        ] {
+            let mut answer = get(at, token, &path).await;
+            let found = answer.as_object_mut().unwrap();
+            // Who and what is found by name stands on its own, as in the directory.
+            found.remove("people");
+            found.remove("groups");
+            assert!(answer.to_string().contains("alice") || answer.to_string().contains("Plan"), "{answer}");
+            for mark in ["external", "has_externals", "home", "verified"] {
+                assert!(!holds(&answer, mark), "P4.2: {mark} at {path}: {answer}");
+            }
+        }
+        let messages = get(at, token, &format!("/threads/{topic}/messages")).await;
+        let author = messages["messages"][0]["author"].as_object().unwrap().clone();
+        assert_eq!(author.keys().collect::<Vec<_>>(), ["address", "id", "name"], "P4.2: {author:?}");
+    }
+    let bob = get(acme, &stage.anna.1, &format!("/people/{}", stage.bob.0)).await;
+    assert_eq!((&bob["external"], &bob["free"]), (&true.into(), &false.into()), "P4.1: his profile: {bob}");
+    assert_eq!(bob["workspace"]["domain"], "globex.example", "P4.1: {bob}");
+    let at_home = get(globex, &stage.bea.1, &format!("/people/{}", stage.bob.0)).await;
+    assert_eq!(at_home["external"], false, "P4: computed for the viewer's workspace: {at_home}");
+    let stranger = format!("GET /people/{}", stage.alice);
+    assert_eq!(
+        status(globex, &stage.bea.1, &stranger, "").await,
+        404,
+        "P3.1: who shares nothing sees nobody"
+    );
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p2_1_one_address_is_all_it_takes_in_a_group_a_thread_and_a_dm() {
+    let stage = Stage::new().await;
+    let (acme, globex, bea) = (&stage.acme, &stage.globex, &stage.bea);
+    let topic = topic(acme, &acme.admin, "For two", &[]).await;
+    let whom = r#"{"address":"bea@globex.example"}"#;
+    let mut wanted = vec![stage.group, topic.into()];
+    for scope in &wanted {
+        let kind = if scope.group().is_some() { "groups" } else { "threads" };
+        let added = status(acme, &acme.admin, &format!("POST /{kind}/{scope}/members"), whom).await;
+        assert_eq!(added, 202, "P2.1: {kind}");
+    }
+    let dm = http::ask(&acme.host, &acme.admin, "POST /dms", whom, &[]).await;
+    assert_eq!(dm.status, 201, "P2.1: {}", dm.text);
+    wanted.push(dm.json()["id"].as_str().unwrap().parse().unwrap());
+    let came = |view: &Snapshot| view.state.received.values().filter(|row| row.user == bea.0).count() == 3;
+    globex.until("the invitations", came).await;
+    let asked = get(globex, &bea.1, "/invitations").await;
+    assert_eq!(
+        each(&asked, "invitations", "inviter").iter().filter(|by| by.contains("alice")).count(),
+        3,
+        "P2.5: who asks: {asked}"
+    );
+    for id in each(&asked, "invitations", "id") {
+        assert_eq!(status(globex, &bea.1, &format!("POST /invitations/{id}/accept"), "").await, 204);
+    }
+    for scope in wanted {
+        globex.until("all three", |view| gate::sees_scope(&view.state, bea.0, scope)).await;
+    }
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p3_2_an_external_sees_members_and_the_granted_history_with_all_that_became_of_it() {
+    let stage = Stage::new().await;
+    let (acme, globex, bea) = (&stage.acme, &stage.globex, &stage.bea);
+    let before = says(acme, &acme.admin, stage.chat, "before her time").await;
+    let whom = r#"{"address":"bea@globex.example","history":"from-now"}"#;
+    let added =
+        http::ask(&acme.host, &acme.admin, &format!("POST /groups/{}/members", stage.group), whom, &[]).await;
+    let invite = added.json()["invitation"].as_str().unwrap().to_owned();
+    let known = (invite.parse().unwrap(), bea.0);
+    globex.until("the invitation", |view| view.state.received.contains_key(&known)).await;
+    assert_eq!(status(globex, &bea.1, &format!("POST /invitations/{invite}/accept"), "").await, 204);
+    let joined = |view: &Snapshot| gate::knows_scope(&view.state, bea.0, stage.group);
+    acme.until("the join", joined).await;
+    let at = |seq: u64| format!("/threads/{}/messages/{seq}", stage.chat);
+    let edited = says(acme, &acme.admin, stage.chat, "frist").await;
+    let deleted = says(acme, &acme.admin, stage.chat, "oops").await;
+    assert_eq!(status(acme, &acme.admin, &format!("PATCH {}", at(edited)), r#"{"text":"first"}"#).await, 200);
+    assert_eq!(status(acme, &acme.admin, &format!("DELETE {}", at(deleted)), "").await, 200);
+    let react = format!("POST {}/reactions", at(edited));
+    let reacted = http::ask(&acme.host, &stage.anna.1, &react, r#"{"emoji":"👍"}"#, &[]).await;
+    let last = reacted.json()["seq"].as_u64().unwrap_or_else(|| panic!("{}", reacted.text));
+    shown(globex, bea.0, stage.chat, last).await;
+    let page = get(globex, &bea.1, &format!("/threads/{}/messages", stage.chat)).await;
+    let messages = page["messages"].as_array().unwrap();
+    let seen: Vec<_> = messages.iter().map(|message| (message["seq"].as_u64().unwrap(), message)).collect();
+    assert_eq!(seen.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [edited, deleted], "P3.2: {page}");
+    let (first, second) = (seen[0].1, seen[1].1);
+    assert_eq!((&first["text"], first["edited"].is_u64()), (&"first".into(), true), "P3.2: edits: {first}");
+    assert_eq!(first["reactions"]["👍"][0], stage.anna.0.to_string(), "P3.2: reactions: {first}");
+    assert_eq!(
+        (&second["text"], &second["deleted"]),
+        (&Value::Null, &true.into()),
+        "P3.2: deletes: {second}"
+    );
+    assert_eq!(status(globex, &bea.1, &format!("GET {}", at(before)), "").await, 404, "P2.6: not before");
+    let members = get(globex, &bea.1, &format!("/groups/{}/members", stage.group)).await;
+    let mut facts: Vec<_> =
+        ["name", "address", "home"].iter().map(|field| each(&members, "members", field)).collect();
+    facts.iter_mut().for_each(|column| column.sort_unstable());
+    let addresses = ["alice@acme.example", "anna@acme.example", "bea@globex.example", "bob@globex.example"];
+    assert_eq!(facts[0], ["alice", "bea", "bob", "Änna Łomnicka"], "P3.2");
+    assert_eq!(facts[1], addresses, "P3.2");
+    assert_eq!(facts[2], ["acme", "acme", "globex", "globex"], "P3.2");
     stage.stop().await;
 }
 

@@ -358,6 +358,8 @@ endpoints! {
 
     /// Contacts by name.
     GET "/contacts" Signed people::contacts,
+    /// The profile of a contact or colleague, with the facts of his badge.
+    GET "/people/{user}" Signed people::profile,
     /// Search over what the viewer may read now.
     GET "/search" Signed search::search,
     /// The directory of groups.

@@ -21,6 +21,7 @@ use crate::{
     },
     view::{
         names::{self, After, Found, Listed},
+        people::{self, ProfileView},
         scopes::{self, ScopeView},
     },
 };
@@ -98,6 +99,11 @@ pub(super) async fn contacts(
     let found = names::contacts(state, viewer.user, &typed, after.as_ref(), search.limit());
     let next = found.next.as_ref().map(names::after_text);
     std::future::ready(Ok(Json(Contacts { contacts: found.rows, next }))).await
+}
+
+pub(super) async fn profile(viewer: Viewer, Path(user): Path<UserId>) -> Result<Json<ProfileView>, Problem> {
+    let shown = people::profile(&viewer.snapshot().state, viewer.user, user);
+    std::future::ready(shown.map(Json).ok_or_else(Problem::not_found)).await
 }
 
 /// A page of the directory.

@@ -12,7 +12,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::scopes::{self, ScopeView};
+use super::scopes::{self, Place};
 use crate::{
     ids::{ThreadId, UserId},
     limits,
@@ -31,7 +31,7 @@ use crate::{
 pub struct Row {
     /// The thread.
     #[serde(flatten)]
-    pub thread: ScopeView,
+    pub thread: Place,
     /// The last entry that may be read.
     pub last: u64,
     /// How far the viewer has read.
@@ -144,7 +144,7 @@ fn row(state: &State, records: &dyn Records, viewer: UserId, wanted: Wanted, (ti
     if wanted.unread && unread == 0 {
         return None;
     }
-    let thread = scopes::scope(state, viewer, id.into())?;
+    let thread = scopes::place(state, viewer, id.into())?;
     Some(Row { thread, last, read, time, unread, why, followed, archived })
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::people::{self, Person};
+use super::people::{self, Author};
 use crate::{
     ids::{SubmissionId, ThreadId, UserId},
     protocol::{
@@ -27,7 +27,7 @@ pub struct Message {
     /// Its place.
     pub seq: u64,
     /// Who wrote it.
-    pub author: Person,
+    pub author: Author,
     /// When it was sequenced.
     pub time: Millis,
     /// The text as last edited; null when deleted.
@@ -131,7 +131,7 @@ fn message(
     let mut message = Message {
         thread,
         seq,
-        author: people::person(state, stored.entry.author),
+        author: people::author(state, stored.entry.author),
         time: stored.entry.time,
         deleted: first.is_none(),
         mentions: first.as_ref().map(|body| body.mentions.clone()).unwrap_or_default(),

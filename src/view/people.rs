@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     ids::{UserId, WorkspaceId},
-    protocol::{State, people, row::Role},
+    protocol::{State, contacts, people, policy, row::Role},
     wire::objects::{Profile, WorkspaceKind},
 };
 
@@ -30,6 +30,29 @@ pub struct Person {
     pub external: bool,
     /// The home's name.
     pub home: String,
+}
+
+/// Who wrote a message: a name, and no mark beside it (P4.2). Marks and home are on the profile.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Author {
+    /// Who.
+    pub id: UserId,
+    /// The display name.
+    pub name: String,
+    /// The address.
+    pub address: String,
+}
+
+/// The profile of somebody whom the viewer may find (P4.1).
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ProfileView {
+    /// The person.
+    #[serde(flatten)]
+    pub person: Person,
+    /// His home.
+    pub workspace: Home,
+    /// Whether the viewer has blocked him.
+    pub blocked: bool,
 }
 
 /// A workspace.
@@ -82,6 +105,21 @@ pub fn person(state: &State, id: UserId) -> Person {
         .or_else(|| places.find_map(|scope| scope.members.get(&id).map(|member| member.profile.clone())))
         .unwrap_or_else(|| Profile::new("", ""));
     of_profile(state, id, &profile)
+}
+
+/// Who wrote something.
+#[must_use]
+pub fn author(state: &State, id: UserId) -> Author {
+    let Person { id, name, address, .. } = person(state, id);
+    Author { id, name, address }
+}
+
+/// A profile; `None`: there is nobody whom the viewer may find (P2.2).
+#[must_use]
+pub fn profile(state: &State, viewer: UserId, id: UserId) -> Option<ProfileView> {
+    let shown = viewer == id || contacts::may_find(state, viewer, id);
+    let blocked = policy::blocks(state, viewer, id);
+    shown.then(|| ProfileView { person: person(state, id), workspace: home(state, id.home()), blocked })
 }
 
 /// The viewer's own account.

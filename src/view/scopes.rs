@@ -41,9 +41,21 @@ impl From<&Settings> for SettingsView {
     }
 }
 
-/// A group or thread.
+/// A group or thread with the facts of its badges: for the directory, its own page and its settings (P4.1).
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ScopeView {
+    /// Everything else.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Whether another workspace owns it (P4.1).
+    pub external: bool,
+    /// Whether it has members of other workspaces than its owner's (P4.1).
+    pub has_externals: bool,
+}
+
+/// A group or thread without badges: so it stands in the inbox and among what was found (P4.2).
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Place {
     /// Which.
     pub id: ScopeId,
     /// The kind of a thread; null for a group.
@@ -52,10 +64,6 @@ pub struct ScopeView {
     pub settings: SettingsView,
     /// Who owns it.
     pub owner: Home,
-    /// Whether another workspace owns it (P4.1).
-    pub external: bool,
-    /// Whether it has members of other workspaces than its owner's (P4.1).
-    pub has_externals: bool,
     /// How long partners may show it without a word of its owner, in seconds.
     pub lease: u64,
     /// Direct members.
@@ -156,14 +164,27 @@ pub struct InviteView {
 /// A scope as the viewer sees it; `None`: it does not exist for him.
 #[must_use]
 pub fn scope(state: &State, viewer: UserId, id: ScopeId) -> Option<ScopeView> {
+    let place = place(state, viewer, id)?;
+    let scope = state.scope(id)?;
+    let shown = place.waiting_for.is_none() && place.frozen.is_none();
+    Some(ScopeView {
+        place,
+        external: Some(scope.head.owner) != state.me(),
+        has_externals: shown && scope.homes.keys().any(|home| *home != scope.head.owner),
+    })
+}
+
+/// The same without its badges.
+#[must_use]
+pub fn place(state: &State, viewer: UserId, id: ScopeId) -> Option<Place> {
     let scope = state.scope(id)?;
     if gate::sees_scope(state, viewer, id) {
         let origin = id.thread().and_then(|thread| attention::origin(state, viewer, thread));
         let from = origin.map(|origin| Origin { thread: origin.from, seq: origin.seq });
-        return Some(ScopeView { from, ..view(state, scope) });
+        return Some(Place { from, ..whole(state, scope) });
     }
     if let Some(why) = frozen(state, viewer, id) {
-        return Some(ScopeView { frozen: Some(why), ..placeholder(state, scope, None) });
+        return Some(Place { frozen: Some(why), ..placeholder(state, scope, None) });
     }
     waiting(state, viewer, id).map(|waiting| placeholder(state, scope, Some(waiting)))
 }
@@ -196,15 +217,13 @@ pub fn places(state: &State, viewer: UserId) -> BTreeSet<ScopeId> {
 }
 
 /// That it exists, and nothing else (spec 11.2).
-fn placeholder(state: &State, scope: &Scope, waiting_for: Option<Waiting>) -> ScopeView {
+fn placeholder(state: &State, scope: &Scope, waiting_for: Option<Waiting>) -> Place {
     let settings = SettingsView::from(&empty_settings());
-    ScopeView {
+    Place {
         id: scope.head.id,
         kind: scope.head.kind,
         settings,
         owner: people::home(state, scope.head.owner),
-        external: Some(scope.head.owner) != state.me(),
-        has_externals: false,
         lease: 0,
         members: 0,
         groups: Vec::new(),
@@ -215,16 +234,14 @@ fn placeholder(state: &State, scope: &Scope, waiting_for: Option<Waiting>) -> Sc
     }
 }
 
-fn view(state: &State, scope: &Scope) -> ScopeView {
+fn whole(state: &State, scope: &Scope) -> Place {
     let head = &scope.head;
     let chat = head.id.group().and_then(|group| chat(state, group));
-    ScopeView {
+    Place {
         id: head.id,
         kind: head.kind,
         settings: (&head.settings).into(),
         owner: people::home(state, head.owner),
-        external: Some(head.owner) != state.me(),
-        has_externals: scope.homes.keys().any(|home| *home != head.owner),
         lease: head.ttl / 1000,
         members: scope.members.len(),
         groups: head.groups.iter().map(|at| recipient(state, at.group, at.owner)).collect(),
@@ -251,7 +268,7 @@ pub fn chat(state: &State, group: GroupId) -> Option<ThreadId> {
 pub fn groups(state: &State, viewer: UserId) -> Vec<ScopeView> {
     let places = state.places.get(&viewer).into_iter().flatten().filter(|id| id.group().is_some());
     let mut groups: Vec<_> = places.filter_map(|id| scope(state, viewer, *id)).collect();
-    groups.sort_by(|a, b| (&a.settings.name, a.id).cmp(&(&b.settings.name, b.id)));
+    groups.sort_by(|a, b| (&a.place.settings.name, a.place.id).cmp(&(&b.place.settings.name, b.place.id)));
     groups
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{
     messages::{self, Message},
     names::{self, Found, Listed},
-    scopes::{self, ScopeView},
+    scopes::{self, Place},
 };
 use crate::{
     ids::{ThreadId, UserId},
@@ -33,7 +33,7 @@ pub struct Results {
     /// Groups that he is in or may join; on the first page.
     pub groups: Vec<Listed>,
     /// Topics by their subject.
-    pub threads: Vec<ScopeView>,
+    pub threads: Vec<Place>,
     /// Messages.
     pub messages: Vec<Hit>,
 }
@@ -98,7 +98,7 @@ pub fn page(
 }
 
 impl Work<'_> {
-    fn run(&mut self, after: Option<After>, threads: &mut Vec<ScopeView>) -> Option<After> {
+    fn run(&mut self, after: Option<After>, threads: &mut Vec<Place>) -> Option<After> {
         let begun = after.map(|(at, below)| (at, Some(below)));
         let rest = recent::newest(self.state, self.viewer, after.map(|(at, _)| at)).map(|at| (at, None));
         let mut last = after;
@@ -117,11 +117,11 @@ impl Work<'_> {
         None
     }
 
-    fn by_subject(&self, thread: ThreadId) -> Option<ScopeView> {
+    fn by_subject(&self, thread: ThreadId) -> Option<Place> {
         let head = &self.state.scope(thread)?.head;
         let is = head.kind == Some(ThreadKind::Topic) && self.query.words.matches(&head.settings.name);
         (is && gate::reaches(self.state, self.viewer, thread))
-            .then(|| scopes::scope(self.state, self.viewer, thread.into()))?
+            .then(|| scopes::place(self.state, self.viewer, thread.into()))?
     }
 
     /// The messages of one thread; where to go on in it, if the page or the work ended there.

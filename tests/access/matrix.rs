@@ -86,6 +86,8 @@ pub(crate) const MATRIX: &[Row] = &[
     signed("GET /requests", "/requests", "", 200),
     signed("GET /removals", "/removals", "", 200),
     signed("GET /contacts", "/contacts?q=a", "", 200),
+    // Whoever shares a conversation with her, and her colleagues.
+    inside("GET /people/{user}", "/people/{alice}", "", 200),
     signed("GET /search", "/search?q=secret", "", 200),
     signed("GET /threads", "/threads", "", 200),
     signed("GET /groups", "/groups", "", 200),

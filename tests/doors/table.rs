@@ -175,6 +175,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("GET /removals/{scope}/{epoch}", REMOVAL, "", [0, 200], "{group}", Missing),
     // By name. Colleagues stay colleagues: mia's search is for who is not at home at acme.
     row("GET /contacts", "/contacts?q=alice", "", [200, 0], "{alice}", Without),
+    row("GET /people/{user}", "/people/{alice}", "", [200, 200], "{alice}", Without),
     row("GET /contacts", "/contacts?q=bob", "", [0, 200], "bob@globex.example", Without),
     row("GET /directory", "/directory", "", [200, 200], "{group}", Without),
     row("GET /directory", "/directory?q=secret", "", [200, 200], "{group}", Without),

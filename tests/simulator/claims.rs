@@ -190,3 +190,23 @@ fn an_answer_to_an_invitation_is_final() {
     cluster.settle();
     assert!(is_in(&cluster, ACME, ours, bob) && is_in(&cluster, GLOBEX, ours, bob));
 }
+
+/// P1.4: no count of externals stands in anybody's way, in one group or in all of a workspace.
+#[test]
+fn p1_4_externals_are_as_many_as_are_invited() {
+    let (mut cluster, ann, _, ours) = stage();
+    let scope = ScopeId::from(ours);
+    for n in 0..300 {
+        let user = cluster.nodes[GLOBEX].user(&format!("u{n}"));
+        let (address, grade, floor) = (format!("u{n}@globex.example"), Grade::Post, Floor::FromNow);
+        let act = Action::Invite { scope, address, grade, floor, until: None };
+        let Ok(Reply::Invited(id)) = cluster.nodes[ACME].run(Command::Act(ann, act)) else {
+            panic!("P1.4: {n} externals are enough, it says");
+        };
+        cluster.settle();
+        assert_eq!(cluster.nodes[GLOBEX].run(Command::AnswerInvite(user, id, true)), Ok(Reply::Done));
+        cluster.settle();
+    }
+    let held = &cluster.nodes[ACME].state.scope(ours).unwrap().members;
+    assert_eq!(held.keys().filter(|user| user.home() == cluster.nodes[GLOBEX].id).count(), 300);
+}

@@ -75,7 +75,7 @@ impl Stage {
     fn is_frozen(&self) {
         let state = &self.cluster.nodes[GLOBEX].state;
         assert!(!gate::reaches(state, self.carl, self.chat), "spec 12.7: a frozen scope shows nothing");
-        let view = scopes::scope(state, self.carl, self.group).unwrap();
+        let view = scopes::scope(state, self.carl, self.group).unwrap().place;
         assert!(view.frozen.unwrap().contains("ask your admin"));
         assert_eq!(
             (view.members, view.settings.name.as_str()),

@@ -71,6 +71,11 @@ pub(super) enum Command {
         /// Beginnings of words of a name, or of an address.
         query: Option<String>,
     },
+    /// The profile of a contact or colleague.
+    Profile {
+        /// His id, as `contacts` and `members` show it.
+        user: String,
+    },
     /// Messages, threads, groups and people, among what I may read.
     Search {
         /// Words; the last one may be the beginning of one.
@@ -165,6 +170,7 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
         Command::Block(block) => conduct::block(client, block).await?,
         Command::Move(offer) => moves::run(client, offer).await?,
         Command::Contacts { query } => client.get(&found("/contacts", query)).await?,
+        Command::Profile { user } => client.get(&format!("/people/{user}")).await?,
         Command::Search { query } => client.get(&found("/search", Some(query))).await?,
         Command::Directory { query } => client.get(&found("/directory", query)).await?,
         Command::Dm { address } => client.post("/dms", &json!({ "address": address })).await?,
