@@ -329,6 +329,7 @@ impl Walk {
         for head in ["GET /contacts?q=a", "GET /directory?limit=1", "GET /search?q=hello"] {
             self.mia(head, Value::Null).await;
         }
+        self.mia(&format!("GET /people/{}", self.acme.alice()), Value::Null).await;
         self.mia(&format!("POST /groups/{open}/join"), Value::Null).await;
         self.mia(&format!("GET /groups/{open}/members?q=m"), Value::Null).await;
         for what in ["follow", "archive"] {

@@ -203,7 +203,10 @@ async fn p4_2_no_mark_in_a_conversation_nor_in_the_inbox_and_p4_1_on_the_profile
             // Who and what is found by name stands on its own, as in the directory.
             found.remove("people");
             found.remove("groups");
-            assert!(answer.to_string().contains("alice") || answer.to_string().contains("Plan"), "{answer}");
+            assert!(
+                ["words", "Plan"].iter().any(|text| answer.to_string().contains(text)),
+                "{path}: {answer}"
+            );
             for mark in ["external", "has_externals", "home", "verified"] {
                 assert!(!holds(&answer, mark), "P4.2: {mark} at {path}: {answer}");
             }
@@ -223,6 +226,36 @@ async fn p4_2_no_mark_in_a_conversation_nor_in_the_inbox_and_p4_1_on_the_profile
         404,
         "P3.1: who shares nothing sees nobody"
     );
+    stage.stop().await;
+}
+
+/// Who has left stays the author of what he wrote, by name: for the owner's people and for a partner's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn words_keep_their_author_after_the_removal() {
+    let stage = Stage::new().await;
+    let (acme, globex) = (&stage.acme, &stage.globex);
+    admit(acme, stage.alice, stage.group, globex, stage.bea.0, Grade::Post).await;
+    let zoe = acme.person("zoe").await;
+    add(acme, stage.alice, stage.group, zoe.0).await;
+    for (at, who) in [(acme, &zoe), (globex, &stage.bob)] {
+        globex
+            .until("its member", |view| gate::sees_scope(&view.state, who.0, stage.group) || who.0 == zoe.0)
+            .await;
+        let said = says(at, &who.1, stage.chat, "words").await;
+        shown(globex, stage.bea.0, stage.chat, said).await;
+    }
+    for gone in [zoe.0, stage.bob.0] {
+        remove(acme, stage.alice, stage.group, gone).await;
+        let out = |view: &Snapshot| !view.state.scope(stage.group).unwrap().members.contains_key(&gone);
+        globex.until("the removal", out).await;
+    }
+    for (at, token) in [(acme, &stage.anna.1), (globex, &stage.bea.1)] {
+        let page = get(at, token, &format!("/threads/{}/messages", stage.chat)).await;
+        let authors = page["messages"].as_array().unwrap().iter().map(|message| &message["author"]["name"]);
+        assert_eq!(authors.collect::<Vec<_>>(), ["zoe", "bob"], "{page}");
+    }
+    remove(acme, stage.alice, stage.group, stage.bea.0).await;
+    globex.until("the purge", |view| view.state.former.is_empty()).await;
     stage.stop().await;
 }
 
@@ -275,8 +308,8 @@ async fn p3_2_an_external_sees_members_and_the_granted_history_with_all_that_bec
     let at = |seq: u64| format!("/threads/{}/messages/{seq}", stage.chat);
     let edited = says(acme, &acme.admin, stage.chat, "frist").await;
     let deleted = says(acme, &acme.admin, stage.chat, "oops").await;
-    assert_eq!(status(acme, &acme.admin, &format!("PATCH {}", at(edited)), r#"{"text":"first"}"#).await, 200);
-    assert_eq!(status(acme, &acme.admin, &format!("DELETE {}", at(deleted)), "").await, 200);
+    assert_eq!(status(acme, &acme.admin, &format!("PATCH {}", at(edited)), r#"{"text":"first"}"#).await, 201);
+    assert_eq!(status(acme, &acme.admin, &format!("DELETE {}", at(deleted)), "").await, 201);
     let react = format!("POST {}/reactions", at(edited));
     let reacted = http::ask(&acme.host, &stage.anna.1, &react, r#"{"emoji":"👍"}"#, &[]).await;
     let last = reacted.json()["seq"].as_u64().unwrap_or_else(|| panic!("{}", reacted.text));

@@ -302,6 +302,7 @@ fn forget_scope(draft: &mut Draft<'_>, id: ScopeId) {
     let me = draft.me();
     head.tombstones.retain(|(user, _)| user.home() == me);
     draft.put(Row::Scope(head));
+    membership::forget_former(draft, id);
 }
 
 /// A scope as it stands at its owner: we begin to follow it, or are brought up to date (spec 4.10).
@@ -356,7 +357,7 @@ fn replace(draft: &mut Draft<'_>, snapshot: Snapshot, held: Option<&Scope>) {
     draft.put(Row::Scope(ScopeHead::from_snapshot(snapshot, tombstones)));
     let kept: BTreeSet<UserId> = members.iter().map(|member| member.user).collect();
     for user in held.into_iter().flat_map(|held| held.members.keys()).filter(|user| !kept.contains(user)) {
-        draft.delete(RowKey::Member((id, *user)));
+        membership::part(draft, id, *user);
     }
     for member in members {
         draft.put(Row::Member(MemberRow { scope: id, member }));

@@ -9,7 +9,7 @@ use super::{
     command::RejectCode,
     fanout::{self, Audience},
     recovery,
-    row::{Log, MemberRow, Row, RowKey, ScopeHead},
+    row::{Former, Log, MemberRow, Row, RowKey, ScopeHead},
 };
 use crate::{
     ids::{GroupId, Hash, ScopeId, ThreadId, UserId, WorkspaceId},
@@ -224,7 +224,23 @@ pub fn apply(draft: &mut Draft<'_>, id: ScopeId, event: &Event, hash: Hash) {
         let users: Vec<_> =
             draft.state.scope(id).into_iter().flat_map(|scope| scope.members.keys().copied()).collect();
         users.into_iter().for_each(|user| draft.delete(RowKey::Member((id, user))));
+        forget_former(draft, id);
     }
+}
+
+/// A member is one no more; what he wrote keeps its author's name. Own users are known anyway.
+pub(super) fn part(draft: &mut Draft<'_>, scope: ScopeId, user: UserId) {
+    let member = draft.state.scope(scope).and_then(|scope| scope.members.get(&user)).cloned();
+    if let Some(member) = member.filter(|_| !draft.state.is_local(user)) {
+        draft.put(Row::Former(Former { scope, user, profile: member.profile.clone() }));
+    }
+    draft.delete(RowKey::Member((scope, user)));
+}
+
+/// Nothing of the scope is left to read.
+pub(super) fn forget_former(draft: &mut Draft<'_>, scope: ScopeId) {
+    let keys: Vec<_> = draft.state.former.keys().filter(|(_, of)| *of == scope).copied().collect();
+    keys.into_iter().for_each(|key| draft.delete(RowKey::Former(key)));
 }
 
 fn apply_to_head(head: &mut ScopeHead, op: &Op) {
@@ -258,7 +274,7 @@ fn apply_to_members(draft: &mut Draft<'_>, scope: ScopeId, op: &Op) {
     };
     match op {
         Op::Join { member, .. } => draft.put(Row::Member(MemberRow { scope, member: member.clone() })),
-        Op::Leave { user } | Op::Remove { user } => draft.delete(RowKey::Member((scope, *user))),
+        Op::Leave { user } | Op::Remove { user } => part(draft, scope, *user),
         Op::Grade { user, grade } => {
             if let Some(member) = present(draft, user) {
                 let member = Member { grade: *grade, ..member };

@@ -32,7 +32,7 @@ use crate::{
     time::Millis,
     wire::{
         Blob, Sealed,
-        objects::{GroupRecipient, Manifest, Member, Settings, Snapshot, ThreadKind},
+        objects::{GroupRecipient, Manifest, Member, Profile, Settings, Snapshot, ThreadKind},
     },
 };
 
@@ -453,6 +453,18 @@ rows! {
     37 PeerPolicy(PeerPolicy, WorkspaceId, |r| r.peer),
     38 Request(Request, RequestId, |r| r.id),
     39 Meter(Meter, Gauge, |r| r.of),
+    40 Former(Former, (UserId, ScopeId), |r| (r.user, r.scope)),
+}
+
+/// Who was in a scope, for as long as its copy stays: what he wrote there keeps its author's name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Former {
+    /// The scope.
+    pub scope: ScopeId,
+    /// Who.
+    pub user: UserId,
+    /// As he was shown last.
+    pub profile: Profile,
 }
 
 /// A member of a scope, as a row of its own: rosters can be long.

@@ -19,9 +19,9 @@ use super::policy::Rules;
 use super::recent::{At, Recent};
 use super::reign::Reign;
 use super::row::{
-    Attention, Claim, Contradiction, Credential, Deferred, GroupLink, Home, Link, Log, Node, Origin, Peer,
-    Pending, ReadMark, ReceivedInvite, Remembered, Removal, Row, RowKey, ScopeHead, SentInvite, Session,
-    Successor, Ticket, User,
+    Attention, Claim, Contradiction, Credential, Deferred, Former, GroupLink, Home, Link, Log, Node, Origin,
+    Peer, Pending, ReadMark, ReceivedInvite, Remembered, Removal, Row, RowKey, ScopeHead, SentInvite,
+    Session, Successor, Ticket, User,
 };
 use super::uptime::Uptime;
 use crate::{
@@ -93,6 +93,8 @@ pub struct State {
 
     /// What users of this home want of threads.
     pub attention: OrdMap<(ThreadId, UserId), Arc<Attention>>,
+    /// People of other homes who were in a scope.
+    pub former: OrdMap<(UserId, ScopeId), Arc<Former>>,
     /// Messages from which threads were started.
     pub origins: OrdMap<ThreadId, Origin>,
 
@@ -274,6 +276,7 @@ impl State {
             Row::Successor(row) => drop(self.successors.insert(row.to, row)),
             Row::Claim(row) => drop(self.claims.insert(row.id, row.into())),
             Row::Link(row) => drop(self.links_out.insert(row.secret, row.into())),
+            Row::Former(row) => drop(self.former.insert((row.user, row.scope), row.into())),
             Row::Origin(row) => drop(self.origins.insert(row.thread, row)),
             Row::Attention(row) => drop(self.attention.insert((row.thread, row.user), row.into())),
             Row::ReadMark(ReadMark { user, thread, seq }) => {
@@ -319,6 +322,7 @@ impl State {
             RowKey::Successor(to) => drop(self.successors.remove(to)),
             RowKey::Claim(id) => drop(self.claims.remove(id)),
             RowKey::Link(secret) => drop(self.links_out.remove(secret)),
+            RowKey::Former(key) => drop(self.former.remove(key)),
             RowKey::Origin(id) => drop(self.origins.remove(id)),
             RowKey::Attention(key) => drop(self.attention.remove(key)),
             RowKey::ReadMark(key) => drop(self.reads.remove(key)),

@@ -30,8 +30,8 @@ use crate::{
     wire::{Body, Stored, cbor, objects::EntryKind},
 };
 
-/// The version of the stored form. A newer file is refused; an older one is migrated, table by table, at opening.
-const VERSION: u64 = 4;
+/// The version of the stored form (5: rows of former members). A newer file is refused; an older one is migrated, table by table, at opening.
+const VERSION: u64 = 5;
 /// The journal is shortened once in so many commits.
 const JOURNAL_TRIM: u64 = 1024;
 /// Pages that redb keeps in memory, in bytes.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    ids::{UserId, WorkspaceId},
+    ids::{GroupId, ScopeId, UserId, WorkspaceId},
     protocol::{State, contacts, people, policy, row::Role},
     wire::objects::{Profile, WorkspaceKind},
 };
@@ -103,8 +103,18 @@ pub fn person(state: &State, id: UserId) -> Person {
     let mut places = state.places.get(&id).into_iter().flatten().filter_map(|scope| state.scope(*scope));
     let profile = own
         .or_else(|| places.find_map(|scope| scope.members.get(&id).map(|member| member.profile.clone())))
+        .or_else(|| former(state, id))
         .unwrap_or_else(|| Profile::new("", ""));
     of_profile(state, id, &profile)
+}
+
+/// The first scope there can be.
+const FIRST: ScopeId = ScopeId::Group(GroupId([0; 32]));
+
+/// As he was shown last, where he is in nothing any more.
+fn former(state: &State, id: UserId) -> Option<Profile> {
+    let mut rows = state.former.range((id, FIRST)..).take_while(|((user, _), _)| *user == id);
+    rows.next().map(|(_, row)| row.profile.clone())
 }
 
 /// Who wrote something.
