@@ -23,7 +23,7 @@ use super::{
 };
 use crate::cli::{
     client::Events,
-    person::{Person, join, text},
+    person::{Person, join, join_with_history, text},
 };
 
 /// Requests that are on the way at a time.
@@ -218,7 +218,7 @@ async fn bulk(
     let (alice, carl) = (pair.alice.clone(), pair.b.add("carl", "Carl").await?);
     Ok(async move {
         loop {
-            join(&alice, "groups", &group, &carl).await?;
+            join_with_history(&alice, "groups", &group, &carl).await?;
             carl.until(&format!("{}/1", path(&chat)), |_| true).await?;
             histories.fetch_add(1, Ordering::Relaxed);
             alice.delete(&format!("/groups/{group}/members/{}", carl.id)).await?;
@@ -231,7 +231,7 @@ async fn newcomer(pair: &Pair, sizes: Sizes) -> Result<Value> {
     let of = |pointer| text(&group, pointer);
     let (group, chat) = (of("/id")?, of("/chat")?);
     flood(&pair.alice, std::slice::from_ref(&chat), sizes.history).await?;
-    join(&pair.alice, "groups", &group, &pair.bob).await?;
+    join_with_history(&pair.alice, "groups", &group, &pair.bob).await?;
     let begin = now();
     let full =
         |page: &Value| page.get("messages").and_then(Value::as_array).is_some_and(|all| all.len() == 50);

@@ -69,8 +69,21 @@ impl Person {
 
 /// Adds somebody to a scope; invited from another workspace he accepts. Returns when he sees it.
 pub(crate) async fn join(inviter: &Person, kind: &str, scope: &str, invited: &Person) -> Result<()> {
-    let asked =
-        inviter.post(&format!("/{kind}/{scope}/members"), json!({ "address": invited.address })).await?;
+    invite(inviter, kind, scope, invited, json!({ "address": invited.address })).await
+}
+
+/// The same with all that was written before, which somebody of another workspace has of a group only if it is said (P2.6).
+pub(crate) async fn join_with_history(
+    inviter: &Person,
+    kind: &str,
+    scope: &str,
+    invited: &Person,
+) -> Result<()> {
+    invite(inviter, kind, scope, invited, json!({ "address": invited.address, "history": "all" })).await
+}
+
+async fn invite(inviter: &Person, kind: &str, scope: &str, invited: &Person, body: Value) -> Result<()> {
+    let asked = inviter.post(&format!("/{kind}/{scope}/members"), body).await?;
     if asked.get("status").and_then(Value::as_str) == Some("member") {
         return Ok(());
     }
