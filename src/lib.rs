@@ -37,4 +37,5 @@ pub mod protocol;
 pub mod store;
 pub mod time;
 pub mod view;
+pub mod web;
 pub mod wire;

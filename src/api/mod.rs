@@ -92,24 +92,25 @@ pub async fn start(
     realm: Option<&Handle>,
     listen: SocketAddr,
 ) -> std::io::Result<SocketAddr> {
-    start_behind(handle, realm, listen, Vec::new()).await
+    start_with(handle, realm, listen, Vec::new(), |api| api).await
 }
 
-/// The same behind reverse proxies, whose word on whose a request is counts.
+/// The same behind reverse proxies, whose word on whose a request is counts, and with more around it: pages that ask it.
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_behind(
+pub async fn start_with(
     handle: &Handle,
     realm: Option<&Handle>,
     listen: SocketAddr,
     proxies: Vec<IpAddr>,
+    around: impl FnOnce(Router) -> Router,
 ) -> std::io::Result<SocketAddr> {
     let listener = tokio::net::TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     let (gatekeeper, rate) = (sign_in::Gatekeeper::new(), Arc::new(Rate::behind(proxies)));
     let api = Api { handle: handle.clone(), realm: realm.cloned(), gatekeeper, rate };
-    let app = router(api).into_make_service_with_connect_info::<SocketAddr>();
+    let app = around(router(api)).into_make_service_with_connect_info::<SocketAddr>();
     let stop = handle.tasks().stop_signal().clone();
     handle.tasks().at_start(async move {
         let served = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await;

@@ -12,6 +12,7 @@ use crate::{
     federation, mail,
     node::{Handle, Node, realm},
     protocol::{Command, Reply, account::By, row::Role},
+    web,
 };
 
 /// The workspace's node, and the realm that it hosts.
@@ -66,7 +67,8 @@ async fn start(dir: &Path, config: &Config) -> Result<Running> {
     let realm = if config.free_accounts { Some(host(dir, config, &node, link).await?) } else { None };
     let handle = realm.as_ref().map(|realm| &realm.handle);
     let proxies = config.trusted_proxies.clone();
-    let http = api::start_behind(&node.handle, handle, config.http, proxies).await;
+    let pages = |api| web::around(api, node.handle.me());
+    let http = api::start_with(&node.handle, handle, config.http, proxies, pages).await;
     let http = http.with_context(|| format!("http = \"{}\"", config.http))?;
     if let Some(letters) = &config.mail {
         let settings = letters.settings(&config.base(http))?;

@@ -1,0 +1,257 @@
+// The app's one module: live updates, drafts, previews, shortcuts. Every page works without it.
+// It fetches the pages and fragments that the server renders, and shows nothing that they do not have.
+
+const main = document.getElementById("main");
+const notices = document.getElementById("notices");
+const thread = document.querySelector("[data-thread].thread");
+const list = document.getElementById("messages");
+
+function notice(text) {
+  const line = document.createElement("p");
+  line.textContent = text;
+  notices.append(line);
+  setTimeout(() => line.remove(), 8000);
+}
+
+// Moments in the zone and words of who looks.
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+function localise(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    time.title = whole.format(at);
+    if (time.dataset.exact !== undefined) {
+      time.textContent = at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+      continue;
+    }
+    const today = new Date().toDateString() === at.toDateString();
+    time.textContent = today ? clock.format(at) : `${day.format(at)} ${clock.format(at)}`;
+  }
+}
+localise(document);
+
+async function fetchPart(path, options = {}) {
+  const answer = await fetch(path, { ...options, headers: { "x-quiet": "1", ...options.headers } });
+  if (answer.redirected && new URL(answer.url).pathname === "/sign-in") location.reload();
+  return answer;
+}
+
+function part(html) {
+  const held = document.createElement("template");
+  held.innerHTML = html;
+  localise(held.content);
+  return held.content;
+}
+
+// Whether the reader looks at the newest message: then he goes on doing so.
+const atEnd = () => innerHeight + scrollY > document.documentElement.scrollHeight - 120;
+const toEnd = () => scrollTo(0, document.documentElement.scrollHeight);
+
+async function show(seq) {
+  const answer = await fetchPart(`/t/${thread.dataset.thread}/${seq}/part`);
+  if (!answer.ok) return;
+  const followed = atEnd();
+  const fresh = part(await answer.text()).querySelector(".message");
+  if (!fresh) return;
+  const held = document.getElementById(fresh.id);
+  if (held) {
+    held.replaceWith(fresh);
+  } else {
+    const later = [...list.children].find((item) => Number(item.dataset.seq) > Number(fresh.dataset.seq));
+    if (list.children.length && later === list.firstElementChild) return;
+    list.insertBefore(fresh, later ?? null);
+    if (document.visibilityState === "visible") seen(fresh.dataset.seq);
+  }
+  if (followed) toEnd();
+}
+
+let read = 0;
+function seen(seq) {
+  read = Math.max(read, Number(seq));
+  fetchPart(`/t/${thread.dataset.thread}/read`, {
+    method: "POST", body: new URLSearchParams({ seq: read }),
+  }).catch(() => {});
+}
+
+// The same page anew, without losing what is being written.
+async function refresh(selectors) {
+  const answer = await fetchPart(location.pathname + location.search);
+  if (answer.status === 404) return gone();
+  if (!answer.ok) return;
+  const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+  localise(next);
+  for (const selector of selectors) {
+    const [held, fresh] = [document.querySelector(selector), next.querySelector(selector)];
+    if (held && fresh) held.replaceWith(fresh);
+    else if (held) held.remove();
+  }
+}
+
+function gone() {
+  main.replaceChildren(part("<p class=\"waiting\" role=\"alert\">You are no longer in this conversation, so it is not shown any more.</p><p><a href=\"/\">To the inbox</a></p>"));
+  main.focus();
+}
+
+// Live events. A position to resume from is the browser's own matter (Last-Event-ID).
+const lease = Number(thread?.dataset.lease || 0) * 1000;
+let veil = 0;
+function live() {
+  const events = new EventSource(document.body.dataset.live);
+  const on = (name, act) => events.addEventListener(name, (event) => act(JSON.parse(event.data)));
+  events.onopen = () => { clearTimeout(veil); veil = 0; document.body.classList.remove("veiled"); };
+  events.onerror = () => {
+    // Without the owner's word nothing foreign is shown for longer than its lease.
+    if (lease && !veil) veil = setTimeout(() => document.body.classList.add("veiled"), lease);
+    if (events.readyState === EventSource.CLOSED) setTimeout(live, 2000);
+  };
+  const here = thread?.dataset.thread;
+  on("message", ({ message }) => {
+    if (message.thread === here) return show(message.seq);
+    if (document.getElementById("rows")) refresh(["#rows", ".places"]);
+  });
+  on("pending", ({ thread: at }) => { if (at === here) refresh(["#pending"]); });
+  on("lost", ({ id }) => (id === here || location.pathname.includes(id) ? refresh([]) : refresh(["#rows", ".groups", ".places"])));
+  on("scope", ({ id }) => {
+    if (id === here) refresh([".thread > .head"]);
+    else if (location.pathname.includes(id) || document.querySelector("[data-refresh]")) refresh(["[data-refresh]", ".groups"]);
+    else refresh(["#rows", ".groups"]);
+  });
+  for (const name of ["waiting", "resumed", "frozen"]) on(name, ({ id }) => { if (id === here) location.reload(); });
+  on("reset", () => location.reload());
+  on("invitation", () => refresh([".places", "[data-refresh]"]));
+  for (const name of ["receipt", "effective", "claim", "peer"]) on(name, () => refresh(["[data-refresh]"]));
+  on("typing", ({ thread: at }) => {
+    if (at !== here) return;
+    const line = document.getElementById("typing");
+    line.textContent = "Somebody is typing";
+    clearTimeout(line.timer);
+    line.timer = setTimeout(() => { line.textContent = ""; }, 4000);
+  });
+}
+if (document.body.dataset.live) live();
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+// Forms that need no new page.
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  const kind = form.dataset.quiet;
+  if (form.dataset.confirm && !confirm(form.dataset.confirm)) return event.preventDefault();
+  if (!kind) return;
+  event.preventDefault();
+  const body = new URLSearchParams(new FormData(form, event.submitter));
+  const answer = await fetchPart(form.action, { method: "POST", body });
+  if (!answer.ok) return notice(await answer.text());
+  if (kind === "remove-row") form.closest("li").remove();
+  if (kind === "message") show(form.closest("[data-seq]").dataset.seq);
+});
+
+// The composer.
+const composer = document.getElementById("composer");
+if (composer) {
+  const text = composer.elements.text;
+  const draft = `draft ${document.body.dataset.me} ${thread.dataset.thread}`;
+  const look = document.getElementById("look");
+  const preview = document.getElementById("preview");
+  let key = crypto.randomUUID();
+  if (!text.value) text.value = localStorage.getItem(draft) ?? "";
+  look.hidden = false;
+  let typed = 0;
+  text.addEventListener("input", () => {
+    if (text.value) localStorage.setItem(draft, text.value); else localStorage.removeItem(draft);
+    if (Date.now() - typed > 3000) { typed = Date.now(); fetchPart(`/t/${thread.dataset.thread}/do/typing`, { method: "POST" }).catch(() => {}); }
+  });
+  look.addEventListener("click", async () => {
+    preview.hidden = !preview.hidden;
+    if (preview.hidden) return;
+    const answer = await fetchPart("/preview", { method: "POST", body: new URLSearchParams({ text: text.value }) });
+    preview.replaceChildren(part(await answer.text()));
+  });
+  composer.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const answer = await fetchPart(composer.action, { method: "POST", body: new URLSearchParams({ text: text.value, key }) });
+    if (!answer.ok) return notice(await answer.text());
+    const sent = await answer.json();
+    text.value = "";
+    preview.hidden = true;
+    localStorage.removeItem(draft);
+    key = crypto.randomUUID();
+    if (sent.seq) { await show(sent.seq); toEnd(); } else { await refresh(["#pending"]); toEnd(); }
+    for (const id of sent.not_recipients ?? []) offer(id);
+  });
+  text.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) composer.requestSubmit();
+  });
+  if (!location.hash) toEnd();
+}
+
+// Somebody was named who does not read this (P3.3): nobody is added unless chosen.
+function offer(id) {
+  const line = part("<p></p>").firstElementChild;
+  const link = document.createElement("a");
+  link.href = `/t/${thread.dataset.thread}/settings?add=${encodeURIComponent(id)}`;
+  link.textContent = "Add to the recipients";
+  line.append("You named somebody who does not read this. ", link);
+  notices.append(line);
+}
+
+// Older messages above, without a jump.
+const older = document.getElementById("older");
+older?.addEventListener("click", async (event) => {
+  event.preventDefault();
+  const answer = await fetchPart(`/t/${thread.dataset.thread}/older?before=${older.dataset.before}`);
+  if (!answer.ok) return;
+  const from = document.documentElement.scrollHeight - scrollY;
+  list.prepend(part(await answer.text()));
+  scrollTo(0, document.documentElement.scrollHeight - from);
+  const next = answer.headers.get("x-next");
+  if (next) older.dataset.before = next; else older.parentElement.remove();
+});
+if (older) new IntersectionObserver(([seen]) => { if (seen.isIntersecting && scrollY < 200 && document.documentElement.scrollHeight > innerHeight) older.click(); }, { rootMargin: "200px" }).observe(older);
+
+// Names as they are typed.
+for (const box of document.querySelectorAll("input[data-names]")) {
+  const options = document.getElementById(box.getAttribute("list"));
+  let last = "";
+  box.addEventListener("input", async () => {
+    const q = box.value.trim();
+    if (q.length < 2 || q === last) return;
+    last = q;
+    const answer = await fetchPart(`/people/matching?q=${encodeURIComponent(q)}`);
+    if (answer.ok) options.replaceChildren(part(await answer.text()));
+  });
+}
+
+// Countdowns to a deadline.
+function countdowns() {
+  for (const at of document.querySelectorAll("[data-deadline]")) {
+    const left = Math.ceil((new Date(at.dataset.deadline) - Date.now()) / 1000);
+    at.textContent = left > 0 ? `in ${left} s` : "";
+  }
+}
+setInterval(countdowns, 1000);
+countdowns();
+
+// Shortcuts.
+const rows = () => [...document.querySelectorAll(".row > a, .list a.name, .people a.name")];
+function move(step) {
+  const all = rows();
+  if (!all.length) return;
+  const at = all.indexOf(document.activeElement);
+  all[Math.min(all.length - 1, Math.max(0, at + step))].focus();
+}
+let after = "";
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  const go = { gi: "/", gd: "/directory", gp: "/people", "/": "/search", c: "/new" }[after + event.key];
+  after = event.key === "g" ? "g" : "";
+  if (go) { event.preventDefault(); location.assign(go); }
+  else if (event.key === "j") move(1);
+  else if (event.key === "k") move(-1);
+  else if (event.key === "r" && composer) { event.preventDefault(); composer.elements.text.focus(); }
+  else if (event.key === "?") document.getElementById("keys").showModal();
+});

@@ -1,0 +1,74 @@
+//! The web app: pages for people, rendered here, over the API of the same node.
+//!
+//! Duty: a browser's request to calls of `/api/v1` in the same process, with the session from the browser's cookie as the
+//! token; answers to HTML. So a page can do what a script can (P8.4) and nothing else: the API's gate is the only one.
+//! Never: a rule of its own, a look into the node's state, a script or style inline, a request to anybody else.
+//!
+//! Every page works without JavaScript. `assets/app.js` adds live updates, drafts, previews and shortcuts by fetching the
+//! same pages and fragments.
+
+mod assets;
+mod desk;
+mod entry;
+mod inbox;
+mod markdown;
+mod page;
+mod safety;
+mod thread;
+mod visitor;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use tower::ServiceExt as _;
+
+use crate::ids::WorkspaceId;
+
+/// What every page needs.
+#[derive(Clone, Debug)]
+struct Web {
+    api: Router,
+    cookie: Arc<str>,
+}
+
+/// The app around a node's API: everything that is not below `/api` is a page.
+///
+/// Cookies do not keep ports apart: the name of the session's says which workspace it is of, so that several nodes can be
+/// used at one address.
+pub fn around(api: Router, workspace: WorkspaceId) -> Router {
+    let id = workspace.to_string();
+    let cookie = format!("__Host-comity-{}", id.get(3..11).unwrap_or_default()).into();
+    let web = Web { api: api.clone(), cookie };
+    let pages = Router::new()
+        .route("/", get(inbox::show))
+        .route("/sign-in", get(entry::form).post(entry::sign_in))
+        .route("/sign-out", post(entry::sign_out))
+        .route("/t/{thread}", get(thread::show).post(thread::write))
+        .route("/t/{thread}/older", get(thread::older))
+        .route("/t/{thread}/{seq}", get(thread::message).post(thread::change))
+        .route("/t/{thread}/{seq}/part", get(thread::part))
+        .route("/t/{thread}/read", post(thread::read))
+        .route("/t/{thread}/do/{act}", post(thread::act))
+        .route("/preview", post(thread::preview))
+        .route("/live", get(visitor::live))
+        .route("/assets/{file}", get(assets::file))
+        .fallback(page::no_such_page)
+        .layer(from_fn(safety::guard))
+        .with_state(web);
+    pages.layer(from_fn_with_state(api, divert))
+}
+
+/// What is below `/api` is not for pages. Not by a route of this router: its part of the path would count as a parameter
+/// of the API's routes.
+async fn divert(State(api): State<Router>, request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with("/api/") {
+        return api.oneshot(request).await.into_response();
+    }
+    next.run(request).await
+}

@@ -1,0 +1,203 @@
+//! What every page has around it, and the pages that say what went wrong.
+//!
+//! Duty: who is signed in and where he can go; a refusal of the API as a page. Never: a page's own content.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+
+use super::{
+    Web, assets,
+    desk::{Refusal, escape},
+    visitor::Visitor,
+};
+
+/// How many groups stand beside a page.
+const GROUPS: usize = 40;
+
+/// The signed-in user, as `/me` shows him.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Me {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) role: String,
+    pub(super) free: bool,
+    pub(super) workspace: Option<Workspace>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Workspace {
+    pub(super) name: String,
+    pub(super) domain: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Groups {
+    groups: Vec<Group>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Directory {
+    directory: Vec<Group>,
+}
+
+/// A group beside the page. No badge stands here (P4.2).
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Group {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) name: String,
+    #[serde(default)]
+    settings: Option<Named>,
+    #[serde(default)]
+    joined: Option<bool>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Invitations {
+    invitations: Vec<serde_json::Value>,
+}
+
+/// Around every page of who is signed in.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    pub(super) me: Me,
+    pub(super) groups: Vec<Group>,
+    pub(super) invitations: usize,
+    /// Which part of the app this is, to mark its link.
+    pub(super) place: &'static str,
+}
+
+impl Frame {
+    pub(super) async fn load(visitor: &Visitor, place: &'static str) -> Result<Self, Failure> {
+        let desk = &visitor.desk;
+        let me: Me = desk.get("/me").await.map_err(|refusal| visitor.failed(refusal))?;
+        let listed = if me.free {
+            desk.get::<Groups>("/groups").await.map(|found| found.groups)
+        } else {
+            desk.get::<Directory>(&format!("/directory?limit={GROUPS}")).await.map(|found| found.directory)
+        };
+        let mut groups = listed.map_err(|refusal| visitor.failed(refusal))?;
+        groups.retain(|group| group.joined != Some(false));
+        for group in &mut groups {
+            if let Some(named) = group.settings.take() {
+                group.name = named.name;
+            }
+        }
+        let asked =
+            desk.get::<Invitations>("/invitations").await.map_err(|refusal| visitor.failed(refusal))?;
+        Ok(Self { me, groups, invitations: asked.invitations.len(), place })
+    }
+
+    pub(super) fn is_admin(&self) -> bool {
+        self.me.role == "admin"
+    }
+
+    pub(super) fn workspace(&self) -> &str {
+        self.me.workspace.as_ref().map_or("comity", |workspace| &workspace.name)
+    }
+}
+
+/// The style sheet's path, for templates.
+pub(super) fn css() -> String {
+    assets::path("css")
+}
+
+/// The module's path.
+pub(super) fn js() -> String {
+    assets::path("js")
+}
+
+/// The icon's path.
+pub(super) fn icon() -> String {
+    assets::path("svg")
+}
+
+/// A page that was made.
+pub(super) struct Page<T>(pub(super) T);
+
+impl<T: Template> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        match self.0.render() {
+            Ok(html) => Html(html).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "a page cannot be made");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}
+
+/// Why there is no page.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Sign in first, then go on here.
+    SignIn(String),
+    /// The API said no.
+    Refused(Refusal),
+}
+
+impl Failure {
+    /// There is nothing at this address.
+    pub(super) fn nothing() -> Self {
+        Self::Refused(Refusal::nothing())
+    }
+}
+
+impl Visitor {
+    /// What a refusal means for who looks at a page.
+    pub(super) fn failed(&self, refusal: Refusal) -> Failure {
+        if refusal.status == StatusCode::UNAUTHORIZED {
+            Failure::SignIn(self.path.clone())
+        } else {
+            Failure::Refused(refusal)
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "web/failure.html")]
+struct Shown {
+    title: &'static str,
+    detail: String,
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let refusal = match self {
+            Self::SignIn(path) if path == "/" => return Redirect::to("/sign-in").into_response(),
+            Self::SignIn(path) => {
+                return Redirect::to(&format!("/sign-in?next={}", escape(&path))).into_response();
+            }
+            Self::Refused(refusal) => refusal,
+        };
+        let title = match refusal.status {
+            StatusCode::NOT_FOUND => "There is nothing here",
+            StatusCode::FORBIDDEN => "You may not do that",
+            StatusCode::TOO_MANY_REQUESTS => "Too fast",
+            StatusCode::SERVICE_UNAVAILABLE => "Waiting",
+            _ => "That did not work",
+        };
+        let detail = match refusal.status {
+            StatusCode::NOT_FOUND => "It does not exist, or it is not for you any more.".to_owned(),
+            _ => refusal.detail,
+        };
+        (refusal.status, Page(Shown { title, detail })).into_response()
+    }
+}
+
+pub(super) async fn no_such_page(State(_): State<Web>) -> Response {
+    let detail = "There is no page at this address.".to_owned();
+    std::future::ready((StatusCode::NOT_FOUND, Page(Shown { title: "There is nothing here", detail })))
+        .await
+        .into_response()
+}

@@ -1,0 +1,482 @@
+//! A thread: its messages, its recipients, the composer (P6).
+//!
+//! Duty: pages and fragments of one thread; what a reader sends from them. Never: a badge beside a name (P4.2).
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::{
+    Form,
+    extract::{Path, Query},
+    http::{HeaderMap, Method, StatusCode},
+    response::{Html, IntoResponse as _, Redirect, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    desk::escape,
+    inbox::{self, Named, Waiting},
+    markdown,
+    page::{Failure, Frame, Page},
+    visitor::Visitor,
+};
+use crate::time::Millis;
+
+/// Messages of a page.
+const MESSAGES: usize = 50;
+/// Names in a text that are looked up.
+const MENTIONS: usize = 20;
+/// Recipients whose rows and names a page has.
+const RECIPIENTS: usize = 50;
+
+/// A thread as the API shows it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Thread {
+    id: String,
+    kind: Option<String>,
+    settings: Settings,
+    groups: Vec<Named>,
+    lease: u64,
+    external: bool,
+    from: Option<Origin>,
+    waiting_for: Option<Waiting>,
+    frozen: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "as the API has them")]
+pub(super) struct Settings {
+    pub(super) name: String,
+    pub(super) replies_off: bool,
+    pub(super) locked: bool,
+    pub(super) closed: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Origin {
+    thread: String,
+    seq: u64,
+}
+
+/// A recipient, as the API's member lists show him.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Person {
+    pub(super) id: String,
+    pub(super) name: String,
+}
+
+#[derive(Deserialize)]
+struct Members {
+    members: Vec<Person>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Messages {
+    messages: Vec<Message>,
+    next: Option<u64>,
+    #[serde(default)]
+    pending: Vec<Pending>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    thread: String,
+    seq: u64,
+    author: Person,
+    time: Millis,
+    text: Option<String>,
+    mentions: Vec<String>,
+    edited: Option<u64>,
+    reactions: BTreeMap<String, Vec<String>>,
+}
+
+/// What waits for the owner.
+#[derive(Debug, Deserialize)]
+struct Pending {
+    time: Millis,
+    owner: String,
+    text: String,
+    refused: Option<String>,
+}
+
+/// A reaction under a message.
+struct Reaction {
+    emoji: String,
+    count: usize,
+    mine: bool,
+}
+
+/// A message as a page shows it.
+struct Shown {
+    message: Message,
+    html: String,
+    reactions: Vec<Reaction>,
+    own: bool,
+}
+
+/// Names by id, of whom a thread's pages may speak.
+type Names = BTreeMap<String, String>;
+
+impl Shown {
+    fn new(message: Message, me: &str, names: &Names) -> Self {
+        let named: Vec<String> = message.mentions.iter().filter_map(|id| names.get(id).cloned()).collect();
+        let html = message.text.as_ref().map(|text| markdown::render(text, &named)).unwrap_or_default();
+        let reactions = message.reactions.iter().map(|(emoji, who)| Reaction {
+            emoji: emoji.clone(),
+            count: who.len(),
+            mine: who.iter().any(|id| id == me),
+        });
+        let (reactions, own) = (reactions.collect(), message.author.id == me);
+        Self { message, html, reactions, own }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "web/thread.html")]
+struct ThreadPage {
+    frame: Frame,
+    thread: Thread,
+    title: String,
+    messages: Vec<Shown>,
+    pending: Vec<Pending>,
+    next: Option<u64>,
+    recipients: Vec<Person>,
+    error: Option<String>,
+    draft: String,
+}
+
+#[derive(Template)]
+#[template(path = "web/messages.html")]
+struct Part {
+    messages: Vec<Shown>,
+}
+
+#[derive(Template)]
+#[template(path = "web/message_page.html")]
+struct MessagePage {
+    frame: Frame,
+    thread: String,
+    messages: Vec<Shown>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Before {
+    before: Option<u64>,
+}
+
+pub(super) async fn show(
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Query(Before { before }): Query<Before>,
+) -> Result<Page<impl Template>, Failure> {
+    load(&visitor, &id, before, None, String::new()).await.map(Page)
+}
+
+async fn load(
+    visitor: &Visitor,
+    id: &str,
+    before: Option<u64>,
+    error: Option<String>,
+    draft: String,
+) -> Result<ThreadPage, Failure> {
+    let frame = Frame::load(visitor, "").await?;
+    let (desk, id) = (&visitor.desk, escape(id));
+    let thread: Thread = desk.get(&format!("/threads/{id}")).await.map_err(|no| visitor.failed(no))?;
+    let named = Named { id: thread.id.clone(), name: Some(thread.settings.name.clone()) };
+    let title = inbox::title(desk, &frame.me.id, thread.kind.as_deref(), &thread.id, &named).await;
+    let mut page = ThreadPage {
+        frame,
+        thread,
+        title,
+        messages: Vec::new(),
+        pending: Vec::new(),
+        next: None,
+        recipients: Vec::new(),
+        error,
+        draft,
+    };
+    if page.thread.waiting_for.is_some() || page.thread.frozen.is_some() {
+        let pending = desk.get::<Outbox>("/pending").await.map_err(|no| visitor.failed(no))?.pending;
+        page.pending =
+            pending.into_iter().filter(|waiting| waiting.thread == page.thread.id).map(|at| at.it).collect();
+        return Ok(page);
+    }
+    let members = desk.get::<Members>(&format!("/threads/{id}/members?limit={RECIPIENTS}")).await;
+    page.recipients = members.map_err(|no| visitor.failed(no))?.members;
+    let names = names(visitor, &page.thread.groups, &page.recipients).await;
+    let found = messages(visitor, &id, before).await?;
+    if let Some(last) = found.messages.last().filter(|_| before.is_none()) {
+        // What is on the screen is read.
+        let read = json!({ "seq": last.seq });
+        drop(desk.post(&format!("/threads/{id}/read"), &read).await);
+    }
+    let me = page.frame.me.id.clone();
+    page.messages = found.messages.into_iter().map(|message| Shown::new(message, &me, &names)).collect();
+    (page.pending, page.next) = (found.pending, found.next);
+    Ok(page)
+}
+
+#[derive(Deserialize)]
+struct Outbox {
+    pending: Vec<Waits>,
+}
+
+#[derive(Deserialize)]
+struct Waits {
+    thread: String,
+    #[serde(flatten)]
+    it: Pending,
+}
+
+async fn messages(visitor: &Visitor, id: &str, before: Option<u64>) -> Result<Messages, Failure> {
+    let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
+    let path = format!("/threads/{id}/messages?limit={MESSAGES}{before}");
+    visitor.desk.get(&path).await.map_err(|no| visitor.failed(no))
+}
+
+/// Names of direct recipients and of members of the groups, as far as a page of each goes.
+async fn names(visitor: &Visitor, groups: &[Named], recipients: &[Person]) -> Names {
+    let mut names: Names = recipients.iter().map(|person| (person.id.clone(), person.name.clone())).collect();
+    for group in groups {
+        let path = format!("/groups/{}/members?limit={RECIPIENTS}", group.id);
+        let members = visitor.desk.get::<Members>(&path).await.map(|found| found.members).unwrap_or_default();
+        names.extend(members.into_iter().map(|person| (person.id, person.name)));
+    }
+    names
+}
+
+/// Names for messages that are shown without their page.
+async fn names_of(visitor: &Visitor, id: &str, messages: &[Message]) -> Result<Names, Failure> {
+    if messages.iter().all(|message| message.mentions.is_empty()) {
+        return Ok(Names::new());
+    }
+    let thread: Thread =
+        visitor.desk.get(&format!("/threads/{id}")).await.map_err(|no| visitor.failed(no))?;
+    let members = visitor.desk.get::<Members>(&format!("/threads/{id}/members?limit={RECIPIENTS}")).await;
+    Ok(names(visitor, &thread.groups, &members.map(|found| found.members).unwrap_or_default()).await)
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: String,
+}
+
+async fn me(visitor: &Visitor) -> Result<String, Failure> {
+    visitor.desk.get::<Id>("/me").await.map(|me| me.id).map_err(|no| visitor.failed(no))
+}
+
+/// Older messages, to be put above those on the page; where to go on from in a header.
+pub(super) async fn older(
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Query(Before { before }): Query<Before>,
+) -> Result<Response, Failure> {
+    let id = escape(&id);
+    let found = messages(&visitor, &id, before).await?;
+    let (me, names) = (me(&visitor).await?, names_of(&visitor, &id, &found.messages).await?);
+    let shown = found.messages.into_iter().map(|message| Shown::new(message, &me, &names)).collect();
+    let mut response = Page(Part { messages: shown }).into_response();
+    if let Some(next) = found.next {
+        response.headers_mut().insert("x-next", next.into());
+    }
+    Ok(response)
+}
+
+async fn one(visitor: &Visitor, id: &str, seq: u64) -> Result<Vec<Shown>, Failure> {
+    let path = format!("/threads/{}/messages/{seq}", escape(id));
+    let message: Message = visitor.desk.get(&path).await.map_err(|no| visitor.failed(no))?;
+    let messages = vec![message];
+    let (me, names) = (me(visitor).await?, names_of(visitor, &escape(id), &messages).await?);
+    Ok(messages.into_iter().map(|message| Shown::new(message, &me, &names)).collect())
+}
+
+/// One message as it stands in its thread.
+pub(super) async fn part(
+    visitor: Visitor,
+    Path((id, seq)): Path<(String, u64)>,
+) -> Result<Page<impl Template>, Failure> {
+    Ok(Page(Part { messages: one(&visitor, &id, seq).await? }))
+}
+
+/// One message, with what can be done with it.
+pub(super) async fn message(
+    visitor: Visitor,
+    Path((id, seq)): Path<(String, u64)>,
+) -> Result<Page<impl Template>, Failure> {
+    let frame = Frame::load(&visitor, "").await?;
+    let messages = one(&visitor, &id, seq).await?;
+    Ok(Page(MessagePage { frame, thread: id, messages }))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Written {
+    text: String,
+    /// The same form sent twice is one message.
+    #[serde(default)]
+    key: String,
+}
+
+/// Whether the module sent it, which shows the answer itself.
+fn is_quiet(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-quiet")
+}
+
+pub(super) async fn write(
+    visitor: Visitor,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(written): Form<Written>,
+) -> Result<Response, Failure> {
+    let Written { text, key } = written;
+    let mentions = mentioned(&visitor, &escape(&id), &text).await;
+    let body = json!({ "text": text, "mentions": mentions });
+    let desk = visitor.desk.clone().keyed(&key);
+    let sent = desk.post(&format!("/threads/{}/messages", escape(&id)), &body).await;
+    match sent {
+        Ok(answer) if is_quiet(&headers) => Ok(axum::Json(answer).into_response()),
+        Ok(_) => Ok(Redirect::to(&format!("/t/{id}#end")).into_response()),
+        Err(refusal) if refusal.status == StatusCode::UNAUTHORIZED => Err(visitor.failed(refusal)),
+        Err(refusal) if is_quiet(&headers) => Ok((refusal.status, refusal.detail).into_response()),
+        // What he wrote is not lost.
+        Err(refusal) => {
+            let page = load(&visitor, &id, None, Some(refusal.detail), text).await?;
+            Ok((refusal.status, Page(page)).into_response())
+        }
+    }
+}
+
+/// Whom a text names by `@name`: members, and contacts who are none (P3.3). Looks at a bounded number of names.
+async fn mentioned(visitor: &Visitor, id: &str, text: &str) -> Vec<String> {
+    let words = text.split('@').skip(1).filter_map(|after| after.split_whitespace().next());
+    let words: Vec<String> =
+        words.map(|word| escape(word.trim_end_matches(['.', ',', '!', '?', ':']))).collect();
+    if words.is_empty() {
+        return Vec::new();
+    }
+    let thread = visitor.desk.get::<Thread>(&format!("/threads/{id}")).await;
+    let groups = thread.map(|thread| thread.groups).unwrap_or_default();
+    let mut lists = vec![format!("/threads/{id}/members")];
+    lists.extend(groups.into_iter().map(|group| format!("/groups/{}/members", group.id)));
+    lists.push("/contacts".into());
+    let mut named = Vec::new();
+    for word in words.into_iter().filter(|word| !word.is_empty()).take(MENTIONS) {
+        for list in &lists {
+            let found = visitor.desk.get::<People>(&format!("{list}?q={word}&limit=10")).await;
+            let found = found.map(People::all).unwrap_or_default();
+            let fits = |person: &Person| text.contains(&format!("@{}", person.name));
+            named.extend(found.into_iter().filter(fits).map(|person| person.id));
+        }
+    }
+    named.sort_unstable();
+    named.dedup();
+    named
+}
+
+/// People in whichever list.
+#[derive(Deserialize)]
+struct People {
+    #[serde(default)]
+    members: Vec<Person>,
+    #[serde(default)]
+    contacts: Vec<Person>,
+}
+
+impl People {
+    fn all(self) -> Vec<Person> {
+        self.members.into_iter().chain(self.contacts).collect()
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Change {
+    /// `edit`, `delete`, or `react` or `unreact` with an emoji behind it.
+    what: String,
+    #[serde(default)]
+    text: String,
+}
+
+pub(super) async fn change(
+    visitor: Visitor,
+    Path((id, seq)): Path<(String, u64)>,
+    headers: HeaderMap,
+    Form(Change { what, text }): Form<Change>,
+) -> Result<Response, Failure> {
+    let at = format!("/threads/{}/messages/{seq}", escape(&id));
+    let (method, path, body) = match what.split_once(' ') {
+        None if what == "delete" => (Method::DELETE, at, None),
+        Some(("unreact", emoji)) => {
+            (Method::DELETE, format!("{at}/reactions"), Some(json!({ "emoji": emoji })))
+        }
+        Some((_, emoji)) => (Method::POST, format!("{at}/reactions"), Some(json!({ "emoji": emoji }))),
+        None => (Method::PATCH, at, Some(json!({ "text": text }))),
+    };
+    match visitor.desk.ask::<Value>(method, &path, body.as_ref()).await {
+        Ok(_) if is_quiet(&headers) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(_) => Ok(Redirect::to(&format!("/t/{id}#m{seq}")).into_response()),
+        Err(refusal) if is_quiet(&headers) => Ok((refusal.status, refusal.detail).into_response()),
+        Err(refusal) => Err(visitor.failed(refusal)),
+    }
+}
+
+/// What a reader does with a thread as a whole: each is an endpoint of the API.
+pub(super) async fn act(
+    visitor: Visitor,
+    Path((id, act)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let at = format!("/threads/{}", escape(&id));
+    let (method, path, body) = match act.as_str() {
+        "archive" => (Method::POST, format!("{at}/archive"), None),
+        "unarchive" => (Method::DELETE, format!("{at}/archive"), None),
+        "follow" => (Method::POST, format!("{at}/follow"), None),
+        "unfollow" => (Method::DELETE, format!("{at}/follow"), None),
+        "typing" => (Method::POST, format!("{at}/typing"), None),
+        "lock" => (Method::PATCH, at, Some(json!({ "locked": true }))),
+        "unlock" => (Method::PATCH, at, Some(json!({ "locked": false }))),
+        "close" => (Method::PATCH, at, Some(json!({ "closed": true }))),
+        "reopen" => (Method::PATCH, at, Some(json!({ "closed": false }))),
+        "silence" => (Method::PATCH, at, Some(json!({ "replies_off": true }))),
+        "unsilence" => (Method::PATCH, at, Some(json!({ "replies_off": false }))),
+        "leave" => (Method::POST, format!("{at}/leave"), None),
+        _ => return Err(Failure::nothing()),
+    };
+    match visitor.desk.ask::<Value>(method, &path, body.as_ref()).await {
+        Ok(_) if is_quiet(&headers) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(_) if matches!(act.as_str(), "archive" | "unarchive" | "leave") => {
+            Ok(Redirect::to("/").into_response())
+        }
+        Ok(_) => Ok(Redirect::to(&format!("/t/{id}")).into_response()),
+        Err(refusal) if is_quiet(&headers) => Ok((refusal.status, refusal.detail).into_response()),
+        Err(refusal) => Err(visitor.failed(refusal)),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Read {
+    seq: u64,
+}
+
+/// What came while the page was looked at.
+pub(super) async fn read(
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(Read { seq }): Form<Read>,
+) -> Result<StatusCode, Failure> {
+    let done = visitor.desk.post(&format!("/threads/{}/read", escape(&id)), &json!({ "seq": seq })).await;
+    done.map(|_| StatusCode::NO_CONTENT).map_err(|no| visitor.failed(no))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Draft {
+    text: String,
+}
+
+/// How a text would look.
+pub(super) async fn preview(
+    visitor: Visitor,
+    Form(Draft { text }): Form<Draft>,
+) -> Result<Html<String>, Failure> {
+    me(&visitor).await?;
+    Ok(Html(markdown::render(&text, &[])))
+}
