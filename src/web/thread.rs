@@ -452,6 +452,12 @@ pub(super) async fn act(
     }
 }
 
+/// Whether the thread is still there for the viewer: asked when he lost one way to it.
+pub(super) async fn here(visitor: Visitor, Path(id): Path<String>) -> &'static str {
+    let found = visitor.desk.get::<Thread>(&format!("/threads/{}", escape(&id))).await;
+    if found.is_ok() { "here" } else { "gone" }
+}
+
 #[derive(Deserialize)]
 pub(super) struct Read {
     seq: u64,

@@ -63,6 +63,8 @@ async function show(seq) {
     if (list.children.length && later === list.firstElementChild) return;
     list.insertBefore(fresh, later ?? null);
     if (document.visibilityState === "visible") seen(fresh.dataset.seq);
+    const typing = document.getElementById("typing");
+    if (typing) typing.textContent = "";
   }
   if (followed) toEnd();
 }
@@ -76,9 +78,9 @@ function seen(seq) {
 }
 
 // The same page anew, without losing what is being written.
-async function refresh(selectors) {
-  const answer = await fetchPart(location.pathname + location.search);
-  if (answer.status === 404) return gone();
+async function refresh(selectors, path = location.pathname + location.search) {
+  if (!selectors.some((selector) => document.querySelector(selector))) return;
+  const answer = await fetchPart(path);
   if (!answer.ok) return;
   const next = new DOMParser().parseFromString(await answer.text(), "text/html");
   localise(next);
@@ -92,6 +94,7 @@ async function refresh(selectors) {
 function gone() {
   main.replaceChildren(part("<p class=\"waiting\" role=\"alert\">You are no longer in this conversation, so it is not shown any more.</p><p><a href=\"/\">To the inbox</a></p>"));
   main.focus();
+  refresh([".groups", ".places"], "/");
 }
 
 // Live events. A position to resume from is the browser's own matter (Last-Event-ID).
@@ -112,7 +115,12 @@ function live() {
     if (document.getElementById("rows")) refresh(["#rows", ".places"]);
   });
   on("pending", ({ thread: at }) => { if (at === here) refresh(["#pending"]); });
-  on("lost", ({ id }) => (id === here || location.pathname.includes(id) ? refresh([]) : refresh(["#rows", ".groups", ".places"])));
+  on("lost", async ({ id }) => {
+    // It may be the last of several ways to this conversation, or not.
+    if (id === here || location.pathname.startsWith(`/g/${id}`)) return gone();
+    if (here && (await (await fetchPart(`/t/${here}/here`)).text()) !== "here") return gone();
+    refresh(["#rows", ".groups", ".places"]);
+  });
   on("scope", ({ id }) => {
     if (id === here) refresh([".thread > .head"]);
     else if (location.pathname.includes(id) || document.querySelector("[data-refresh]")) refresh(["[data-refresh]", ".groups"]);
@@ -122,10 +130,11 @@ function live() {
   on("reset", () => location.reload());
   on("invitation", () => refresh([".places", "[data-refresh]"]));
   for (const name of ["receipt", "effective", "claim", "peer"]) on(name, () => refresh(["[data-refresh]"]));
-  on("typing", ({ thread: at }) => {
-    if (at !== here) return;
+  on("typing", ({ thread: at, user }) => {
     const line = document.getElementById("typing");
-    line.textContent = "Somebody is typing";
+    if (at !== here || !line) return;
+    const known = document.querySelector(`.by > a[href="/people/${user}"]`);
+    line.textContent = `${known?.textContent ?? "Somebody"} is typing`;
     clearTimeout(line.timer);
     line.timer = setTimeout(() => { line.textContent = ""; }, 4000);
   });
