@@ -110,6 +110,13 @@ function live() {
     if (events.readyState === EventSource.CLOSED) setTimeout(live, 2000);
   };
   const here = thread?.dataset.thread;
+  // What happened between the making of the page and the beginning of the stream.
+  on("hello", async () => {
+    refresh(["[data-refresh]"]);
+    if (!list || !here) return;
+    const answer = await fetchPart(`/t/${here}/older?since=${list.lastElementChild?.dataset.seq ?? 0}`);
+    if (answer.ok) for (const item of part(await answer.text()).querySelectorAll(".message")) show(item.dataset.seq);
+  });
   on("message", ({ message }) => {
     if (message.thread === here) return show(message.seq);
     if (document.getElementById("rows")) refresh(["#rows", ".places"]);
