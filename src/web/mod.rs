@@ -9,6 +9,7 @@
 
 mod assets;
 mod desk;
+mod enter;
 mod entry;
 mod inbox;
 mod markdown;
@@ -48,6 +49,7 @@ pub fn around(api: Router, workspace: WorkspaceId) -> Router {
     let pages = Router::new()
         .route("/", get(inbox::show))
         .route("/sign-in", get(entry::form).post(entry::sign_in))
+        .route("/enter", get(enter::form).post(enter::enter))
         .route("/sign-out", post(entry::sign_out))
         .route("/t/{thread}", get(thread::show).post(thread::write))
         .route("/t/{thread}/older", get(thread::older))

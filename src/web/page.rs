@@ -109,17 +109,17 @@ impl Frame {
 
 /// The style sheet's path, for templates.
 pub(super) fn css() -> String {
-    assets::path("css")
+    assets::path("app.css")
 }
 
 /// The module's path.
 pub(super) fn js() -> String {
-    assets::path("js")
+    assets::path("app.js")
 }
 
 /// The icon's path.
 pub(super) fn icon() -> String {
-    assets::path("svg")
+    assets::path("icon.svg")
 }
 
 /// A page that was made.
