@@ -71,13 +71,13 @@ let read = 0;
 function seen(seq) {
   read = Math.max(read, Number(seq));
   fetchPart(`/t/${thread.dataset.thread}/read`, {
-    method: "POST", body: new URLSearchParams({ seq: read }),
+    method: "POST", body: new URLSearchParams({ seq: read }), keepalive: true,
   }).catch(() => {});
 }
 
 // The same page anew, without losing what is being written.
-async function refresh(selectors) {
-  const answer = await fetchPart(location.pathname + location.search);
+async function refresh(selectors, path = location.pathname + location.search) {
+  const answer = await fetchPart(path);
   if (answer.status === 404) return gone();
   if (!answer.ok) return;
   const next = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -92,6 +92,9 @@ async function refresh(selectors) {
 function gone() {
   main.replaceChildren(part("<p class=\"waiting\" role=\"alert\">You are no longer in this conversation, so it is not shown any more.</p><p><a href=\"/\">To the inbox</a></p>"));
   main.focus();
+  // Its name stands nowhere any more either.
+  document.title = document.title.replace(/^.* · /, "No longer here · ");
+  refresh([".groups", ".places"], "/");
 }
 
 // Live events. A position to resume from is the browser's own matter (Last-Event-ID).
@@ -160,7 +163,7 @@ if (composer) {
   let typed = 0;
   text.addEventListener("input", () => {
     if (text.value) localStorage.setItem(draft, text.value); else localStorage.removeItem(draft);
-    if (Date.now() - typed > 3000) { typed = Date.now(); fetchPart(`/t/${thread.dataset.thread}/do/typing`, { method: "POST" }).catch(() => {}); }
+    if (Date.now() - typed > 3000) { typed = Date.now(); fetchPart(`/t/${thread.dataset.thread}/do/typing`, { method: "POST", keepalive: true }).catch(() => {}); }
   });
   look.addEventListener("click", async () => {
     preview.hidden = !preview.hidden;
