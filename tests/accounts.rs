@@ -137,3 +137,30 @@ async fn a_password_has_bounds_and_links_say_what_is_wrong_with_them() {
     assert_eq!(admin.send(Method::GET, "/users", None, None).await.unwrap().status, StatusCode::OK);
     assert_eq!(acme.handle().snapshot().state.users[&acme.alice()].role, Role::Admin);
 }
+
+#[tokio::test]
+async fn a_full_token_is_traded_for_a_session_once() {
+    let acme = Workspace::new("acme").await;
+    let mut admin = acme.client(&acme.admin).await;
+    let alice = admin.get("/me").await.unwrap()["id"].as_str().unwrap().to_owned();
+    let mut made = Vec::new();
+    for scope in ["read", "write", "admin"] {
+        let new = json!({ "name": scope, "scope": scope, "days": 1 });
+        let token = admin.post(&format!("/users/{alice}/tokens"), &new).await.unwrap();
+        made.push(token["token"].as_str().unwrap().to_owned());
+    }
+    let mut answers = Vec::new();
+    for token in [&made[0], &made[1], &made[2], &made[2]] {
+        let mut client = acme.client(token).await;
+        answers.push(send(&mut client, Method::POST, "/sessions/trade", json!({})).await);
+    }
+    let statuses: Vec<u16> = answers.iter().map(|(status, _)| *status).collect();
+    assert_eq!(statuses, [403, 403, 201, 401], "no session out of less than one, and none twice");
+    let session = answers[2].1["token"].as_str().unwrap();
+    let held = acme.client(session).await.get("/sessions").await.unwrap();
+    let current = held["sessions"].as_array().unwrap().iter().find(|one| one["current"] == true).unwrap();
+    assert!(current["signed-in"].is_object(), "{current}");
+    let names: Vec<_> =
+        held["sessions"].as_array().unwrap().iter().map(|one| &one["token"]["name"]).collect();
+    assert!(!names.contains(&&json!("admin")), "the token is gone from the list: {held}");
+}

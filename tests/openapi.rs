@@ -107,6 +107,9 @@ impl Walk {
             self.mia(&format!("POST /users/{me}/tokens"), json!({ "name": "script", "days": 1 })).await;
         let host = self.acme.host.clone();
         self.ask(&host, token["token"].as_str().unwrap(), "DELETE /me/token", Value::Null).await;
+        let full = json!({ "name": "a link", "scope": "admin" });
+        let token = self.mia(&format!("POST /users/{me}/tokens"), full).await;
+        self.ask(&host, token["token"].as_str().unwrap(), "POST /sessions/trade", Value::Null).await;
     }
 
     /// A first password, sessions and their ends.

@@ -182,6 +182,8 @@ endpoints! {
     POST "/forgotten" Anyone sessions::forgot,
     /// Signs in with address and password.
     POST "/sessions" Anyone sessions::sign_in,
+    /// Trades the shown token, which ends, for a session.
+    POST "/sessions/trade" Signed sessions::trade,
     /// The own sessions and tokens.
     GET "/sessions" Signed sessions::list,
     /// Ends all own sessions but this one.

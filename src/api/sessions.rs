@@ -72,12 +72,26 @@ pub(super) async fn sign_in(
 }
 
 async fn begin(handle: &Handle, user: UserId, headers: &HeaderMap) -> Result<Created<SignedIn>, Problem> {
+    let (session, shown) = fresh(handle, user, headers)?;
+    handle.ask(Command::By(user, Box::new(Command::OpenSession(session)))).await?;
+    Ok(Created(shown))
+}
+
+/// A session that can begin, and what is shown of it.
+fn fresh(handle: &Handle, user: UserId, headers: &HeaderMap) -> Result<(Session, SignedIn), Problem> {
     let token = clock::token().map_err(|error| Problem::no_random(&error))?;
     let (made, way) = (handle.now(), Way::SignedIn { agent: agent(headers) });
     let expires = made.plus(limits::SESSION_MILLIS);
     let session = Session { token: account::token_hash(&token), user, way, made, expires: Some(expires) };
-    handle.ask(Command::By(user, Box::new(Command::OpenSession(session)))).await?;
-    Ok(Created(SignedIn { user, token, expires }))
+    Ok((session, SignedIn { user, token, expires }))
+}
+
+/// The token of this request ends, and a session begins. A session may do all that its user may: so must the token.
+pub(super) async fn trade(viewer: Viewer, headers: HeaderMap) -> Result<Created<SignedIn>, Problem> {
+    viewer.may(TokenScope::Admin)?;
+    let (session, shown) = fresh(&viewer.handle, viewer.user, &headers)?;
+    viewer.handle.ask(viewer.named(Command::TradeSession(viewer.token(), session))).await?;
+    Ok(Created(shown))
 }
 
 /// What the client calls itself, for the list of sessions.

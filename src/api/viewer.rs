@@ -203,6 +203,7 @@ impl Viewer {
         match asked {
             Command::AddUser { .. }
             | Command::OpenSession(..)
+            | Command::TradeSession(..)
             | Command::EndSession(..)
             | Command::EndSessions(..)
             | Command::PasswordLink(..)

@@ -143,10 +143,17 @@ pub(crate) async fn open(as_json: bool) -> Result<()> {
     let people = [stage.admin(0).await?, stage.admin(1).await?, stage.admin(2).await?];
     let chat = furnish(&people).await?;
     if as_json {
-        let shown = people.iter().map(|p| json!({ "address": p.address, "http": p.http, "token": p.token }));
-        println!("{}", json!({ "people": shown.collect::<Vec<_>>(), "thread": chat }));
+        let mut shown = Vec::new();
+        for (workspace, person) in stage.workspaces.iter().zip(&people) {
+            let Person { address, http, token, .. } = person;
+            shown.push(
+                json!({ "address": address, "http": http, "token": token, "enter": enter(person).await?,
+                "dir": workspace.dir, "pid": workspace.pid() }),
+            );
+        }
+        println!("{}", json!({ "people": shown, "thread": chat }));
     } else {
-        show(&stage, &people, &chat);
+        show(&stage, &people, &chat).await?;
     }
     tokio::select! {
         ended = tokio::signal::ctrl_c() => ended?,
@@ -190,8 +197,21 @@ async fn furnish(people: &[Person; 3]) -> Result<String> {
     first.context("no chat")
 }
 
-fn show(stage: &Stage, people: &[Person; 3], chat: &str) {
-    println!("Three workspaces federate. Each has a group with a member of another one.\n");
+/// A link that signs somebody in with one click, once: a token of its own in the part of the address that browsers keep to
+/// themselves. By name: browsers take a cookie that is marked `Secure` without TLS from `localhost` alone.
+async fn enter(person: &Person) -> Result<String> {
+    let token = json!({ "name": "link to sign in", "scope": "admin", "days": 1 });
+    let token = text(&person.post(&format!("/users/{}/tokens", person.id), token).await?, "/token")?;
+    Ok(format!("http://localhost:{}/enter#{token}", person.http.port()))
+}
+
+async fn show(stage: &Stage, people: &[Person; 3], chat: &str) -> Result<()> {
+    println!("Three workspaces federate. Each has a group with a member of another one.");
+    println!("Open these links in a browser; each signs in once, side by side if you like:\n");
+    for person in people {
+        println!("  {:<20} {}", person.address, enter(person).await?);
+    }
+    println!("\nFor scripts:\n");
     for (workspace, person) in stage.workspaces.iter().zip(people) {
         let Workspace { name, http, .. } = workspace;
         println!("  {name:<8} http://{name}.localhost:{}/api/v1   (command line: --api {http})", http.port());
@@ -203,4 +223,5 @@ fn show(stage: &Stage, people: &[Person; 3], chat: &str) {
     println!("  comity {} watch", on(bob));
     println!("  comity {} post {chat} 'hello, bob'", on(alice));
     println!("  comity {} read {chat}\n\nCtrl-C stops all.", on(bob));
+    Ok(())
 }

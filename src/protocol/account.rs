@@ -81,6 +81,15 @@ pub fn end(draft: &mut Draft<'_>, user: UserId, token: Hash) -> Result<Reply, Re
     Ok(Reply::Done)
 }
 
+/// A session begins in place of a token, which ends with it: whoever has the token next comes too late.
+///
+/// # Errors
+/// As [`end`] and [`open`].
+pub fn trade(draft: &mut Draft<'_>, token: Hash, session: Session) -> Result<Reply, Reject> {
+    end(draft, session.user, token)?;
+    open(draft, session)
+}
+
 /// Which sessions end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {

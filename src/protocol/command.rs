@@ -63,6 +63,8 @@ pub enum Command {
     },
     /// A session begins, or a token is made; only the hash of what is shown is given.
     OpenSession(Session),
+    /// The session or token of this name ends, and this session begins in its place.
+    TradeSession(Hash, Session),
     /// One session or token of the user ends.
     EndSession(UserId, Hash),
     /// Sessions of the user end.

@@ -114,6 +114,7 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
 fn account_arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reject> {
     match command {
         Command::OpenSession(session) => account::open(draft, session),
+        Command::TradeSession(token, session) => account::trade(draft, token, session),
         Command::EndSession(user, token) => account::end(draft, user, token),
         Command::EndSessions(user, which) => account::end_all(draft, user, which),
         Command::SetPassword(user, password, which) => {

@@ -1,4 +1,4 @@
-//! The files of the app: one style sheet, one module, one picture.
+//! The files of the app: one style sheet, one module, one more for the page that a token opens, one picture.
 //!
 //! Duty: what is compiled in, by a name that changes with the content, so that a browser keeps it for good. Never: a file
 //! from the disk.
@@ -20,7 +20,7 @@ struct Asset {
     bytes: &'static [u8],
 }
 
-const ASSETS: [Asset; 3] = [
+const ASSETS: [Asset; 4] = [
     Asset {
         stem: "app",
         ending: "css",
@@ -33,20 +33,26 @@ const ASSETS: [Asset; 3] = [
         kind: "text/javascript; charset=utf-8",
         bytes: include_bytes!("assets/app.js"),
     },
+    Asset {
+        stem: "enter",
+        ending: "js",
+        kind: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("assets/enter.js"),
+    },
     Asset { stem: "icon", ending: "svg", kind: "image/svg+xml", bytes: include_bytes!("assets/icon.svg") },
 ];
 
 /// Their names, in the same order.
-static NAMES: LazyLock<[String; 3]> = LazyLock::new(|| {
+static NAMES: LazyLock<[String; 4]> = LazyLock::new(|| {
     ASSETS.each_ref().map(|asset| {
         let hash = data_encoding::HEXLOWER.encode(&sha256(&[asset.bytes]).0);
         format!("{}-{}.{}", asset.stem, hash.get(..12).unwrap_or_default(), asset.ending)
     })
 });
 
-/// The path of the file with this ending.
-pub(super) fn path(ending: &str) -> String {
-    let at = ASSETS.iter().position(|asset| asset.ending == ending);
+/// The path of the file with this name, which is without the hash.
+pub(super) fn path(name: &str) -> String {
+    let at = ASSETS.iter().position(|asset| name.split_once('.') == Some((asset.stem, asset.ending)));
     format!("/assets/{}", at.and_then(|at| NAMES.get(at)).map_or("", String::as_str))
 }
 

@@ -59,6 +59,12 @@ impl Desk {
         Self { api: api.clone(), token, headers: passed.collect(), from: parts.extensions.get().copied() }
     }
 
+    /// The same with this token instead of the cookie's.
+    pub(super) fn showing(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
     /// The same, asked once however often it comes: a key of idempotency. An empty one is none.
     pub(super) fn keyed(mut self, key: &str) -> Self {
         if let Some(key) = HeaderValue::from_str(key).ok().filter(|key| !key.is_empty()) {

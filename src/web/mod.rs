@@ -10,6 +10,7 @@
 mod assets;
 mod desk;
 mod discover;
+mod enter;
 mod entry;
 mod group;
 mod inbox;
@@ -59,6 +60,7 @@ pub fn around(api: Router, workspace: WorkspaceId) -> Router {
     let pages = Router::new()
         .route("/", get(inbox::show))
         .route("/sign-in", get(entry::form).post(entry::sign_in))
+        .route("/enter", get(enter::form).post(enter::enter))
         .route("/sign-out", post(entry::sign_out))
         .route("/forgotten", get(join::forgotten).post(join::forgot))
         .route("/join/{code}", get(join::show))

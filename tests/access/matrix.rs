@@ -243,6 +243,7 @@ pub(crate) const MATRIX: &[Row] = &[
     owners("POST /groups/{id}/move", "/groups/{group}/move", r#"{"to":"{peer}"}"#, 202),
     group_admins("DELETE /groups/{id}", "/groups/{spare}", "", 204),
     inside("POST /groups/{id}/leave", "/groups/{left}/leave", "", 204),
+    signed("POST /sessions/trade", "/sessions/trade", "", 201),
     signed("DELETE /sessions", "/sessions", "", 204),
     signed("DELETE /me/token", "/me/token", "", 204),
     signed("DELETE /users/{user}/tokens", "/users/{me}/tokens", "", 204),

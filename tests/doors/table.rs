@@ -314,6 +314,7 @@ pub(crate) const TABLE: &[Row] = &[
     // The outbox while the link rests, and sessions: last, because they end what the rows above use.
     row("GET /pending", "/pending", "", [200, 0], "{waiting}", Repeated),
     spare(row("DELETE /pending/{submission}", "/pending/{waiting}", "", [204, 0], "", Repeated)),
+    row("POST /sessions/trade", "/sessions/trade", "", [201, 201], "token", Without),
     row("DELETE /sessions", "/sessions", "", [204, 204], "", Without),
     row("DELETE /me/token", "/me/token", "", [204, 204], "", Without),
     row("DELETE /users/{user}/tokens", "/users/{me}/tokens", "", [204, 204], "", Without),

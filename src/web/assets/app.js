@@ -73,7 +73,7 @@ let read = 0;
 function seen(seq) {
   read = Math.max(read, Number(seq));
   fetchPart(`/t/${thread.dataset.thread}/read`, {
-    method: "POST", body: new URLSearchParams({ seq: read }),
+    method: "POST", body: new URLSearchParams({ seq: read }), keepalive: true,
   }).catch(() => {});
 }
 
@@ -94,6 +94,8 @@ async function refresh(selectors, path = location.pathname + location.search) {
 function gone() {
   main.replaceChildren(part("<p class=\"waiting\" role=\"alert\">You are no longer in this conversation, so it is not shown any more.</p><p><a href=\"/\">To the inbox</a></p>"));
   main.focus();
+  // Its name stands nowhere any more either.
+  document.title = document.title.replace(/^.* · /, "No longer here · ");
   refresh([".groups", ".places"], "/");
 }
 
@@ -176,7 +178,7 @@ if (composer) {
   let typed = 0;
   text.addEventListener("input", () => {
     if (text.value) localStorage.setItem(draft, text.value); else localStorage.removeItem(draft);
-    if (Date.now() - typed > 3000) { typed = Date.now(); fetchPart(`/t/${thread.dataset.thread}/do/typing`, { method: "POST" }).catch(() => {}); }
+    if (Date.now() - typed > 3000) { typed = Date.now(); fetchPart(`/t/${thread.dataset.thread}/do/typing`, { method: "POST", keepalive: true }).catch(() => {}); }
   });
   look.addEventListener("click", async () => {
     preview.hidden = !preview.hidden;
@@ -269,5 +271,5 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
   else if (event.key === "r" && composer) { event.preventDefault(); composer.elements.text.focus(); }
-  else if (event.key === "?") document.getElementById("keys").showModal();
+  else if (event.key === "?") document.getElementById("keys")?.showModal();
 });
