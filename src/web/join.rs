@@ -28,7 +28,7 @@ use crate::time::Millis;
 enum Link {
     Password { address: String, expires: Millis },
     Verify { address: String, expires: Millis },
-    Invitation(Invitation),
+    Invitation(Box<Invitation>),
 }
 
 #[derive(Debug, Deserialize)]
