@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{
     desk::escape,
     inbox::{self, Named, Waiting},
-    markdown,
+    markdown, naming,
     page::{Failure, Frame, Page},
     visitor::Visitor,
 };
@@ -25,8 +25,6 @@ use crate::time::Millis;
 
 /// Messages of a page.
 const MESSAGES: usize = 50;
-/// Names in a text that are looked up.
-const MENTIONS: usize = 20;
 /// Recipients whose rows and names a page has.
 const RECIPIENTS: usize = 50;
 
@@ -36,7 +34,7 @@ pub(super) struct Thread {
     id: String,
     kind: Option<String>,
     settings: Settings,
-    groups: Vec<Named>,
+    pub(super) groups: Vec<Named>,
     lease: u64,
     external: bool,
     from: Option<Origin>,
@@ -332,7 +330,7 @@ pub(super) async fn write(
     Form(written): Form<Written>,
 ) -> Result<Response, Failure> {
     let Written { text, key } = written;
-    let mentions = mentioned(&visitor, &escape(&id), &text).await;
+    let mentions = naming::mentioned(&visitor, &escape(&id), &text).await;
     let body = json!({ "text": text, "mentions": mentions });
     let desk = visitor.desk.clone().keyed(&key);
     let sent = desk.post(&format!("/threads/{}/messages", escape(&id)), &body).await;
@@ -346,48 +344,6 @@ pub(super) async fn write(
             let page = load(&visitor, &id, None, Some(refusal.detail), text).await?;
             Ok((refusal.status, Page(page)).into_response())
         }
-    }
-}
-
-/// Whom a text names by `@name`: members, and contacts who are none (P3.3). Looks at a bounded number of names.
-async fn mentioned(visitor: &Visitor, id: &str, text: &str) -> Vec<String> {
-    let words = text.split('@').skip(1).filter_map(|after| after.split_whitespace().next());
-    let words: Vec<String> =
-        words.map(|word| escape(word.trim_end_matches(['.', ',', '!', '?', ':']))).collect();
-    if words.is_empty() {
-        return Vec::new();
-    }
-    let thread = visitor.desk.get::<Thread>(&format!("/threads/{id}")).await;
-    let groups = thread.map(|thread| thread.groups).unwrap_or_default();
-    let mut lists = vec![format!("/threads/{id}/members")];
-    lists.extend(groups.into_iter().map(|group| format!("/groups/{}/members", group.id)));
-    lists.push("/contacts".into());
-    let mut named = Vec::new();
-    for word in words.into_iter().filter(|word| !word.is_empty()).take(MENTIONS) {
-        for list in &lists {
-            let found = visitor.desk.get::<People>(&format!("{list}?q={word}&limit=10")).await;
-            let found = found.map(People::all).unwrap_or_default();
-            let fits = |person: &Person| text.contains(&format!("@{}", person.name));
-            named.extend(found.into_iter().filter(fits).map(|person| person.id));
-        }
-    }
-    named.sort_unstable();
-    named.dedup();
-    named
-}
-
-/// People in whichever list.
-#[derive(Deserialize)]
-struct People {
-    #[serde(default)]
-    members: Vec<Person>,
-    #[serde(default)]
-    contacts: Vec<Person>,
-}
-
-impl People {
-    fn all(self) -> Vec<Person> {
-        self.members.into_iter().chain(self.contacts).collect()
     }
 }
 
