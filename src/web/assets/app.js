@@ -86,8 +86,13 @@ async function refresh(selectors, path = location.pathname + location.search) {
   localise(next);
   for (const selector of selectors) {
     const [held, fresh] = [document.querySelector(selector), next.querySelector(selector)];
+    const focused = held?.contains(document.activeElement) ? document.activeElement : null;
+    // Nobody's words go while he types them, and nobody's place in a list.
+    if (focused?.matches("input, textarea, select")) continue;
     if (held && fresh) held.replaceWith(fresh);
     else if (held) held.remove();
+    const link = focused?.getAttribute("href");
+    if (link) fresh?.querySelector(`a[href="${CSS.escape(link)}"]`)?.focus();
   }
 }
 
