@@ -20,16 +20,26 @@ const MENTIONS: usize = 20;
 
 /// Whom a text names by `@name`: members, and contacts who are none (P3.3). Looks at a bounded number of names.
 pub(super) async fn mentioned(visitor: &Visitor, id: &str, text: &str) -> Vec<String> {
+    if !text.contains('@') {
+        return Vec::new();
+    }
+    named(visitor, &lists(visitor, id).await, text).await
+}
+
+/// The same for a thread that is about to be started for these groups.
+pub(super) async fn mentioned_in_new(visitor: &Visitor, groups: &[String], text: &str) -> Vec<String> {
+    let members = groups.iter().map(|group| format!("/groups/{}/members", escape(group)));
+    let lists: Vec<String> = members.chain(["/contacts".to_owned()]).collect();
+    named(visitor, &lists, text).await
+}
+
+async fn named(visitor: &Visitor, lists: &[String], text: &str) -> Vec<String> {
     let words = text.split('@').skip(1).filter_map(|after| after.split_whitespace().next());
     let words: Vec<String> =
         words.map(|word| escape(word.trim_end_matches(['.', ',', '!', '?', ':']))).collect();
-    if words.is_empty() {
-        return Vec::new();
-    }
-    let lists = lists(visitor, id).await;
     let mut named = Vec::new();
     for word in words.into_iter().filter(|word| !word.is_empty()).take(MENTIONS) {
-        for list in &lists {
+        for list in lists {
             let found = visitor.desk.get::<People>(&format!("{list}?q={word}&limit=10")).await;
             let found = found.map(People::all).unwrap_or_default();
             let fits = |person: &Person| text.contains(&format!("@{}", person.name));

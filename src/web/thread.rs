@@ -2,7 +2,7 @@
 //!
 //! Duty: pages and fragments of one thread; what a reader sends from them. Never: a badge beside a name (P4.2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::{
@@ -25,6 +25,8 @@ use crate::time::Millis;
 
 /// Messages of a page.
 const MESSAGES: usize = 50;
+/// People of a page who are named and read none of it, and whose names are looked up.
+const STRANGERS: usize = 20;
 /// Recipients whose rows and names a page has.
 const RECIPIENTS: usize = 50;
 
@@ -204,8 +206,9 @@ async fn load(
     }
     let members = desk.get::<Members>(&format!("/threads/{id}/members?limit={RECIPIENTS}")).await;
     page.recipients = members.map_err(|no| visitor.failed(no))?.members;
-    let names = names(visitor, &page.thread.groups, &page.recipients).await;
     let found = messages(visitor, &id, before).await?;
+    let mut names = names(visitor, &page.thread.groups, &page.recipients).await;
+    complete(visitor, &mut names, &found.messages).await;
     if let Some(last) = found.messages.last().filter(|_| before.is_none()) {
         // What is on the screen is read.
         let read = json!({ "seq": last.seq });
@@ -246,6 +249,19 @@ async fn names(visitor: &Visitor, groups: &[Named], recipients: &[Person]) -> Na
     names
 }
 
+/// Contacts who are named and read none of it yet.
+async fn complete(visitor: &Visitor, names: &mut Names, messages: &[Message]) {
+    let mentions = messages.iter().flat_map(|message| &message.mentions);
+    let strangers: BTreeSet<&String> = mentions.filter(|id| !names.contains_key(*id)).collect();
+    let mut found = Names::new();
+    for id in strangers.into_iter().take(STRANGERS) {
+        if let Ok(person) = visitor.desk.get::<Person>(&format!("/people/{id}")).await {
+            found.insert(person.id, person.name);
+        }
+    }
+    names.extend(found);
+}
+
 /// Names for messages that are shown without their page.
 async fn names_of(visitor: &Visitor, id: &str, messages: &[Message]) -> Result<Names, Failure> {
     if messages.iter().all(|message| message.mentions.is_empty()) {
@@ -254,7 +270,10 @@ async fn names_of(visitor: &Visitor, id: &str, messages: &[Message]) -> Result<N
     let thread: Thread =
         visitor.desk.get(&format!("/threads/{id}")).await.map_err(|no| visitor.failed(no))?;
     let members = visitor.desk.get::<Members>(&format!("/threads/{id}/members?limit={RECIPIENTS}")).await;
-    Ok(names(visitor, &thread.groups, &members.map(|found| found.members).unwrap_or_default()).await)
+    let members = members.map(|found| found.members).unwrap_or_default();
+    let mut names = names(visitor, &thread.groups, &members).await;
+    complete(visitor, &mut names, messages).await;
+    Ok(names)
 }
 
 #[derive(Deserialize)]
