@@ -101,6 +101,7 @@ impl Walk {
         self.alice(&format!("PATCH /users/{new}"), json!({ "role": "admin" })).await;
         self.alice(&format!("POST /users/{new}/tokens"), Value::Null).await;
         self.alice(&format!("GET /users/{new}/departure"), Value::Null).await;
+        self.alice(&format!("GET /users/{new}"), Value::Null).await;
         self.alice(&format!("GET /users/{new}/tokens"), Value::Null).await;
         self.alice(&format!("DELETE /users/{new}/tokens"), Value::Null).await;
         self.accounts(new).await;

@@ -48,6 +48,8 @@ pub(super) struct AfterScope {
     after: Option<ScopeId>,
     /// At most so many; 50 if not said.
     limit: Option<usize>,
+    /// This group or thread alone.
+    only: Option<ScopeId>,
 }
 
 /// A page of groups and threads of others with own people in them.
@@ -62,8 +64,16 @@ pub(super) async fn abroad(
     viewer: Viewer,
     Query(query): Query<AfterScope>,
 ) -> Result<Json<AllAbroad>, Problem> {
-    let limit = page(query.limit);
-    let abroad = externals::abroad(&viewer.snapshot().state, query.after, limit);
+    let (limit, snapshot) = (page(query.limit), viewer.snapshot());
+    let abroad = match query.only {
+        Some(only) => snapshot
+            .state
+            .scope(only)
+            .and_then(|at| externals::one_abroad(&snapshot.state, at))
+            .into_iter()
+            .collect(),
+        None => externals::abroad(&snapshot.state, query.after, limit),
+    };
     let next = abroad.last().filter(|_| abroad.len() == limit).map(|last| last.scope);
     std::future::ready(Ok(Json(AllAbroad { abroad, next }))).await
 }

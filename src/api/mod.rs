@@ -213,6 +213,8 @@ endpoints! {
     GET "/users" Member workspace::users,
     /// Adds a member.
     POST "/users" Admin workspace::add_user,
+    /// One of the workspace's members.
+    GET "/users/{user}" Member workspace::user,
     /// Changes a name, a title or a standing.
     PATCH "/users/{user}" Signed workspace::change_user,
     /// Removes a member for good.

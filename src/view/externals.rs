@@ -11,7 +11,7 @@ use super::people::{self, Home, Person};
 use crate::{
     ids::{ScopeId, UserId},
     limits,
-    protocol::{State, lease, row::ScopeHead},
+    protocol::{State, lease, row::ScopeHead, state::Scope},
     time::Millis,
     wire::objects::{Grade, Member, ThreadKind},
 };
@@ -147,24 +147,29 @@ fn shown_name(state: &State, head: &ScopeHead) -> Option<String> {
 pub fn abroad(state: &State, after: Option<ScopeId>, limit: usize) -> Vec<Abroad> {
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
     let foreign = state.scopes.range((from, Bound::Unbounded)).map(|(_, scope)| scope);
-    let foreign = foreign.filter(|scope| !scope.head.ended && !state.owns(scope.head.id));
-    let found = foreign.filter_map(|scope| {
-        let own = scope.members.values().filter(|member| state.is_local(member.user));
-        let people: Vec<AbroadMember> = own.take(SHOWN).map(|member| abroad_member(state, member)).collect();
-        let all = state.me().and_then(|me| scope.homes.get(&me)).copied().unwrap_or_default();
-        let left_out = usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(people.len());
-        (!people.is_empty()).then(|| Abroad {
-            scope: scope.head.id,
-            name: shown_name(state, &scope.head),
-            kind: scope.head.kind,
-            owner: people::home(state, scope.head.owner),
-            waiting_since: lease::waiting_since(state, &scope.head),
-            frozen: scope.head.frozen.clone(),
-            people,
-            left_out,
-        })
-    });
-    found.take(limit).collect()
+    foreign.filter_map(|scope| one_abroad(state, scope)).take(limit).collect()
+}
+
+/// What another owner has, if own people are in it.
+#[must_use]
+pub fn one_abroad(state: &State, scope: &Scope) -> Option<Abroad> {
+    if scope.head.ended || state.owns(scope.head.id) {
+        return None;
+    }
+    let own = scope.members.values().filter(|member| state.is_local(member.user));
+    let people: Vec<AbroadMember> = own.take(SHOWN).map(|member| abroad_member(state, member)).collect();
+    let all = state.me().and_then(|me| scope.homes.get(&me)).copied().unwrap_or_default();
+    let left_out = usize::try_from(all).unwrap_or(usize::MAX).saturating_sub(people.len());
+    (!people.is_empty()).then(|| Abroad {
+        scope: scope.head.id,
+        name: shown_name(state, &scope.head),
+        kind: scope.head.kind,
+        owner: people::home(state, scope.head.owner),
+        waiting_since: lease::waiting_since(state, &scope.head),
+        frozen: scope.head.frozen.clone(),
+        people,
+        left_out,
+    })
 }
 
 fn abroad_member(state: &State, member: &Member) -> AbroadMember {

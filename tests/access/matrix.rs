@@ -98,6 +98,7 @@ pub(crate) const MATRIX: &[Row] = &[
     signed("GET /invitations/sent", "/invitations/sent", "", 200),
     // The own workspace.
     members("GET /users", "/users", "", 200),
+    members("GET /users/{user}", "/users/{me}", "", 200),
     members("GET /workspace/policy", "/workspace/policy", "", 200),
     members("GET /directory", "/directory?q=secret", "", 200),
     members("GET /moves", "/moves", "", 200),

@@ -66,6 +66,7 @@ pub(crate) const TABLE: &[Row] = &[
     admins("POST /workspace/rotate", "/workspace/rotate", r#"{"key":"tls"}"#),
     admins("POST /workspace/journal/confirm", "/workspace/journal/confirm", ""),
     row("GET /users", "/users", "", [200, 200], "{me}", Without),
+    row("GET /users/{user}", "/users/{me}", "", [200, 200], "{me}", Without),
     admins("POST /users", "/users", r#"{"local":"new","name":"New"}"#),
     row("PATCH /users/{user}", "/users/{me}", r#"{"name":"Anew"}"#, [200, 200], "Anew", Without),
     admins("DELETE /users/{user}", "/users/{me}", ""),
