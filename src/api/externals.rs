@@ -90,7 +90,7 @@ pub(super) struct Accounts {
 
 /// A free account.
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "FreeAccount")]
+#[schemars(rename = "HostedAccount")]
 struct Account {
     #[serde(flatten)]
     me: people::Me,

@@ -111,6 +111,11 @@ impl Log {
     fn name<'a>(&'a self, id: &'a str) -> &'a str {
         self.names.get(id).map_or_else(|| id.get(..11).unwrap_or(id), String::as_str)
     }
+
+    /// A detail that is somebody's id, by his name.
+    fn detail<'a>(&'a self, detail: &'a str) -> &'a str {
+        self.names.get(detail).map_or(detail, String::as_str)
+    }
 }
 
 #[derive(Deserialize)]
@@ -144,7 +149,8 @@ async fn page(
     let mut names: BTreeMap<String, String> =
         peers.iter().map(|peer| (peer.id.clone(), peer.title().to_owned())).collect();
     for Numbered { line, .. } in &lines {
-        for id in [&line.actor, &line.scope].into_iter().flatten() {
+        let about = Some(&line.detail).filter(|detail| detail.starts_with("us_"));
+        for id in [line.actor.as_ref(), line.scope.as_ref(), about].into_iter().flatten() {
             if !names.contains_key(id)
                 && let Some(name) = name(visitor, id).await
             {
@@ -163,7 +169,11 @@ async fn name(visitor: &Visitor, id: &str) -> Option<String> {
     let scope = |kind| visitor.desk.get::<Scope>(kind);
     let (group, thread) = (format!("/groups/{escaped}"), format!("/threads/{escaped}"));
     let found = match id.get(..3)? {
-        "us_" => visitor.desk.get::<Named>(&format!("/users/{escaped}")).await.ok()?.name,
+        "us_" => match visitor.desk.get::<Named>(&format!("/users/{escaped}")).await {
+            Ok(own) => own.name,
+            // Of another workspace: if he is this admin's contact.
+            Err(_) => visitor.desk.get::<Named>(&format!("/people/{escaped}")).await.ok()?.name,
+        },
         "gr_" => scope(&group).await.ok()?.settings.name,
         "th_" => scope(&thread).await.ok()?.settings.name,
         _ => return None,

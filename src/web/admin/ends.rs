@@ -67,15 +67,15 @@ impl Ends {
             (
                 losses,
                 format!(
-                    "{} in {} lose {}",
+                    "{} of {}, in {}",
+                    of(losses, "place", "places"),
                     of(people, "person", "people"),
-                    of(scopes, "group or thread", "groups and threads"),
-                    of(losses, "place", "places")
+                    of(scopes, "group or thread", "groups and threads")
                 ),
             ),
             (groups, format!("{} taken off threads", of(groups, "group is", "groups are"))),
             (lowered, format!("{} with fewer rights", of(lowered, "place stays", "places stay"))),
-            (invitations, format!("{}", of(invitations, "open invitation ends", "open invitations end"))),
+            (invitations, of(invitations, "open invitation ends", "open invitations end")),
             (
                 messages,
                 format!("{} not delivered", of(messages, "waiting message is", "waiting messages are")),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     At, answer, ask,
     ends::{Confirm, Ends},
-    go, open,
+    go, in_place, open,
     overview::Workspace,
     peers::{Peer, Peers},
     read,
@@ -149,8 +149,11 @@ pub(super) async fn policy(
     let (at, change) = (format!("/peers/{}", escape(&id)), wanted.change());
     let here = format!("/admin{at}");
     let confirmed = wanted.confirm == "true";
-    let ends: Ends =
-        read(&visitor, &format!("{at}/tightening?change={}", escape(&change.to_string()))).await?;
+    let preview = format!("{at}/tightening?change={}", escape(&change.to_string()));
+    let ends = match in_place(&visitor, visitor.desk.get::<Ends>(&preview).await)? {
+        Ok(ends) => ends,
+        Err(no) => return page(&visitor, &id, Some(&no)).await,
+    };
     if !confirmed && !ends.is_nothing() {
         let (frame, around) = open(&visitor, "peers", None).await?;
         let title = format!("Allow less with {}?", known(&visitor, &id).await?.workspace.title());

@@ -69,6 +69,16 @@ impl Peer {
         self.connected_since.is_some() && self.status == "active"
     }
 
+    /// What the two admins agreed, in words.
+    pub(super) fn partnership(&self) -> &str {
+        match self.status.as_str() {
+            "requested" => "asked for, and they have to approve,",
+            "waiting" => "they ask for it, and you have to approve,",
+            "active" => "approved by both",
+            other => other,
+        }
+    }
+
     /// Where it stands, in words.
     pub(super) fn state(&self) -> String {
         let link = if self.connected_since.is_some() { "connected" } else { "not connected" };
