@@ -130,6 +130,32 @@ async fn an_invitation_by_mail_becomes_a_free_account_with_its_rights_and_no_mor
     assert_eq!(send(&mut nobody, Method::POST, "/sessions", given).await.0, 201);
 }
 
+/// P1.2, P8.2, P8.4: the admin of the node that hosts it ends a free account, and sees first what that ends.
+#[tokio::test]
+async fn an_admin_sees_and_ends_the_free_accounts_of_the_node() {
+    let acme = Workspace::hosting("acme").await;
+    let (group, _, link, _) = invited(&acme, "jo@freelance.example").await;
+    let (status, joined) = join(&acme, &link, json!({ "name": "Jo", "password": PASSWORD })).await;
+    assert_eq!(status, 201, "{joined}");
+    let jo = acme.client(&text(&joined, "token")).await;
+    until(&jo, &format!("/groups/{group}"), |answer| answer["settings"]["name"] == "Project").await;
+    let mut alice = acme.client(&acme.admin).await;
+    let listed = alice.get("/accounts").await.unwrap();
+    let account = &listed["accounts"][0];
+    assert_eq!((&account["address"], &account["external"]), (&json!("jo@freelance.example"), &json!(true)));
+    let id = text(account, "id");
+    let here = until(&alice, "/externals", |answer| answer["externals"][0]["id"] == json!(id)).await;
+    assert_eq!(here["externals"][0]["places"][0]["name"], "Project", "{here}");
+    let ends = alice.get(&format!("/accounts/{id}/departure")).await.unwrap();
+    assert_eq!(ends["losses"][0]["user"]["id"], json!(id), "{ends}");
+    let (status, answer) = send(&mut alice, Method::DELETE, &format!("/accounts/{id}"), Value::Null).await;
+    assert_eq!(status, 204, "{answer}");
+    until(&alice, "/externals", |answer| answer["externals"] == json!([])).await;
+    assert_eq!(alice.get("/accounts").await.unwrap()["accounts"][0]["role"], "removed");
+    let given = json!({ "address": "jo@freelance.example", "password": PASSWORD });
+    assert_eq!(send(&mut acme.client("").await, Method::POST, "/sessions", given).await.0, 401);
+}
+
 #[tokio::test]
 async fn a_link_works_once_and_says_why_it_does_not() {
     let acme = Workspace::hosting("acme").await;

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 mod harness;
 
 /// Endpoints that succeed only where no honest pair of nodes comes; who else tests them.
-const ELSEWHERE: [(&str, &str); 14] = [
+const ELSEWHERE: [(&str, &str); 16] = [
     ("POST /me/code", "needs a free account whose address is not shown, and mail: tests/mail"),
     ("POST /me/code/show", "the same"),
     ("POST /mail/test", "needs a mail server: tests/mail"),
@@ -31,6 +31,8 @@ const ELSEWHERE: [(&str, &str); 14] = [
     ("POST /invitations/{id}/approve", "needs a home that holds invitations back: tests/policy.rs"),
     ("POST /invitations/{id}/refuse", "the same"),
     ("POST /join/{code}/account", "needs a realm: tests/free.rs"),
+    ("GET /accounts/{user}/departure", "the same"),
+    ("DELETE /accounts/{user}", "the same"),
     ("POST /claims", "needs an invitation by e-mail: tests/free.rs"),
     ("POST /claims/{id}/peering", "the same"),
     ("POST /invitations/{id}/resend", "the same"),
@@ -99,6 +101,8 @@ impl Walk {
         self.alice(&format!("PATCH /users/{new}"), json!({ "role": "admin" })).await;
         self.alice(&format!("POST /users/{new}/tokens"), Value::Null).await;
         self.alice(&format!("GET /users/{new}/departure"), Value::Null).await;
+        self.alice(&format!("GET /users/{new}"), Value::Null).await;
+        self.alice(&format!("GET /users/{new}/tokens"), Value::Null).await;
         self.alice(&format!("DELETE /users/{new}/tokens"), Value::Null).await;
         self.accounts(new).await;
         self.alice(&format!("DELETE /users/{new}"), Value::Null).await;
@@ -147,6 +151,7 @@ impl Walk {
         self.globex.until("the approval", stands(self.acme.id, PeerStatus::Active)).await;
         self.alice(&format!("PATCH /peers/{globex}"), json!({ "invites": "ask" })).await;
         self.alice(&format!("GET /peers/{globex}/end"), Value::Null).await;
+        self.alice(&format!("POST /peers/{globex}/dial"), Value::Null).await;
         self.alice("GET /peers", Value::Null).await;
     }
 
@@ -262,6 +267,11 @@ impl Walk {
         self.alice(&format!("GET /invitations/sent?scope={group}"), Value::Null).await;
         self.carl("GET /claims", Value::Null).await;
         self.gus("GET /claims/peerings", Value::Null).await;
+        let here = self.alice("GET /externals", Value::Null).await;
+        assert_eq!(here["externals"][0]["address"], "carl@globex.example", "{here}");
+        let there = self.gus("GET /abroad", Value::Null).await;
+        assert_eq!(there["abroad"][0]["people"][0]["user"]["id"], carl.to_string(), "{there}");
+        self.alice("GET /accounts", Value::Null).await;
         let remove = format!("DELETE /groups/{group}/members/{carl}?everywhere=true");
         let epoch = self.alice(&remove, Value::Null).await["epoch"].as_u64().unwrap();
         self.alice("GET /removals", Value::Null).await;

@@ -20,6 +20,7 @@ mod described;
 mod document;
 mod events;
 mod evidence;
+mod externals;
 mod invitations;
 mod join;
 mod mail;
@@ -214,6 +215,8 @@ endpoints! {
     GET "/users" Member workspace::users,
     /// Adds a member.
     POST "/users" Admin workspace::add_user,
+    /// One of the workspace's members.
+    GET "/users/{user}" Member workspace::user,
     /// Changes a name, a title or a standing.
     PATCH "/users/{user}" Signed workspace::change_user,
     /// Removes a member for good.
@@ -222,12 +225,24 @@ endpoints! {
     GET "/users/{user}/departure" Admin previews::departure,
     /// Takes one of the own people out of a group or thread of another workspace.
     DELETE "/users/{user}/memberships/{scope}" Admin workspace::withdraw,
+    /// The sessions and tokens of a user.
+    GET "/users/{user}/tokens" Signed sessions::of_user,
     /// Makes an API token, which is shown once.
     POST "/users/{user}/tokens" Signed sessions::add_token,
     /// Ends every session and token of a user.
     DELETE "/users/{user}/tokens" Signed sessions::revoke_tokens,
     /// Makes a link for somebody's password.
     POST "/users/{user}/link" Admin sessions::password_link,
+    /// People of other workspaces in groups and threads of this one.
+    GET "/externals" Admin externals::list,
+    /// Groups and threads of other workspaces with people of this one.
+    GET "/abroad" Admin externals::abroad,
+    /// The free accounts that this node hosts.
+    GET "/accounts" Admin externals::accounts,
+    /// What the removal of a free account would end.
+    GET "/accounts/{user}/departure" Admin externals::departure,
+    /// Removes a free account for good.
+    DELETE "/accounts/{user}" Admin externals::remove,
     /// The audit log, newest first.
     GET "/audit" Admin audit::list,
     /// The audit log as a file that anybody can check.
@@ -262,6 +277,8 @@ endpoints! {
     POST "/peers/{peer}/approve" Admin peers::approve,
     /// Pauses a peering.
     POST "/peers/{peer}/pause" Admin peers::pause,
+    /// Tries to connect to a peer now.
+    POST "/peers/{peer}/dial" Admin peers::dial,
 
     /// The workspace's policy.
     GET "/workspace/policy" Member policies::workspace,

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answer::{Accepted, Created, NoContent},
+    answer::{Accepted, Created, NoContent, Underway},
     path::Path,
     problem::Problem,
     viewer::{Body, Viewer},
@@ -15,7 +15,7 @@ use crate::{
     ids::WorkspaceId,
     node::{Claim, clock},
     protocol::{
-        Command,
+        Command, lease,
         row::{InvitePolicy, PeerStatus},
     },
     time::Millis,
@@ -49,6 +49,12 @@ struct PeerView {
     last_error: Option<LinkError>,
     /// Rows that it has not confirmed.
     unacknowledged: u64,
+    /// Until when what it owns is shown here without another word of it; null: nothing of it is followed, or it is not
+    /// shown now.
+    shown_here_until: Option<Millis>,
+    /// Until when, at the latest, it shows what is owned here without another word of this node; null: it is not known to
+    /// have asked since this node started.
+    shown_there_until: Option<Millis>,
 }
 
 /// Why the last attempt to connect failed.
@@ -84,6 +90,8 @@ pub(super) async fn list(viewer: Viewer) -> Result<Json<Peers>, Problem> {
             connected_since: link.up,
             last_error: link.error.map(|(at, what)| LinkError { at, what }),
             unacknowledged: row.queued - row.acked,
+            shown_here_until: lease::held_until(&snapshot.state, row.id),
+            shown_there_until: lease::given_until(&snapshot.state, row.id),
         }
     });
     let peers = peers.collect();
@@ -191,6 +199,15 @@ pub(super) async fn approve(viewer: Viewer, Path(peer): Path<WorkspaceId>) -> Re
 
 pub(super) async fn pause(viewer: Viewer, Path(peer): Path<WorkspaceId>) -> Result<NoContent, Problem> {
     act(viewer, peer, Command::Pause).await
+}
+
+/// Instead of waiting until the next try is due. How it went stands in the list.
+pub(super) async fn dial(viewer: Viewer, Path(peer): Path<WorkspaceId>) -> Result<Underway, Problem> {
+    if !viewer.snapshot().state.peers.contains_key(&peer) {
+        return Err(Problem::not_found());
+    }
+    viewer.handle.dial(peer);
+    std::future::ready(Ok(Underway)).await
 }
 
 pub(super) async fn end(viewer: Viewer, Path(peer): Path<WorkspaceId>) -> Result<NoContent, Problem> {

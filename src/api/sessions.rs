@@ -144,10 +144,23 @@ pub(super) struct Sessions {
 }
 
 pub(super) async fn list(viewer: Viewer) -> Json<Sessions> {
+    std::future::ready(Json(held(&viewer, viewer.user))).await
+}
+
+/// One's own, or, for an admin, somebody's.
+pub(super) async fn of_user(viewer: Viewer, Path(user): Path<UserId>) -> Result<Json<Sessions>, Problem> {
+    if user != viewer.user {
+        viewer.administers()?;
+    }
+    let known = viewer.snapshot().state.users.contains_key(&user);
+    std::future::ready(known.then(|| Json(held(&viewer, user))).ok_or_else(Problem::not_found)).await
+}
+
+fn held(viewer: &Viewer, user: UserId) -> Sessions {
     let snapshot = viewer.snapshot();
     let mut sessions: Vec<_> = snapshot
         .state
-        .sessions_of(viewer.user)
+        .sessions_of(user)
         .map(|session| SessionView {
             id: session.token,
             way: session.way.clone(),
@@ -157,7 +170,7 @@ pub(super) async fn list(viewer: Viewer) -> Json<Sessions> {
         })
         .collect();
     sessions.sort_by_key(|session| std::cmp::Reverse(session.made));
-    std::future::ready(Json(Sessions { sessions })).await
+    Sessions { sessions }
 }
 
 pub(super) async fn end(viewer: Viewer, Path(session): Path<Hash>) -> Result<NoContent, Problem> {

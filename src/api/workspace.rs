@@ -81,6 +81,11 @@ pub(super) async fn users(viewer: Viewer, Query(query): Query<After>) -> Result<
     std::future::ready(Ok(Json(Users { users, next }))).await
 }
 
+pub(super) async fn user(viewer: Viewer, Path(user): Path<UserId>) -> Result<Json<people::Me>, Problem> {
+    let user = people::me(&viewer.snapshot().state, user).map(Json);
+    std::future::ready(user.ok_or_else(Problem::not_found)).await
+}
+
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewUser {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::time::Millis;
 
 /// The lists that answers hold, with the fields of a line.
-const LISTS: [(&str, &[&str]); 14] = [
+const LISTS: [(&str, &[&str]); 16] = [
     ("users", &["id", "address", "name", "role"]),
     ("peers", PEER),
     ("contacts", &["id", "address", "name", "home", "external"]),
@@ -16,6 +16,8 @@ const LISTS: [(&str, &[&str]); 14] = [
     ("threads", &["id", "settings.name", "kind", "owner.name", "last", "unread", "why"]),
     ("members", &["id", "address", "name", "grade", "home"]),
     ("invitations", &["id", "name", "from.name", "inviter"]),
+    ("externals", &["id", "address", "name", "home"]),
+    ("abroad", &["scope", "name", "owner.name", "waiting_since"]),
     ("pending", &["id", "thread", "owner", "text", "refused"]),
     ("paths", &["scope", "name", "direct", "by.name", "grade"]),
     ("evidence", &["id", "accused.name", "scope", "noticed"]),

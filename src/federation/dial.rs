@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::{Federation, LinkError, greet, link};
@@ -61,10 +62,17 @@ async fn keep(federation: Arc<Federation>, peer: WorkspaceId, stop: Cancellation
 
 async fn dial_forever(federation: &Arc<Federation>, peer: WorkspaceId) {
     let mut changes = federation.registry.changes();
+    let mut dials = federation.handle.dials();
     let courtesy = if federation.handle.me() > peer { COURTESY_MILLIS } else { 0 };
     let mut pause = courtesy;
     loop {
-        let waited = tokio::time::timeout(Duration::from_millis(pause), changes.changed()).await;
+        let woken = async {
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = wanted(&mut dials, peer) => {}
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_millis(pause), woken).await;
         changes.borrow_and_update();
         if federation.registry.is_up(peer) {
             pause = PAUSE_MILLIS.1;
@@ -84,6 +92,11 @@ async fn dial_forever(federation: &Arc<Federation>, peer: WorkspaceId) {
             }
         }
     }
+}
+
+/// Until an operator wants this peer dialled, or so many that it may be among them.
+async fn wanted(dials: &mut broadcast::Receiver<WorkspaceId>, peer: WorkspaceId) {
+    while dials.recv().await.is_ok_and(|wanted| wanted != peer) {}
 }
 
 /// Doubled, between the bounds, with up to a fifth of jitter so that peers do not dial in step.

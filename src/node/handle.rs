@@ -118,6 +118,7 @@ struct Shared {
     forward: mpsc::Sender<Forward>,
     forwards: Mutex<Option<mpsc::Receiver<Forward>>>,
     links: watch::Sender<BTreeMap<WorkspaceId, Link>>,
+    dials: broadcast::Sender<WorkspaceId>,
     tls: watch::Sender<Option<SecretKey>>,
     mail: Mailbox,
     tasks: Tasks,
@@ -154,6 +155,7 @@ impl Handle {
             forward,
             forwards: Mutex::new(Some(forwards)),
             links: watch::channel(BTreeMap::new()).0,
+            dials: broadcast::channel(limits::NOTICES).0,
             tls: watch::channel(None).0,
             mail: Mailbox::default(),
             tasks,
@@ -292,6 +294,17 @@ impl Handle {
     /// Tells everybody who listens; nobody listening is fine.
     pub fn notify(&self, notice: Notice) {
         drop(self.0.notices.send(notice));
+    }
+
+    /// An operator does not want to wait until the next attempt to connect is due.
+    pub fn dial(&self, peer: WorkspaceId) {
+        drop(self.0.dials.send(peer));
+    }
+
+    /// Peers that are to be dialled now. A slow receiver loses the oldest.
+    #[must_use]
+    pub fn dials(&self) -> broadcast::Receiver<WorkspaceId> {
+        self.0.dials.subscribe()
     }
 
     /// Asks a peer to carry out a signed act.

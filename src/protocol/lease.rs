@@ -69,6 +69,26 @@ pub fn waiting_since(state: &State, head: &ScopeHead) -> Option<Millis> {
     Some(Millis(uptime.wall.0.saturating_sub(uptime.now.since(ended))))
 }
 
+/// Until when what an owner has here may be shown without another word of it; `None`: nothing of it needs one, or it may
+/// not be shown now.
+#[must_use]
+pub fn held_until(state: &State, owner: WorkspaceId) -> Option<Millis> {
+    let ttl = shortest(state, owner).filter(|ttl| fresh_for(state, owner, *ttl))?;
+    let uptime = &state.uptime;
+    uptime.held.get(&owner).map(|asked| uptime.wall.plus(ends(*asked, ttl).since(uptime.now)))
+}
+
+/// Until when, at the latest, a peer shows what is owned here without another word of ours, unless a scope says a shorter
+/// time; `None`: it has not asked since the start.
+#[must_use]
+pub fn given_until(state: &State, peer: WorkspaceId) -> Option<Millis> {
+    let uptime = &state.uptime;
+    let given = uptime.given.get(&peer)?;
+    let shared = state.scopes.values().filter(|scope| state.owns(scope.head.id) && !scope.head.ended);
+    let longest = shared.filter(|scope| scope.homes.contains_key(&peer)).map(|scope| scope.head.ttl).max()?;
+    Some(uptime.wall.plus(surely_over(*given, longest).since(uptime.now)))
+}
+
 /// The shortest ttl of the scopes that are followed of an owner; `None`: nothing is followed, no lease is needed.
 #[must_use]
 pub fn shortest(state: &State, owner: WorkspaceId) -> Option<u64> {

@@ -4,6 +4,7 @@
 //! viewer must not know (P3.1).
 
 pub mod conduct;
+pub mod externals;
 pub mod inbox;
 pub mod invitations;
 pub mod messages;

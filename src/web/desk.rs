@@ -46,6 +46,11 @@ impl Refusal {
         Self::of(StatusCode::NOT_FOUND, &Value::Null)
     }
 
+    /// What a form holds cannot be read as what it is for.
+    pub(super) fn unreadable(detail: String) -> Self {
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail }
+    }
+
     fn of(status: StatusCode, problem: &Value) -> Self {
         let said = problem.get("detail").and_then(Value::as_str);
         Self { status, detail: said.unwrap_or("the node did not answer as it should").to_owned() }

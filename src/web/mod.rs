@@ -7,6 +7,7 @@
 //! Every page works without JavaScript. `assets/app.js` adds live updates, drafts, previews and shortcuts by fetching the
 //! same pages and fragments.
 
+mod admin;
 mod assets;
 mod desk;
 mod discover;
@@ -97,6 +98,7 @@ pub fn around(api: Router, workspace: WorkspaceId) -> Router {
         .route("/preview", post(thread::preview))
         .route("/live", get(visitor::live))
         .route("/assets/{file}", get(assets::file))
+        .merge(admin::routes())
         .fallback(page::no_such_page)
         .layer(from_fn(safety::guard))
         .with_state(web);

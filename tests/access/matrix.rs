@@ -98,12 +98,15 @@ pub(crate) const MATRIX: &[Row] = &[
     signed("GET /invitations/sent", "/invitations/sent", "", 200),
     // The own workspace.
     members("GET /users", "/users", "", 200),
+    members("GET /users/{user}", "/users/{me}", "", 200),
     members("GET /workspace/policy", "/workspace/policy", "", 200),
     members("GET /directory", "/directory?q=secret", "", 200),
     members("GET /moves", "/moves", "", 200),
     members("POST /groups", "/groups", r#"{"name":"Mine"}"#, 201),
     signed("PATCH /users/{user}", "/users/{me}", r#"{"name":"Anew"}"#, 200),
     admins("PATCH /users/{user}", "/users/{other}", r#"{"title":"Anew"}"#, 200),
+    signed("GET /users/{user}/tokens", "/users/{me}/tokens", "", 200),
+    admins("GET /users/{user}/tokens", "/users/{other}/tokens", "", 200),
     signed("POST /users/{user}/tokens", "/users/{me}/tokens", "", 201),
     admins("POST /users/{user}/tokens", "/users/{other}/tokens", "", 201),
     // Its administration.
@@ -116,6 +119,12 @@ pub(crate) const MATRIX: &[Row] = &[
     // nora is not in it.
     admins("DELETE /users/{user}/memberships/{scope}", "/users/{other}/memberships/{group}", "", 404),
     admins("POST /users/{user}/link", "/users/{other}/link", "", 201),
+    admins("GET /externals", "/externals", "", 200),
+    admins("GET /abroad", "/abroad", "", 200),
+    admins("GET /accounts", "/accounts", "", 200),
+    // A member is no free account.
+    admins("GET /accounts/{user}/departure", "/accounts/{other}/departure", "", 404),
+    admins("DELETE /accounts/{user}", "/accounts/{other}", "", 404),
     admins("GET /audit", "/audit", "", 200),
     admins("GET /audit/export", "/audit/export", "", 200),
     admins("GET /evidence", "/evidence", "", 200),
@@ -128,6 +137,7 @@ pub(crate) const MATRIX: &[Row] = &[
     admins("POST /peers", "/peers", r#"{"ticket":"x"}"#, 422),
     admins("POST /peers/tickets", "/peers/tickets", "", 201),
     admins("GET /peers/{peer}/end", "/peers/{peer}/end", "", 200),
+    admins("POST /peers/{peer}/dial", "/peers/{peer}/dial", "", 202),
     admins("PATCH /peers/{peer}", "/peers/{peer}", "", 204),
     admins("GET /peers/{peer}/policy", "/peers/{peer}/policy", "", 200),
     admins("GET /peers/{peer}/tightening", "/peers/{peer}/tightening?change=%7B%7D", "", 200),

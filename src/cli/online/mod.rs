@@ -33,6 +33,13 @@ pub(super) enum Command {
     /// Other workspaces.
     #[command(subcommand)]
     Peer(peer::Peer),
+    /// People of other workspaces in groups and threads of this one.
+    Externals,
+    /// Groups and threads of other workspaces with people of this one.
+    Abroad,
+    /// Free accounts that this node hosts.
+    #[command(subcommand)]
+    Account(user::Account),
     /// What keeps the removed out after a restore.
     #[command(subcommand)]
     Journal(journal::Journal),
@@ -158,6 +165,9 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
         Command::Me => client.get("/me").await?,
         Command::User(user) => user::run(client, user, as_json).await?,
         Command::Peer(peer) => peer::run(client, peer, as_json).await?,
+        Command::Externals => client.get("/externals?limit=200").await?,
+        Command::Abroad => client.get("/abroad?limit=200").await?,
+        Command::Account(account) => user::account(client, account, as_json).await?,
         Command::Journal(journal) => journal::run(client, journal).await?,
         Command::Mail(mail) => mail::run(client, mail, as_json).await?,
         Command::Group(group) => place::group(client, group, as_json).await?,

@@ -30,6 +30,11 @@ pub(in crate::cli) enum Peer {
         /// Its id.
         peer: String,
     },
+    /// Try to connect to one now.
+    Dial {
+        /// Its id.
+        peer: String,
+    },
     /// End every membership through it, in both directions; without --yes only show them.
     End {
         /// Its id.
@@ -58,6 +63,7 @@ pub(super) async fn run(client: &mut Client, command: Peer, as_json: bool) -> Re
         Peer::List => client.get("/peers").await,
         Peer::Approve { peer } => client.post(&format!("/peers/{peer}/approve"), &json!({})).await,
         Peer::Pause { peer } => client.post(&format!("/peers/{peer}/pause"), &json!({})).await,
+        Peer::Dial { peer } => client.post(&format!("/peers/{peer}/dial"), &json!({})).await,
         Peer::End { peer, yes } => {
             confirmed(client, &format!("/peers/{peer}/end"), yes, as_json).await?;
             client.call(Method::DELETE, &format!("/peers/{peer}"), None).await

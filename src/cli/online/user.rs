@@ -29,6 +29,11 @@ pub(in crate::cli) enum User {
         /// His id or address.
         user: String,
     },
+    /// His sessions and tokens, without what would let anybody in.
+    Tokens {
+        /// His id or address.
+        user: String,
+    },
     /// A link to somebody's first or next password, to pass on.
     Link {
         /// His id or address.
@@ -77,6 +82,10 @@ pub(super) async fn run(client: &mut Client, command: User, as_json: bool) -> Re
             let id = person(client, "/users", "users", &user).await?;
             client.post(&format!("/users/{id}/tokens"), &json!({})).await
         }
+        User::Tokens { user } => {
+            let id = person(client, "/users", "users", &user).await?;
+            client.get(&format!("/users/{id}/tokens")).await
+        }
         User::Link { user } => {
             let id = person(client, "/users", "users", &user).await?;
             client.post(&format!("/users/{id}/link"), &json!({})).await
@@ -96,6 +105,33 @@ pub(super) async fn run(client: &mut Client, command: User, as_json: bool) -> Re
         User::Withdraw { user, scope } => {
             let id = person(client, "/users", "users", &user).await?;
             client.call(Method::DELETE, &format!("/users/{id}/memberships/{scope}"), None).await
+        }
+    }
+}
+
+/// Free accounts that the node hosts.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Account {
+    /// Everybody.
+    List,
+    /// Remove one for good; without --yes only show what that ends.
+    Remove {
+        /// Its id or address.
+        account: String,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Carries it out.
+pub(super) async fn account(client: &mut Client, command: Account, as_json: bool) -> Result<Value> {
+    match command {
+        Account::List => client.get("/accounts?limit=200").await,
+        Account::Remove { account, yes } => {
+            let id = person(client, "/accounts", "accounts", &account).await?;
+            confirmed(client, &format!("/accounts/{id}/departure"), yes, as_json).await?;
+            client.call(Method::DELETE, &format!("/accounts/{id}"), None).await
         }
     }
 }

@@ -1,0 +1,242 @@
+//! The administration's pages over real HTTP, as a browser without JavaScript uses them (P8.1, P8.2, P8.4, P5.5, P7.5).
+//!
+//! Duty: every page for an admin and for nobody else; acts that end something show first what that is. Never: a look into
+//! how a page is made.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
+
+use comity::{
+    api,
+    ids::{ScopeId, UserId, WorkspaceId},
+    protocol::gate,
+    web,
+    wire::objects::Grade,
+};
+use harness::{PATIENCE, Workspace, admit, group, http, peer};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+mod harness;
+
+/// acme, whose pages are asked for, with a realm and bob of globex in a group; mia of acme is in a group of globex.
+struct Stage {
+    acme: Workspace,
+    globex: Workspace,
+    /// Where acme's pages are.
+    pages: String,
+    mia: (UserId, String),
+    bob: UserId,
+    here: ScopeId,
+    abroad: ScopeId,
+}
+
+/// What a browser gets.
+struct Got {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let (acme, globex) = (Workspace::hosting("acme").await, Workspace::new("globex").await);
+        peer(&acme, &globex).await;
+        let realm = acme.realm.as_ref().map(|realm| &realm.handle);
+        let (listen, id) = ("127.0.0.1:0".parse().unwrap(), acme.id);
+        let around = |api| web::around(api, id);
+        let pages = api::start_with(acme.handle(), realm, listen, Vec::new(), around).await.unwrap();
+        let (mia, bob) = (acme.person("mia").await, globex.user("bob").await);
+        let (here, _) = group(&acme, acme.alice(), "Launch").await;
+        admit(&acme, acme.alice(), here, &globex, bob, Grade::Post).await;
+        let (abroad, _) = group(&globex, globex.alice(), "Pricing").await;
+        admit(&globex, globex.alice(), abroad, &acme, mia.0, Grade::Post).await;
+        let came = |view: &comity::node::Snapshot| gate::sees_scope(&view.state, mia.0, abroad);
+        acme.until("the group of globex", came).await;
+        Self { acme, globex, pages: pages.to_string(), mia, bob, here, abroad }
+    }
+
+    async fn ask(&self, token: &str, head: &str, form: &str) -> Got {
+        let (method, path) = head.split_once(' ').unwrap();
+        let (host, cookie) = (&self.pages, cookie(self.acme.id, token));
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\nconnection: close\r\norigin: http://{host}\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            form.len()
+        );
+        let mut socket = TcpStream::connect(host).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        tokio::time::timeout(PATIENCE, socket.read_to_end(&mut bytes)).await.unwrap().unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Got { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    /// A page for the admin.
+    async fn page(&self, path: &str) -> String {
+        let got = self.ask(&self.acme.admin, &format!("GET {path}"), "").await;
+        assert_eq!(got.status, 200, "{path}: {}", got.body);
+        got.body
+    }
+
+    /// A form that leads on to another page.
+    async fn done(&self, path: &str, form: &str) -> String {
+        let got = self.ask(&self.acme.admin, &format!("POST {path}"), form).await;
+        assert_eq!(got.status, 303, "{path}: {}", got.body);
+        let line = got.head.lines().find_map(|line| line.strip_prefix("location: "));
+        line.unwrap().to_owned()
+    }
+
+    /// A form that is answered by a page.
+    async fn shown(&self, path: &str, form: &str, status: u16) -> String {
+        let got = self.ask(&self.acme.admin, &format!("POST {path}"), form).await;
+        assert_eq!(got.status, status, "{path}: {}", got.body);
+        got.body
+    }
+
+    async fn api(&self, path: &str) -> serde_json::Value {
+        http::ask(&self.acme.host, &self.acme.admin, &format!("GET {path}"), "", &[]).await.json()
+    }
+
+    async fn stop(mut self) {
+        self.acme.stop().await;
+        self.globex.stop().await;
+    }
+}
+
+fn cookie(of: WorkspaceId, token: &str) -> String {
+    format!("__Host-comity-{}={token}", &of.to_string()[3..11])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_is_there_for_admins_and_for_nobody_else() {
+    let stage = Stage::new().await;
+    let (globex, mia) = (stage.globex.id, stage.mia.0);
+    let pages = [
+        ("/admin".to_owned(), "globex"),
+        ("/admin/peers".to_owned(), "Give a ticket"),
+        (format!("/admin/peers/{globex}"), "Compare the fingerprints"),
+        (format!("/admin/peers/{globex}/end"), "bob"),
+        ("/admin/people".to_owned(), "mia@acme.example"),
+        (format!("/admin/people/{mia}"), "Make a link for a password"),
+        (format!("/admin/people/{mia}/suspend"), "Pricing"),
+        (format!("/admin/people/{mia}/remove"), "Pricing"),
+        ("/admin/externals".to_owned(), "bob@globex.example"),
+        ("/admin/abroad".to_owned(), "Pricing"),
+        (format!("/admin/abroad/{}/{mia}", stage.abroad), "Take mia out of Pricing?"),
+        ("/admin/accounts".to_owned(), "None yet"),
+        ("/admin/approvals".to_owned(), "Invitations to our people"),
+        ("/admin/policy".to_owned(), "Who may invite external people"),
+        ("/admin/audit?act=member.&from=2020-01-01".to_owned(), "member."),
+        ("/admin/mail".to_owned(), "No mail server is set"),
+    ];
+    for (path, words) in pages {
+        let body = stage.page(&path).await;
+        assert!(body.contains(words), "{path}: {words} is not in {body}");
+        assert_eq!(body.matches("<h1>").count(), 1, "{path}");
+        assert!(!body.contains(" style=") && !body.contains("onclick"), "{path}: nothing inline");
+        let other = stage.ask(&stage.mia.1, &format!("GET {path}"), "").await;
+        assert_eq!(other.status, 404, "{path} for a member: {}", other.body);
+        assert!(!other.body.contains(words), "{path} for a member");
+        assert_eq!(stage.ask("", &format!("GET {path}"), "").await.status, 303, "{path} for nobody");
+    }
+    let badge = stage.page("/admin/externals").await;
+    assert!(badge.contains("<span class=\"external\">External</span>"), "P4: {badge}");
+    for path in [format!("/admin/peers/{globex}/end"), format!("/admin/people/{mia}/remove")] {
+        let other = stage.ask(&stage.mia.1, &format!("POST {path}"), "").await;
+        assert_eq!(other.status, 404, "{path}: {}", other.body);
+    }
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ends_something_shows_first_what_that_is() {
+    let stage = Stage::new().await;
+    // A tighter policy, for the workspace and with one partner (P8.2).
+    let policy = |grade| {
+        format!(
+            "inviters=members&grade={grade}&from=all&free_accounts=all&days=14&open_invitations=500&\
+             daily_invitations=500&hourly_lookups=200"
+        )
+    };
+    let preview = stage.shown("/admin/policy", &policy("read"), 200).await;
+    assert!(preview.contains("bob") && preview.contains("name=\"confirm\""), "{preview}");
+    assert_eq!(stage.api("/workspace/policy").await["grade"], "admin", "nothing has changed yet");
+    stage.done("/admin/policy", &format!("{}&confirm=true", policy("read"))).await;
+    assert_eq!(stage.api("/workspace/policy").await["grade"], "read");
+    stage.done("/admin/policy", &policy("post")).await;
+    let lines = stage.shown("/admin/policy", &policy("post").replace("days=14", "days=x"), 422).await;
+    assert!(lines.contains("role=\"alert\""), "{lines}");
+    let globex = format!("/admin/peers/{}", stage.globex.id);
+    let closed = "invites=ask-admin&lookups=true&daily_invitations=7";
+    let preview = stage.shown(&format!("{globex}/policy"), closed, 200).await;
+    assert!(preview.contains("bob") && preview.contains("Allow less with globex?"), "{preview}");
+    let open =
+        "invites=ask-admin&admitted=true&free_accounts=true&lookups=true&presence=true&daily_invitations=7";
+    assert_eq!(stage.done(&format!("{globex}/policy"), open).await, globex);
+    // One of the own people out of one group of another workspace (P5.5).
+    let away = format!("/admin/abroad/{}/{}", stage.abroad, stage.mia.0);
+    assert!(stage.page(&away).await.contains("globex.example"));
+    stage.done(&away, "").await;
+    let gone = |view: &comity::node::Snapshot| !gate::sees_scope(&view.state, stage.mia.0, stage.abroad);
+    stage.acme.until("the end of the membership", gone).await;
+    // A leaver (P7.5), and a partnership.
+    let mia = format!("/admin/people/{}", stage.mia.0);
+    assert_eq!(stage.done(&format!("{mia}/suspend"), "").await, mia);
+    assert!(stage.page(&mia).await.contains("suspended"));
+    stage.done(&format!("{globex}/end"), "").await;
+    assert!(!stage.page("/admin/externals").await.contains("bob@globex.example"));
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forms_lead_on_or_say_in_place_what_was_refused() {
+    let stage = Stage::new().await;
+    let ada = stage.done("/admin/people", "name=Ada+Byron&local=ada&role=member").await;
+    assert!(stage.page(&ada).await.contains("Ada Byron"));
+    let twice = stage.ask(&stage.acme.admin, "POST /admin/people", "name=Ada+II&local=ada&role=admin").await;
+    assert!(twice.status >= 400 && twice.body.contains("role=\"alert\""), "{}", twice.body);
+    assert!(twice.body.contains("value=\"Ada II\""), "what was typed stays: {}", twice.body);
+    let link = stage.shown(&format!("{ada}/link"), "", 200).await;
+    assert!(link.contains(&format!("http://{}/join/", stage.pages)), "{link}");
+    let token = stage.shown(&format!("{ada}/token"), "name=robot&scope=read&days=3", 200).await;
+    assert!(token.contains("Token: robot"), "{token}");
+    stage.done(&format!("{ada}/sign-out"), "").await;
+    assert!(stage.page(&ada).await.contains("Signed in nowhere"));
+    stage.done(&ada, "name=Ada+Lovelace&role=admin").await;
+    assert!(stage.page(&ada).await.contains("administers the workspace"));
+    assert!(stage.shown("/admin/peers/ticket", "hours=1", 200).await.contains("comity-ticket/1 "));
+    let wrong = stage.shown("/admin/peers/accept", "ticket=nonsense", 422).await;
+    assert!(wrong.contains("this is no ticket") && wrong.contains(">nonsense</textarea>"), "{wrong}");
+    let globex = format!("/admin/peers/{}", stage.globex.id);
+    for act in ["dial", "pause", "approve"] {
+        assert_eq!(stage.done(&format!("{globex}/do/{act}"), "").await, globex);
+    }
+    let nowhere = stage.ask(&stage.acme.admin, &format!("POST {globex}/do/forget"), "").await;
+    assert_eq!(nowhere.status, 404);
+    let file = stage.ask(&stage.acme.admin, "GET /admin/audit/export", "").await;
+    assert!(file.head.contains("attachment; filename="), "{}", file.head);
+    assert!(file.body.contains("peer.paused") || file.body.contains("peer."), "the log itself");
+    stage.stop().await;
+}
+
+/// P7.4: a removal that a partner has not confirmed stands on the map, with the moment at which it is in force anyway.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_map_shows_who_is_away_and_what_is_open_there() {
+    let mut stage = Stage::new().await;
+    let map = stage.page("/admin").await;
+    assert!(
+        map.contains("<desc") && !map.contains("class=\"open\"") && map.contains(">connected</text>"),
+        "{map}"
+    );
+    stage.globex.stop().await;
+    let remove = format!("DELETE /groups/{}/members/{}", stage.here, stage.bob);
+    let removed = http::ask(&stage.acme.host, &stage.acme.admin, &remove, "", &[]).await;
+    assert_eq!(removed.status, 200, "{}", removed.text);
+    let map = stage.page("/admin").await;
+    assert!(map.contains("class=\"open\"") && map.contains("; in force by <time"), "{map}");
+    assert!(map.contains("1 removal not confirmed yet"), "{map}");
+    stage.acme.stop().await;
+}
