@@ -77,6 +77,7 @@ function seen(seq) {
 
 // The same page anew, without losing what is being written.
 async function refresh(selectors, path = location.pathname + location.search) {
+  if (left && path !== "/") return;
   const answer = await fetchPart(path);
   if (answer.status === 404) return gone();
   if (!answer.ok) return;
@@ -89,7 +90,10 @@ async function refresh(selectors, path = location.pathname + location.search) {
   }
 }
 
+let left = false;
 function gone() {
+  if (left) return;
+  left = true;
   main.replaceChildren(part("<p class=\"waiting\" role=\"alert\">You are no longer in this conversation, so it is not shown any more.</p><p><a href=\"/\">To the inbox</a></p>"));
   main.focus();
   // Its name stands nowhere any more either.

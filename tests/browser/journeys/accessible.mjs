@@ -1,0 +1,29 @@
+import { Window, findings } from "../browser.mjs";
+import { PAGES, furnish, visit } from "../pages.mjs";
+
+let facts;
+
+/** Every page in a colour scheme, and with the keyboard's sheet open. */
+async function all({ stage, browser, open, keep }, colorScheme) {
+  facts ??= await furnish(stage);
+  const inside = await open(stage.alice, { colorScheme });
+  const outside = await Window.open(browser, stage.alice, { colorScheme });
+  keep(outside);
+  const [found, absent] = [[], []];
+  for (const page of PAGES) {
+    const window = page.open ? outside : inside;
+    if (!await visit(window, page, facts)) { absent.push(page.name); continue; }
+    found.push(...(await findings(window.page)).map((text) => `${page.name}, ${colorScheme}: ${text}`));
+  }
+  await inside.go("/");
+  await inside.page.keyboard.press("?");
+  await inside.sees("This sheet", "dialog");
+  found.push(...(await findings(inside.page)).map((text) => `keyboard sheet, ${colorScheme}: ${text}`));
+  if (absent.length && colorScheme === "light") console.log(`    not there yet: ${absent.join(", ")}`);
+  if (found.length) throw new Error(`\n${found.join("\n")}`);
+}
+
+export default {
+  "no page has a serious finding of axe-core, light": (stage) => all(stage, "light"),
+  "no page has a serious finding of axe-core, dark": (stage) => all(stage, "dark"),
+};
