@@ -33,6 +33,8 @@ pub(super) struct Inbox {
     /// inbox, archived or all.
     #[serde(default)]
     view: inbox::View,
+    /// Only threads that are addressed to this group.
+    group: Option<GroupId>,
     /// Only with unread messages.
     #[serde(default)]
     unread: bool,
@@ -52,9 +54,9 @@ pub(super) struct Threads {
 }
 
 pub(super) async fn inbox(viewer: Viewer, Query(query): Query<Inbox>) -> Result<Json<Threads>, Problem> {
-    let Inbox { view, unread, before, limit } = query;
+    let Inbox { view, group, unread, before, limit } = query;
     let before = before.map(|cursor| parse_cursor(&cursor)).transpose()?;
-    let (snapshot, wanted) = (viewer.snapshot(), Wanted { view, unread, before });
+    let (snapshot, wanted) = (viewer.snapshot(), Wanted { view, group, unread, before });
     let (threads, next) = inbox::page(&snapshot.state, &*snapshot, viewer.user, wanted, page(limit));
     let next = next.map(|(time, thread)| format!("{}-{thread}", time.0));
     std::future::ready(Ok(Json(Threads { threads, next }))).await

@@ -17,6 +17,7 @@ mod watch;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::person::{Person, join, text};
 use backup::{Backup, Restored};
@@ -155,8 +156,11 @@ pub(crate) async fn open(as_json: bool) -> Result<()> {
     } else {
         show(&stage, &people, &chat).await?;
     }
+    // Whoever stops it, its nodes do not stay behind.
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         ended = tokio::signal::ctrl_c() => ended?,
+        _ = terminate.recv() => {}
         shown = mail(&stage.catcher, as_json) => shown?,
     }
     stage.strike().await

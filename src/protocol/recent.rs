@@ -72,7 +72,21 @@ impl Recent {
 pub fn newest(state: &State, user: UserId, before: Option<At>) -> impl Iterator<Item = At> {
     let places = state.places.get(&user).into_iter().flatten();
     let groups = places.filter_map(|place| place.group()).filter_map(|group| state.recent.groups.get(&group));
-    let lists = groups.chain(state.recent.people.get(&user));
+    merged(groups.chain(state.recent.people.get(&user)), before)
+}
+
+/// Threads of one group of a user, in the same order.
+pub fn newest_of(
+    state: &State,
+    user: UserId,
+    group: GroupId,
+    before: Option<At>,
+) -> impl Iterator<Item = At> {
+    let his = state.places.get(&user).is_some_and(|places| places.contains(&group.into()));
+    merged(state.recent.groups.get(&group).filter(|_| his).into_iter(), before)
+}
+
+fn merged<'a>(lists: impl Iterator<Item = &'a OrdSet<At>>, before: Option<At>) -> impl Iterator<Item = At> {
     let mut lists: Vec<_> = lists
         .map(|list| match before {
             Some(before) => list.range(..before).rev(),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scopes::{self, Place};
 use crate::{
-    ids::{ThreadId, UserId},
+    ids::{GroupId, ThreadId, UserId},
     limits,
     protocol::{
         Records, State, attention,
@@ -82,6 +82,8 @@ pub enum View {
 pub struct Wanted {
     /// Which threads.
     pub view: View,
+    /// Only of this group.
+    pub group: Option<GroupId>,
     /// Only with unread messages.
     pub unread: bool,
     /// Older than this row.
@@ -99,7 +101,9 @@ pub fn page(
     limit: usize,
 ) -> (Vec<Row>, Option<At>) {
     let (mut rows, mut last, mut work) = (Vec::new(), None, 0);
-    for at in recent::newest(state, viewer, wanted.before) {
+    let of_group = wanted.group.map(|group| recent::newest_of(state, viewer, group, wanted.before));
+    let of_all = wanted.group.is_none().then(|| recent::newest(state, viewer, wanted.before));
+    for at in of_group.into_iter().flatten().chain(of_all.into_iter().flatten()) {
         if rows.len() == limit || work >= limits::INBOX_SCAN {
             return (rows, last);
         }

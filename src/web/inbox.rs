@@ -37,16 +37,16 @@ pub(super) struct Row {
     pub(super) id: String,
     pub(super) kind: Option<String>,
     pub(super) settings: Named,
-    groups: Vec<Named>,
-    time: Millis,
-    unread: usize,
-    archived: bool,
-    waiting_for: Option<Waiting>,
-    frozen: Option<String>,
+    pub(super) groups: Vec<Named>,
+    pub(super) time: Millis,
+    pub(super) unread: usize,
+    pub(super) archived: bool,
+    pub(super) waiting_for: Option<Waiting>,
+    pub(super) frozen: Option<String>,
     #[serde(skip)]
-    title: String,
+    pub(super) title: String,
     #[serde(skip)]
-    last: Option<(String, String)>,
+    pub(super) last: Option<(String, String)>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -100,14 +100,24 @@ pub(super) async fn show(
     let before =
         wanted.before.as_ref().map(|before| format!("&before={}", escape(before))).unwrap_or_default();
     let path = format!("/threads?limit={ROWS}&view={view}&unread={}{before}", wanted.unread);
+    let (rows, next) = rows(&visitor, &frame.me.id, &path).await?;
+    let wanted = Wanted { view: view.into(), ..wanted };
+    Ok(Page(Inbox { frame, rows, wanted, next }))
+}
+
+/// A list of threads with their titles and last messages.
+pub(super) async fn rows(
+    visitor: &Visitor,
+    me: &str,
+    path: &str,
+) -> Result<(Vec<Row>, Option<String>), Failure> {
     let Threads { mut threads, next } =
-        visitor.desk.get(&path).await.map_err(|refusal| visitor.failed(refusal))?;
+        visitor.desk.get(path).await.map_err(|refusal| visitor.failed(refusal))?;
     for row in &mut threads {
-        row.title = title(&visitor.desk, &frame.me.id, row.kind.as_deref(), &row.id, &row.settings).await;
+        row.title = title(&visitor.desk, me, row.kind.as_deref(), &row.id, &row.settings).await;
         row.last = last(&visitor.desk, &row.id).await;
     }
-    let wanted = Wanted { view: view.into(), ..wanted };
-    Ok(Page(Inbox { frame, rows: threads, wanted, next }))
+    Ok((threads, next))
 }
 
 /// What a thread is called: its subject, its group, or whom one talks to.

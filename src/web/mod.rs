@@ -9,12 +9,23 @@
 
 mod assets;
 mod desk;
+mod discover;
 mod enter;
 mod entry;
+mod group;
 mod inbox;
+mod invitations;
+mod join;
 mod markdown;
+mod me;
+mod members;
 mod page;
+mod place;
+mod removal;
 mod safety;
+mod settings;
+mod shapes;
+mod start;
 mod thread;
 mod visitor;
 
@@ -52,11 +63,35 @@ pub fn around(api: Router, workspace: WorkspaceId) -> Router {
         .route("/sign-in", get(entry::form).post(entry::sign_in))
         .route("/enter", get(enter::form).post(enter::enter))
         .route("/sign-out", post(entry::sign_out))
+        .route("/forgotten", get(join::forgotten).post(join::forgot))
+        .route("/join/{code}", get(join::show))
+        .route("/join/{code}/password", post(join::password))
+        .route("/join/{code}/account", post(join::account))
+        .route("/me", get(me::show).post(me::profile))
+        .route("/me/password", post(me::password))
+        .route("/me/code", post(me::code))
+        .route("/me/sessions/{id}", post(me::end))
+        .route("/invitations", get(invitations::show))
+        .route("/invitations/{id}/{answer}", post(invitations::answer))
+        .route("/claims", post(invitations::claim))
+        .route("/directory", get(discover::directory))
+        .route("/people", get(discover::people))
+        .route("/people/matching", get(discover::matching))
+        .route("/people/{id}", get(discover::person))
+        .route("/people/{id}/{act}", post(discover::person_act))
+        .route("/dms", post(discover::dm))
+        .route("/search", get(discover::search))
+        .route("/new", get(start::form).post(start::start))
+        .route("/groups", post(start::group))
+        .route("/removed/{scope}/{epoch}", get(removal::show))
+        .route("/removed/{scope}/{epoch}/receipt/{workspace}", get(removal::receipt))
+        .merge(places())
         .route("/t/{thread}", get(thread::show).post(thread::write))
         .route("/t/{thread}/older", get(thread::older))
         .route("/t/{thread}/{seq}", get(thread::message).post(thread::change))
         .route("/t/{thread}/{seq}/part", get(thread::part))
         .route("/t/{thread}/read", post(thread::read))
+        .route("/t/{thread}/here", get(thread::here))
         .route("/t/{thread}/do/{act}", post(thread::act))
         .route("/preview", post(thread::preview))
         .route("/live", get(visitor::live))
@@ -68,6 +103,28 @@ pub fn around(api: Router, workspace: WorkspaceId) -> Router {
         .layer(CompressionLayer::new())
         .with_state(web);
     pages.layer(from_fn_with_state(api, divert))
+}
+
+/// Groups and threads, `/g/...` and `/t/...`: what both have, and what one has.
+fn places() -> Router<Web> {
+    let own = Router::new()
+        .route("/g/{group}", get(group::show))
+        .route("/g/{group}/members", get(group::members).post(members::add))
+        .route("/g/{group}/settings", get(settings::group).post(settings::change_group))
+        .route("/g/{group}/do/{act}", post(group::act))
+        .route("/t/{thread}/settings", get(settings::thread))
+        .route("/t/{thread}/members", post(members::add))
+        .route("/t/{thread}/name", post(settings::rename))
+        .route("/t/{thread}/groups", post(settings::add_group))
+        .route("/t/{thread}/groups/{group}", post(settings::remove_group))
+        .route("/t/{thread}/requests/{request}/{act}", post(settings::decide));
+    ["g", "t"].into_iter().fold(own, |pages, kind| {
+        pages
+            .route(&format!("/{kind}/{{id}}/members/{{user}}"), post(members::grade))
+            .route(&format!("/{kind}/{{id}}/sent/{{invite}}/{{act}}"), post(members::sent))
+            .route(&format!("/{kind}/{{id}}/remove/{{user}}"), get(removal::ask).post(removal::remove))
+            .route(&format!("/{kind}/{{id}}/end"), post(settings::end))
+    })
 }
 
 /// What is below `/api` is not for pages. Not by a route of this router: its part of the path would count as a parameter

@@ -107,6 +107,13 @@ impl Frame {
     }
 }
 
+/// A moment for who has no module that puts it into his zone.
+pub(super) fn words(at: impl std::fmt::Display) -> String {
+    let iso = at.to_string();
+    let (day, time) = (iso.get(..10).unwrap_or_default(), iso.get(11..16).unwrap_or_default());
+    format!("{day} {time} UTC")
+}
+
 /// The style sheet's path, for templates.
 pub(super) fn css() -> String {
     assets::path("app.css")

@@ -163,12 +163,14 @@ struct MessagePage {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Before {
     before: Option<u64>,
+    /// Only what came behind this message.
+    since: Option<u64>,
 }
 
 pub(super) async fn show(
     visitor: Visitor,
     Path(id): Path<String>,
-    Query(Before { before }): Query<Before>,
+    Query(Before { before, .. }): Query<Before>,
 ) -> Result<Page<impl Template>, Failure> {
     load(&visitor, &id, before, None, String::new()).await.map(Page)
 }
@@ -266,14 +268,15 @@ async fn me(visitor: &Visitor) -> Result<String, Failure> {
     visitor.desk.get::<Id>("/me").await.map(|me| me.id).map_err(|no| visitor.failed(no))
 }
 
-/// Older messages, to be put above those on the page; where to go on from in a header.
+/// Messages to be put above those on the page, or behind them; where to go on from in a header.
 pub(super) async fn older(
     visitor: Visitor,
     Path(id): Path<String>,
-    Query(Before { before }): Query<Before>,
+    Query(Before { before, since }): Query<Before>,
 ) -> Result<Response, Failure> {
     let id = escape(&id);
-    let found = messages(&visitor, &id, before).await?;
+    let mut found = messages(&visitor, &id, before).await?;
+    found.messages.retain(|message| since.is_none_or(|since| message.seq > since));
     let (me, names) = (me(&visitor).await?, names_of(&visitor, &id, &found.messages).await?);
     let shown = found.messages.into_iter().map(|message| Shown::new(message, &me, &names)).collect();
     let mut response = Page(Part { messages: shown }).into_response();
@@ -450,6 +453,12 @@ pub(super) async fn act(
         Err(refusal) if is_quiet(&headers) => Ok((refusal.status, refusal.detail).into_response()),
         Err(refusal) => Err(visitor.failed(refusal)),
     }
+}
+
+/// Whether the thread is still there for the viewer: asked when he lost one way to it.
+pub(super) async fn here(visitor: Visitor, Path(id): Path<String>) -> &'static str {
+    let found = visitor.desk.get::<Thread>(&format!("/threads/{}", escape(&id))).await;
+    if found.is_ok() { "here" } else { "gone" }
 }
 
 #[derive(Deserialize)]

@@ -197,6 +197,11 @@ fn p1_4_externals_are_as_many_as_are_invited() {
     let (mut cluster, ann, _, ours) = stage();
     let scope = ScopeId::from(ours);
     for n in 0..300 {
+        // How fast somebody may invite is bounded (P2.3); how many are in is not.
+        if n % 100 == 99 {
+            cluster.pass(DAY);
+            cluster.settle();
+        }
         let user = cluster.nodes[GLOBEX].user(&format!("u{n}"));
         let (address, grade, floor) = (format!("u{n}@globex.example"), Grade::Post, Floor::FromNow);
         let act = Action::Invite { scope, address, grade, floor, until: None };

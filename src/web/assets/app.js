@@ -63,6 +63,8 @@ async function show(seq) {
     if (list.children.length && later === list.firstElementChild) return;
     list.insertBefore(fresh, later ?? null);
     if (document.visibilityState === "visible") seen(fresh.dataset.seq);
+    const typing = document.getElementById("typing");
+    if (typing) typing.textContent = "";
   }
   if (followed) toEnd();
 }
@@ -78,8 +80,8 @@ function seen(seq) {
 // The same page anew, without losing what is being written.
 async function refresh(selectors, path = location.pathname + location.search) {
   if (left && path !== "/") return;
+  if (!selectors.some((selector) => document.querySelector(selector))) return;
   const answer = await fetchPart(path);
-  if (answer.status === 404) return gone();
   if (!answer.ok) return;
   const next = new DOMParser().parseFromString(await answer.text(), "text/html");
   localise(next);
@@ -114,12 +116,24 @@ function live() {
     if (events.readyState === EventSource.CLOSED) setTimeout(live, 2000);
   };
   const here = thread?.dataset.thread;
+  // What happened between the making of the page and the beginning of the stream.
+  on("hello", async () => {
+    refresh(["[data-refresh]"]);
+    if (!list || !here) return;
+    const answer = await fetchPart(`/t/${here}/older?since=${list.lastElementChild?.dataset.seq ?? 0}`);
+    if (answer.ok) for (const item of part(await answer.text()).querySelectorAll(".message")) show(item.dataset.seq);
+  });
   on("message", ({ message }) => {
     if (message.thread === here) return show(message.seq);
     if (document.getElementById("rows")) refresh(["#rows", ".places"]);
   });
   on("pending", ({ thread: at }) => { if (at === here) refresh(["#pending"]); });
-  on("lost", ({ id }) => (id === here || location.pathname.includes(id) ? refresh([]) : refresh(["#rows", ".groups", ".places"])));
+  on("lost", async ({ id }) => {
+    // It may be the last of several ways to this conversation, or not.
+    if (id === here || location.pathname.startsWith(`/g/${id}`)) return gone();
+    if (here && (await (await fetchPart(`/t/${here}/here`)).text()) !== "here") return gone();
+    refresh(["#rows", ".groups", ".places"]);
+  });
   on("scope", ({ id }) => {
     if (id === here) refresh([".thread > .head"]);
     else if (location.pathname.includes(id) || document.querySelector("[data-refresh]")) refresh(["[data-refresh]", ".groups"]);
@@ -129,10 +143,11 @@ function live() {
   on("reset", () => location.reload());
   on("invitation", () => refresh([".places", "[data-refresh]"]));
   for (const name of ["receipt", "effective", "claim", "peer"]) on(name, () => refresh(["[data-refresh]"]));
-  on("typing", ({ thread: at }) => {
-    if (at !== here) return;
+  on("typing", ({ thread: at, user }) => {
     const line = document.getElementById("typing");
-    line.textContent = "Somebody is typing";
+    if (at !== here || !line) return;
+    const known = document.querySelector(`.by > a[href="/people/${user}"]`);
+    line.textContent = `${known?.textContent ?? "Somebody"} is typing`;
     clearTimeout(line.timer);
     line.timer = setTimeout(() => { line.textContent = ""; }, 4000);
   });
@@ -260,5 +275,5 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
   else if (event.key === "r" && composer) { event.preventDefault(); composer.elements.text.focus(); }
-  else if (event.key === "?") document.getElementById("keys").showModal();
+  else if (event.key === "?") document.getElementById("keys")?.showModal();
 });

@@ -1,0 +1,296 @@
+//! Who is in a group or thread: the list with badges (P4.1), adding and inviting (P2), pending invitations.
+//!
+//! Duty: the part of a page that both have, and what its forms send. Never: deciding who may: a refusal is shown in place.
+
+use askama::Template;
+use axum::{
+    Form,
+    extract::Path,
+    http::Method,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    desk::{Refusal, escape},
+    group,
+    page::Failure,
+    place::Place,
+    settings,
+    shapes::{Member, Members, Sent},
+    visitor::Visitor,
+};
+
+/// Rows of a page.
+const ROWS: usize = 50;
+/// A day, in milliseconds.
+const DAY: u64 = 86_400_000;
+
+/// The part of a page that says who is in and lets people be added.
+#[derive(Template)]
+#[template(path = "web/membership.html")]
+pub(super) struct Membership {
+    pub(super) place: Place,
+    pub(super) members: Vec<Member>,
+    next: Option<String>,
+    pub(super) query: Query,
+    sent: Vec<Sent>,
+    me: String,
+    /// Whether the viewer is shown what admins of the place do.
+    pub(super) leads: bool,
+    may_add: bool,
+    pub(super) outcome: Outcome,
+}
+
+/// What is looked for in the list.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Query {
+    #[serde(default)]
+    pub(super) q: String,
+    after: Option<String>,
+    /// Somebody who is to be added: he was named where he does not read (P3.3).
+    #[serde(default)]
+    add: String,
+}
+
+/// What became of the form, and what was typed in it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) error: Option<String>,
+    pub(super) done: Option<String>,
+    /// A link to pass on; shown once.
+    link: Option<String>,
+    typed: NewMember,
+}
+
+impl Outcome {
+    pub(super) fn done(what: &str) -> Self {
+        Self { done: Some(what.to_owned()), ..Self::default() }
+    }
+
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        Self { error: Some(refusal.detail), ..Self::default() }
+    }
+}
+
+#[derive(Deserialize)]
+struct SentList {
+    invitations: Vec<Sent>,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    address: String,
+}
+
+impl Membership {
+    pub(super) async fn load(
+        visitor: &Visitor,
+        place: Place,
+        query: Query,
+        (me, free, is_admin): (&str, bool, bool),
+        mut outcome: Outcome,
+    ) -> Result<Self, Failure> {
+        let desk = &visitor.desk;
+        let after = query.after.as_ref().map(|after| format!("&after={}", escape(after))).unwrap_or_default();
+        let typed = if query.q.is_empty() { String::new() } else { format!("&q={}", escape(&query.q)) };
+        let path = format!("{}/members?limit={ROWS}{typed}{after}", place.api);
+        let found: Members = desk.get(&path).await.map_err(|no| visitor.failed(no))?;
+        let sent = desk.get::<SentList>(&format!("/invitations/sent?scope={}", place.id())).await;
+        let sent = sent.map(|sent| sent.invitations).unwrap_or_default();
+        if !query.add.is_empty() && outcome.typed.who.is_empty() {
+            let person = desk.get::<Address>(&format!("/people/{}", escape(&query.add))).await;
+            outcome.typed.who = person.map(|person| person.address).unwrap_or_default();
+        }
+        let leads = is_admin || found.members.iter().any(|one| one.person.id == me && one.grade == "admin");
+        Ok(Self {
+            place,
+            members: found.members,
+            next: found.next,
+            query,
+            sent: sent.into_iter().filter(Sent::is_open).collect(),
+            me: me.to_owned(),
+            leads,
+            may_add: !free,
+            outcome,
+        })
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct NewMember {
+    /// A name of a contact, or an address.
+    #[serde(default)]
+    who: String,
+    #[serde(default)]
+    history: String,
+    #[serde(default)]
+    grade: String,
+    /// A day, as a date field gives it.
+    #[serde(default)]
+    until: String,
+}
+
+#[derive(Deserialize)]
+struct Added {
+    status: String,
+    invitation: Option<String>,
+    link: Option<String>,
+}
+
+pub(super) async fn add(
+    visitor: Visitor,
+    place: Place,
+    Form(new): Form<NewMember>,
+) -> Result<Response, Failure> {
+    let mut outcome = match send(&visitor, &place, &new).await {
+        Ok(outcome) => outcome,
+        Err(error) => Outcome { error: Some(error), ..Outcome::default() },
+    };
+    if outcome.error.is_some() {
+        outcome.typed = new;
+    }
+    shown(&visitor, &place, outcome).await
+}
+
+/// The page of the place, with what became of a form.
+async fn shown(visitor: &Visitor, place: &Place, outcome: Outcome) -> Result<Response, Failure> {
+    let id = place.id();
+    if place.is_group {
+        Ok(group::members_page(visitor, id, Query::default(), outcome).await?.into_response())
+    } else {
+        Ok(settings::thread_page(visitor, id, Query::default(), outcome).await?.into_response())
+    }
+}
+
+async fn send(visitor: &Visitor, place: &Place, new: &NewMember) -> Result<Outcome, String> {
+    let address = address(visitor, &new.who).await?;
+    let mut body = json!({ "address": address });
+    for (field, value) in [("history", &new.history), ("grade", &new.grade)] {
+        if let (Some(body), false) = (body.as_object_mut(), value.is_empty()) {
+            body.insert(field.into(), Value::String(value.clone()));
+        }
+    }
+    if let (Some(day), Some(body)) = (day(&new.until)?, body.as_object_mut()) {
+        body.insert("until".into(), json!(day));
+    }
+    let added = visitor.desk.ask::<Added>(Method::POST, &format!("{}/members", place.api), Some(&body)).await;
+    let Added { status, invitation, link } = added.map_err(|refusal| refusal.detail)?;
+    let done = match (status.as_str(), &link, &invitation) {
+        ("member", ..) => format!("{address} is in."),
+        (_, Some(_), _) => format!("This node sends no mail: pass this link on to {address}."),
+        (_, None, Some(id)) if is_mailed(visitor, place, id).await => {
+            format!("An e-mail with a link is on its way to {address}.")
+        }
+        (_, None, Some(_)) => format!("{address} is asked. Until the answer nothing is shown there."),
+        _ => "The owner's node has it: whoever is meant is asked there.".to_owned(),
+    };
+    Ok(Outcome { done: Some(done), link, ..Outcome::default() })
+}
+
+/// Whether an invitation goes out by a link rather than to a partner's node.
+async fn is_mailed(visitor: &Visitor, place: &Place, id: &str) -> bool {
+    let sent = visitor.desk.get::<SentList>(&format!("/invitations/sent?scope={}", place.id())).await;
+    sent.is_ok_and(|sent| sent.invitations.iter().any(|one| one.id == id && one.by_link))
+}
+
+#[derive(Deserialize)]
+struct Contacts {
+    contacts: Vec<Contact>,
+}
+
+#[derive(Deserialize)]
+struct Contact {
+    name: String,
+    address: String,
+}
+
+/// One box for both: what is no address is the name of one contact.
+async fn address(visitor: &Visitor, who: &str) -> Result<String, String> {
+    let who = who.trim();
+    if who.contains('@') {
+        return Ok(who.to_owned());
+    }
+    if who.is_empty() {
+        return Err("Type a name or an e-mail address.".into());
+    }
+    let found = visitor.desk.get::<Contacts>(&format!("/contacts?limit=10&q={}", escape(who))).await;
+    let contacts = found.map_err(|refusal| refusal.detail)?.contacts;
+    let exact = contacts.iter().filter(|contact| contact.name.eq_ignore_ascii_case(who)).collect::<Vec<_>>();
+    match (contacts.as_slice(), exact.as_slice()) {
+        ([one], _) => Ok(one.address.clone()),
+        (_, [one]) => Ok(one.address.clone()),
+        ([], _) => Err(format!("No contact is called “{who}”. Somebody new is invited by e-mail address.")),
+        _ => Err(format!("More than one contact fits “{who}”: type the address.")),
+    }
+}
+
+/// The end of a day, in UTC; `None`: no day was chosen.
+fn day(text: &str) -> Result<Option<u64>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = format!("{text}T00:00:00.000Z").parse::<crate::time::Millis>();
+    parsed.map(|day| Some(day.0.saturating_add(DAY - 1))).map_err(|error| format!("The last day: {error}"))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Grade {
+    grade: String,
+}
+
+pub(super) async fn grade(
+    visitor: Visitor,
+    place: Place,
+    Path((_, user)): Path<(String, String)>,
+    Form(Grade { grade }): Form<Grade>,
+) -> Result<Response, Failure> {
+    let path = format!("{}/members/{}", place.api, escape(&user));
+    let done = visitor.desk.ask::<Value>(Method::PATCH, &path, Some(&json!({ "grade": grade }))).await;
+    match done {
+        Ok(_) => Ok(Redirect::to(&place.members()).into_response()),
+        Err(refusal) => {
+            let outcome = Outcome::refused(refusal);
+            shown(&visitor, &place, outcome).await
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Resent {
+    link: Option<String>,
+}
+
+/// Something is done with an invitation that went out.
+pub(super) async fn sent(
+    visitor: Visitor,
+    place: Place,
+    Path((_, invite, act)): Path<(String, String, String)>,
+) -> Result<Response, Failure> {
+    let at = format!("/invitations/{}", escape(&invite));
+    let desk = &visitor.desk;
+    let decide = |accept: bool| json!({ "accept": accept });
+    let done = match act.as_str() {
+        "resend" => {
+            desk.ask::<Resent>(Method::POST, &format!("{at}/resend"), None).await.map(|resent| Outcome {
+                done: Some("It is sent again. The old link does not work any more.".into()),
+                link: resent.link,
+                ..Outcome::default()
+            })
+        }
+        "withdraw" => desk
+            .ask::<Value>(Method::DELETE, &at, None)
+            .await
+            .map(|_| Outcome::done("The invitation is withdrawn.")),
+        "accept" | "refuse" => {
+            let body = decide(act == "accept");
+            desk.ask::<Value>(Method::POST, &format!("{at}/claim"), Some(&body))
+                .await
+                .map(|_| Outcome::default())
+        }
+        _ => return Err(Failure::nothing()),
+    };
+    let outcome = done.unwrap_or_else(Outcome::refused);
+    shown(&visitor, &place, outcome).await
+}

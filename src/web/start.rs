@@ -1,0 +1,115 @@
+//! Starting a thread or a group.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::{
+    Form,
+    extract::Query as Params,
+    http::{Method, StatusCode},
+    response::{IntoResponse as _, Redirect, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    inbox::Named,
+    page::{Failure, Frame, Page},
+    visitor::Visitor,
+};
+
+/// What the form has, as typed.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Draft {
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    seq: String,
+    #[serde(default)]
+    group: String,
+    #[serde(default)]
+    subject: String,
+    #[serde(default)]
+    people: String,
+    #[serde(default)]
+    text: String,
+}
+
+#[derive(Template)]
+#[template(path = "web/new.html")]
+struct New {
+    frame: Frame,
+    draft: Draft,
+    chosen: Vec<String>,
+    error: Option<String>,
+}
+
+pub(super) async fn form(
+    visitor: Visitor,
+    Params(draft): Params<Draft>,
+) -> Result<Page<impl Template>, Failure> {
+    let frame = Frame::load(&visitor, "").await?;
+    let chosen = vec![draft.group.clone()];
+    Ok(Page(New { frame, draft, chosen, error: None }))
+}
+
+pub(super) async fn start(
+    visitor: Visitor,
+    Form(given): Form<Vec<(String, String)>>,
+) -> Result<Response, Failure> {
+    let of = |name: &str| given.iter().find(|(held, _)| held == name).map(|(_, value)| value.clone());
+    let groups: Vec<String> =
+        given.iter().filter(|(name, _)| name == "groups").map(|(_, value)| value.clone()).collect();
+    let people = of("people").unwrap_or_default();
+    let addresses: Vec<&str> =
+        people.split([',', ';', '\n', ' ']).map(str::trim).filter(|one| !one.is_empty()).collect();
+    let mut body =
+        json!({ "subject": of("subject").unwrap_or_default(), "groups": groups, "people": addresses });
+    let extra = [
+        ("text", of("text").filter(|text| !text.trim().is_empty()).map(Value::from)),
+        ("from", source(&of("from").unwrap_or_default(), &of("seq").unwrap_or_default())),
+    ];
+    if let Some(body) = body.as_object_mut() {
+        body.extend(extra.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
+    let started = visitor.desk.ask::<Named>(Method::POST, "/threads", Some(&body)).await;
+    match started {
+        Ok(thread) => Ok(Redirect::to(&format!("/t/{}", thread.id)).into_response()),
+        Err(refusal) if refusal.status == StatusCode::UNAUTHORIZED => Err(visitor.failed(refusal)),
+        Err(refusal) => {
+            let fields: BTreeMap<String, String> = given.clone().into_iter().collect();
+            let field = |name: &str| fields.get(name).cloned().unwrap_or_default();
+            let draft = Draft {
+                from: field("from"),
+                seq: field("seq"),
+                group: String::new(),
+                subject: field("subject"),
+                people: field("people"),
+                text: field("text"),
+            };
+            let frame = Frame::load(&visitor, "").await?;
+            let page = New { frame, draft, chosen: groups, error: Some(refusal.detail) };
+            Ok((refusal.status, Page(page)).into_response())
+        }
+    }
+}
+
+fn source(thread: &str, seq: &str) -> Option<Value> {
+    let seq: u64 = seq.parse().ok()?;
+    Some(json!({ "thread": thread, "seq": seq }))
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewGroup {
+    name: String,
+    open: Option<String>,
+    internal: Option<String>,
+}
+
+pub(super) async fn group(visitor: Visitor, Form(new): Form<NewGroup>) -> Result<Response, Failure> {
+    let NewGroup { name, open, internal } = new;
+    let body = json!({ "name": name, "open": open.is_some(), "externals": internal.is_none() });
+    let made = visitor.desk.ask::<Named>(Method::POST, "/groups", Some(&body)).await;
+    let made = made.map_err(|no| visitor.failed(no))?;
+    Ok(Redirect::to(&format!("/g/{}/members", made.id)).into_response())
+}
