@@ -74,12 +74,14 @@ export class Window {
   /** The line of a message with this text. */
   message(text) { return this.page.locator("li.message", { hasText: text }); }
 
-  /** Opens a thread, and waits until its live events flow. */
-  async open(thread) {
+  /** Opens a page, and waits until its live events flow. */
+  async live(path) {
     const live = this.page.waitForResponse((answer) => new URL(answer.url()).pathname === "/live");
-    await this.go(`/t/${thread}`);
+    await this.go(path);
     await live;
   }
+
+  async open(thread) { return this.live(`/t/${thread}`); }
 
   async write(text) {
     await this.page.locator("#text").fill(text);
@@ -93,6 +95,8 @@ const axe = () => readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 /** Serious findings of axe-core about what a window shows, as lines. */
 export async function findings(page) {
+  // What is folded is looked at too.
+  await page.evaluate(() => document.querySelectorAll("details").forEach((of) => { of.open = true; }));
   await page.evaluate(axe());
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
   const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");

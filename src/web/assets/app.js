@@ -118,7 +118,7 @@ function live() {
   const here = thread?.dataset.thread;
   // What happened between the making of the page and the beginning of the stream.
   on("hello", async () => {
-    refresh(["[data-refresh]"]);
+    refresh(document.getElementById("rows") ? ["#rows", ".groups", ".places"] : ["[data-refresh]"]);
     if (!list || !here) return;
     const answer = await fetchPart(`/t/${here}/older?since=${list.lastElementChild?.dataset.seq ?? 0}`);
     if (answer.ok) for (const item of part(await answer.text()).querySelectorAll(".message")) show(item.dataset.seq);

@@ -24,6 +24,13 @@ async function all({ stage, browser, open, keep }, colorScheme) {
 }
 
 export default {
+  "axe-core finds what is planted": async ({ stage, open }) => {
+    const window = await open(stage.alice);
+    await window.page.evaluate(() => document.getElementById("main").append(document.createElement("button")));
+    const found = await findings(window.page);
+    if (!found.some((text) => text.startsWith("button-name"))) throw new Error(`it found ${found.length} others`);
+  },
+
   "no page has a serious finding of axe-core, light": (stage) => all(stage, "light"),
   "no page has a serious finding of axe-core, dark": (stage) => all(stage, "dark"),
 };
