@@ -118,8 +118,7 @@ function live() {
   const here = thread?.dataset.thread;
   // What happened between the making of the page and the beginning of the stream.
   on("hello", async () => {
-    refresh(document.getElementById("rows") ? ["#rows", ".groups", ".places"] : ["[data-refresh]"]);
-    if (!list || !here) return;
+    if (!list || !here) return refresh(["#rows", "[data-refresh]", ".groups", ".places"]);
     const answer = await fetchPart(`/t/${here}/older?since=${list.lastElementChild?.dataset.seq ?? 0}`);
     if (answer.ok) for (const item of part(await answer.text()).querySelectorAll(".message")) show(item.dataset.seq);
   });
@@ -139,7 +138,10 @@ function live() {
     else if (location.pathname.includes(id) || document.querySelector("[data-refresh]")) refresh(["[data-refresh]", ".groups"]);
     else refresh(["#rows", ".groups"]);
   });
-  for (const name of ["waiting", "resumed", "frozen"]) on(name, ({ id }) => { if (id === here) location.reload(); });
+  for (const name of ["waiting", "resumed", "frozen"]) on(name, ({ id }) => {
+    if (id === here) location.reload();
+    else refresh(["#rows", "[data-refresh]", ".groups"]);
+  });
   on("reset", () => location.reload());
   on("invitation", () => refresh([".places", "[data-refresh]"]));
   for (const name of ["receipt", "effective", "claim", "peer"]) on(name, () => refresh(["[data-refresh]"]));

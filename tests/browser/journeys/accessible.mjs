@@ -33,4 +33,19 @@ export default {
 
   "no page has a serious finding of axe-core, light": (stage) => all(stage, "light"),
   "no page has a serious finding of axe-core, dark": (stage) => all(stage, "dark"),
+
+  "no page is wider than a phone": async ({ stage, browser, open, keep }) => {
+    facts ??= await furnish(stage);
+    const viewport = { width: 390, height: 844 };
+    const [inside, outside] = [await open(stage.alice, { viewport }), await Window.open(browser, stage.alice, { viewport })];
+    keep(outside);
+    const wide = [];
+    for (const page of PAGES) {
+      const window = page.open ? outside : inside;
+      if (!await visit(window, page, facts)) continue;
+      const width = await window.page.evaluate(() => document.documentElement.scrollWidth);
+      if (width > viewport.width) wide.push(`${page.name}: ${width} pixels`);
+    }
+    if (wide.length) throw new Error(wide.join("\n"));
+  },
 };

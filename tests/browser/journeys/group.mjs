@@ -65,6 +65,8 @@ export default {
     await bob.open(chat);
     await bob.sees("the plan to hide");
     bob.expect(/404/);
+    // The page that asks her is asked again when he is out, and is there no more.
+    alice.expect(/console: .*404.*\/remove\//);
     await alice.go(`/g/${id}/members`);
     await alice.page.getByRole("link", { name: `Remove ${stage.bob.name}` }).click();
     await alice.sees("will read nothing of it any more");
