@@ -120,6 +120,7 @@ function live() {
   on("hello", async () => {
     if (!list || !here) return refresh(["#rows", "[data-refresh]", ".groups", ".places"]);
     const answer = await fetchPart(`/t/${here}/older?since=${list.lastElementChild?.dataset.seq ?? 0}`);
+    if (answer.status === 404) return gone();
     if (answer.ok) for (const item of part(await answer.text()).querySelectorAll(".message")) show(item.dataset.seq);
   });
   on("message", ({ message }) => {
