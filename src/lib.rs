@@ -19,6 +19,9 @@
 //! - What peers say is proof where they signed it, and a bounded hint where they did not.
 //! - Free accounts live in a realm that is a node of its own in the same process (`node::realm`), and an ordinary peer of its
 //!   host. A second kind of local user was weighed and left: every rule that asks for a home would have had two answers.
+//! - Pages are made from the API's answers in the same process (`web`): they have no other way to the node, so a browser sees
+//!   and does what a script can, and the API's gate is the only one. Views shared by both were weighed and left: each page
+//!   would have had to ask the gate again.
 //! - Every bound is in [`limits`].
 
 pub mod api;

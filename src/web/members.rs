@@ -40,6 +40,8 @@ pub(super) struct Membership {
     /// Whether the viewer is shown what admins of the place do.
     pub(super) leads: bool,
     may_add: bool,
+    /// Whether one asks for recipients rather than adding them (P2.4).
+    locked: bool,
     pub(super) outcome: Outcome,
 }
 
@@ -89,7 +91,7 @@ impl Membership {
         visitor: &Visitor,
         place: Place,
         query: Query,
-        (me, free, is_admin): (&str, bool, bool),
+        (me, free, is_admin, locked): (&str, bool, bool, bool),
         mut outcome: Outcome,
     ) -> Result<Self, Failure> {
         let desk = &visitor.desk;
@@ -113,6 +115,7 @@ impl Membership {
             me: me.to_owned(),
             leads,
             may_add: !free,
+            locked,
             outcome,
         })
     }
@@ -151,6 +154,27 @@ pub(super) async fn add(
     if outcome.error.is_some() {
         outcome.typed = new;
     }
+    shown(&visitor, &place, outcome).await
+}
+
+/// Who may not add recipients to a locked thread asks for it (P2.4).
+pub(super) async fn ask(
+    visitor: Visitor,
+    place: Place,
+    Form(new): Form<NewMember>,
+) -> Result<Response, Failure> {
+    let asked = match address(&visitor, &new.who).await {
+        Ok(address) => {
+            let body = json!({ "address": address });
+            let sent = visitor.desk.post(&format!("{}/requests", place.api), &body).await;
+            sent.map(|_| address).map_err(|refusal| refusal.detail)
+        }
+        Err(error) => Err(error),
+    };
+    let outcome = match asked {
+        Ok(address) => Outcome::done(&format!("The starter and the admins are asked to add {address}.")),
+        Err(error) => Outcome { error: Some(error), typed: new, ..Outcome::default() },
+    };
     shown(&visitor, &place, outcome).await
 }
 

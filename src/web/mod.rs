@@ -19,6 +19,7 @@ mod join;
 mod markdown;
 mod me;
 mod members;
+mod naming;
 mod page;
 mod place;
 mod removal;
@@ -90,6 +91,7 @@ pub fn around(api: Router, workspace: WorkspaceId) -> Router {
         .route("/t/{thread}/older", get(thread::older))
         .route("/t/{thread}/{seq}", get(thread::message).post(thread::change))
         .route("/t/{thread}/{seq}/part", get(thread::part))
+        .route("/t/{thread}/names", get(naming::typed_names))
         .route("/t/{thread}/read", post(thread::read))
         .route("/t/{thread}/here", get(thread::here))
         .route("/t/{thread}/do/{act}", post(thread::act))
@@ -114,6 +116,7 @@ fn places() -> Router<Web> {
         .route("/g/{group}/do/{act}", post(group::act))
         .route("/t/{thread}/settings", get(settings::thread))
         .route("/t/{thread}/members", post(members::add))
+        .route("/t/{thread}/ask", post(members::ask))
         .route("/t/{thread}/name", post(settings::rename))
         .route("/t/{thread}/groups", post(settings::add_group))
         .route("/t/{thread}/groups/{group}", post(settings::remove_group))

@@ -155,7 +155,7 @@ pub(super) async fn thread_page(
     let paths = desk.get::<Paths>(&format!("{}/why", place.api)).await.map(|found| found.paths);
     let requests = desk.get::<Requests>(&format!("{}/requests", place.api)).await;
     let admin = frame.is_admin() && !thread.external;
-    let who = (frame.me.id.as_str(), frame.me.free, admin);
+    let who = (frame.me.id.as_str(), frame.me.free, admin, thread.settings.locked);
     let membership = Membership::load(visitor, place, query, who, outcome).await?;
     Ok(Page(ThreadSettings {
         frame,

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     inbox::Named,
+    naming,
     page::{Failure, Frame, Page},
     visitor::Visitor,
 };
@@ -65,8 +66,12 @@ pub(super) async fn start(
         people.split([',', ';', '\n', ' ']).map(str::trim).filter(|one| !one.is_empty()).collect();
     let mut body =
         json!({ "subject": of("subject").unwrap_or_default(), "groups": groups, "people": addresses });
+    let text = of("text").filter(|text| !text.trim().is_empty());
+    let mentions = naming::mentioned_in_new(&visitor, &groups, text.as_deref().unwrap_or_default()).await;
     let extra = [
-        ("text", of("text").filter(|text| !text.trim().is_empty()).map(Value::from)),
+        ("mentions", text.is_some().then(|| json!(mentions))),
+        ("add_mentioned", of("add_mentioned").map(|_| Value::Bool(true))),
+        ("text", text.map(Value::from)),
         ("from", source(&of("from").unwrap_or_default(), &of("seq").unwrap_or_default())),
     ];
     if let Some(body) = body.as_object_mut() {

@@ -2,7 +2,7 @@
 //!
 //! Duty: pages and fragments of one thread; what a reader sends from them. Never: a badge beside a name (P4.2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::{
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{
     desk::escape,
     inbox::{self, Named, Waiting},
-    markdown,
+    markdown, naming,
     page::{Failure, Frame, Page},
     visitor::Visitor,
 };
@@ -25,8 +25,8 @@ use crate::time::Millis;
 
 /// Messages of a page.
 const MESSAGES: usize = 50;
-/// Names in a text that are looked up.
-const MENTIONS: usize = 20;
+/// People of a page who are named and read none of it, and whose names are looked up.
+const STRANGERS: usize = 20;
 /// Recipients whose rows and names a page has.
 const RECIPIENTS: usize = 50;
 
@@ -36,7 +36,7 @@ pub(super) struct Thread {
     id: String,
     kind: Option<String>,
     settings: Settings,
-    groups: Vec<Named>,
+    pub(super) groups: Vec<Named>,
     lease: u64,
     external: bool,
     from: Option<Origin>,
@@ -206,8 +206,9 @@ async fn load(
     }
     let members = desk.get::<Members>(&format!("/threads/{id}/members?limit={RECIPIENTS}")).await;
     page.recipients = members.map_err(|no| visitor.failed(no))?.members;
-    let names = names(visitor, &page.thread.groups, &page.recipients).await;
     let found = messages(visitor, &id, before).await?;
+    let mut names = names(visitor, &page.thread.groups, &page.recipients).await;
+    complete(visitor, &mut names, &found.messages).await;
     if let Some(last) = found.messages.last().filter(|_| before.is_none()) {
         // What is on the screen is read.
         let read = json!({ "seq": last.seq });
@@ -248,6 +249,19 @@ async fn names(visitor: &Visitor, groups: &[Named], recipients: &[Person]) -> Na
     names
 }
 
+/// Contacts who are named and read none of it yet.
+async fn complete(visitor: &Visitor, names: &mut Names, messages: &[Message]) {
+    let mentions = messages.iter().flat_map(|message| &message.mentions);
+    let strangers: BTreeSet<&String> = mentions.filter(|id| !names.contains_key(*id)).collect();
+    let mut found = Names::new();
+    for id in strangers.into_iter().take(STRANGERS) {
+        if let Ok(person) = visitor.desk.get::<Person>(&format!("/people/{id}")).await {
+            found.insert(person.id, person.name);
+        }
+    }
+    names.extend(found);
+}
+
 /// Names for messages that are shown without their page.
 async fn names_of(visitor: &Visitor, id: &str, messages: &[Message]) -> Result<Names, Failure> {
     if messages.iter().all(|message| message.mentions.is_empty()) {
@@ -256,7 +270,10 @@ async fn names_of(visitor: &Visitor, id: &str, messages: &[Message]) -> Result<N
     let thread: Thread =
         visitor.desk.get(&format!("/threads/{id}")).await.map_err(|no| visitor.failed(no))?;
     let members = visitor.desk.get::<Members>(&format!("/threads/{id}/members?limit={RECIPIENTS}")).await;
-    Ok(names(visitor, &thread.groups, &members.map(|found| found.members).unwrap_or_default()).await)
+    let members = members.map(|found| found.members).unwrap_or_default();
+    let mut names = names(visitor, &thread.groups, &members).await;
+    complete(visitor, &mut names, messages).await;
+    Ok(names)
 }
 
 #[derive(Deserialize)]
@@ -332,7 +349,7 @@ pub(super) async fn write(
     Form(written): Form<Written>,
 ) -> Result<Response, Failure> {
     let Written { text, key } = written;
-    let mentions = mentioned(&visitor, &escape(&id), &text).await;
+    let mentions = naming::mentioned(&visitor, &escape(&id), &text).await;
     let body = json!({ "text": text, "mentions": mentions });
     let desk = visitor.desk.clone().keyed(&key);
     let sent = desk.post(&format!("/threads/{}/messages", escape(&id)), &body).await;
@@ -346,48 +363,6 @@ pub(super) async fn write(
             let page = load(&visitor, &id, None, Some(refusal.detail), text).await?;
             Ok((refusal.status, Page(page)).into_response())
         }
-    }
-}
-
-/// Whom a text names by `@name`: members, and contacts who are none (P3.3). Looks at a bounded number of names.
-async fn mentioned(visitor: &Visitor, id: &str, text: &str) -> Vec<String> {
-    let words = text.split('@').skip(1).filter_map(|after| after.split_whitespace().next());
-    let words: Vec<String> =
-        words.map(|word| escape(word.trim_end_matches(['.', ',', '!', '?', ':']))).collect();
-    if words.is_empty() {
-        return Vec::new();
-    }
-    let thread = visitor.desk.get::<Thread>(&format!("/threads/{id}")).await;
-    let groups = thread.map(|thread| thread.groups).unwrap_or_default();
-    let mut lists = vec![format!("/threads/{id}/members")];
-    lists.extend(groups.into_iter().map(|group| format!("/groups/{}/members", group.id)));
-    lists.push("/contacts".into());
-    let mut named = Vec::new();
-    for word in words.into_iter().filter(|word| !word.is_empty()).take(MENTIONS) {
-        for list in &lists {
-            let found = visitor.desk.get::<People>(&format!("{list}?q={word}&limit=10")).await;
-            let found = found.map(People::all).unwrap_or_default();
-            let fits = |person: &Person| text.contains(&format!("@{}", person.name));
-            named.extend(found.into_iter().filter(fits).map(|person| person.id));
-        }
-    }
-    named.sort_unstable();
-    named.dedup();
-    named
-}
-
-/// People in whichever list.
-#[derive(Deserialize)]
-struct People {
-    #[serde(default)]
-    members: Vec<Person>,
-    #[serde(default)]
-    contacts: Vec<Person>,
-}
-
-impl People {
-    fn all(self) -> Vec<Person> {
-        self.members.into_iter().chain(self.contacts).collect()
     }
 }
 

@@ -87,8 +87,13 @@ async function refresh(selectors, path = location.pathname + location.search) {
   localise(next);
   for (const selector of selectors) {
     const [held, fresh] = [document.querySelector(selector), next.querySelector(selector)];
+    const focused = held?.contains(document.activeElement) ? document.activeElement : null;
+    // Nobody's words go while he types them, and nobody's place in a list.
+    if (focused?.matches("input, textarea, select")) continue;
     if (held && fresh) held.replaceWith(fresh);
     else if (held) held.remove();
+    const link = focused?.getAttribute("href");
+    if (link) fresh?.querySelector(`a[href="${CSS.escape(link)}"]`)?.focus();
   }
 }
 
@@ -132,19 +137,20 @@ function live() {
     // It may be the last of several ways to this conversation, or not.
     if (id === here || location.pathname.startsWith(`/g/${id}`)) return gone();
     if (here && (await (await fetchPart(`/t/${here}/here`)).text()) !== "here") return gone();
-    refresh(["#rows", ".groups", ".places"]);
+    if (document.getElementById("rows")) refresh(["#rows", ".groups", ".places"]);
+    else refresh([".groups", ".places"], "/");
   });
   on("scope", ({ id }) => {
     if (id === here) refresh([".thread > .head"]);
-    else if (location.pathname.includes(id) || document.querySelector("[data-refresh]")) refresh(["[data-refresh]", ".groups"]);
-    else refresh(["#rows", ".groups"]);
+    else if (document.querySelector("[data-refresh], #rows")) refresh(["[data-refresh]", "#rows", ".groups"]);
+    else refresh([".groups"], "/");
   });
   for (const name of ["waiting", "resumed", "frozen"]) on(name, ({ id }) => {
     if (id === here) location.reload();
     else refresh(["#rows", "[data-refresh]", ".groups"]);
   });
   on("reset", () => location.reload());
-  on("invitation", () => refresh([".places", "[data-refresh]"]));
+  on("invitation", () => (document.querySelector("[data-refresh]") ? refresh([".places", "[data-refresh]"]) : refresh([".places"], "/")));
   for (const name of ["receipt", "effective", "claim", "peer"]) on(name, () => refresh(["[data-refresh]"]));
   on("typing", ({ thread: at, user }) => {
     const line = document.getElementById("typing");
@@ -209,6 +215,30 @@ if (composer) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) composer.requestSubmit();
   });
   if (!location.hash) toEnd();
+
+  // Names behind an @, as they are typed.
+  const names = document.getElementById("names");
+  const typedName = () => /(?:^|\s)@([^\s@]{1,40})$/.exec(text.value.slice(0, text.selectionStart))?.[1];
+  let asked = "";
+  text.addEventListener("input", async () => {
+    const q = typedName();
+    if (!q) { names.hidden = true; asked = ""; return; }
+    if (q === asked) return;
+    asked = q;
+    const answer = await fetchPart(`/t/${thread.dataset.thread}/names?q=${encodeURIComponent(q)}`);
+    if (!answer.ok || asked !== q) return;
+    names.replaceChildren(part(await answer.text()));
+    names.hidden = !names.childElementCount;
+  });
+  names.addEventListener("click", ({ target }) => {
+    const name = target.closest("button")?.value;
+    if (!name) return;
+    const at = text.selectionStart - typedName().length;
+    text.setRangeText(`${name} `, at, text.selectionStart, "end");
+    names.hidden = true;
+    text.focus();
+    text.dispatchEvent(new Event("input"));
+  });
 }
 
 // Somebody was named who does not read this (P3.3): nobody is added unless chosen.
