@@ -75,7 +75,7 @@ export default {
     await plain.write("from a form");
     await plain.message("from a form").waitFor();
     await alice.message("from a form").waitFor();
-    await plain.message("from a form").locator("a.when").click();
+    await plain.message("from a form").locator("a.tools").click();
     await plain.page.getByRole("button", { name: "React with ✅" }).click();
     await alice.page.locator(".reaction", { hasText: "✅ 1" }).waitFor();
   },
