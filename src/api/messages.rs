@@ -47,7 +47,7 @@ pub(super) async fn list(
     let limit = page(query.limit);
     let found = messages::page(&snapshot.state, &*snapshot, viewer.user, thread, query.before, limit);
     let page = found.ok_or_else(|| viewer.absent(thread))?;
-    let pending = messages::waiting(&snapshot.state, viewer.user, Some(thread));
+    let pending = waiting(&viewer, &snapshot, Some(thread));
     std::future::ready(Ok(Json(Messages { page, pending }))).await
 }
 
@@ -226,8 +226,15 @@ pub(super) struct Pending {
 }
 
 pub(super) async fn pending(viewer: Viewer) -> Json<Pending> {
-    let pending = messages::waiting(&viewer.snapshot().state, viewer.user, None);
+    let pending = waiting(&viewer, &viewer.snapshot(), None);
     std::future::ready(Json(Pending { pending })).await
+}
+
+/// What waits, without what the owner's feed brought before its answer: that is among the messages.
+fn waiting(viewer: &Viewer, snapshot: &Snapshot, thread: Option<ThreadId>) -> Vec<messages::Waiting> {
+    let mut waiting = messages::waiting(&snapshot.state, viewer.user, thread);
+    waiting.retain(|row| snapshot.submitted(viewer.handle.me(), row.id).is_none());
+    waiting
 }
 
 pub(super) async fn forget(

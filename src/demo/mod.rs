@@ -202,7 +202,7 @@ async fn furnish(people: &[Person; 3]) -> Result<String> {
 }
 
 /// A link that signs somebody in with one click, once: a token of its own in the part of the address that browsers keep to
-/// themselves. By name: browsers take a cookie that is marked `Secure` without TLS from `localhost` alone.
+/// themselves. By name: without TLS every browser that takes a cookie marked `Secure` at all takes it from `localhost`.
 async fn enter(person: &Person) -> Result<String> {
     let token = json!({ "name": "link to sign in", "scope": "admin", "days": 1 });
     let token = text(&person.post(&format!("/users/{}/tokens", person.id), token).await?, "/token")?;

@@ -41,6 +41,7 @@ use axum::{
     routing::{get, post},
 };
 use tower::ServiceExt as _;
+use tower_http::compression::CompressionLayer;
 
 use crate::ids::WorkspaceId;
 
@@ -101,6 +102,9 @@ pub fn around(api: Router, workspace: WorkspaceId) -> Router {
         .merge(admin::routes())
         .fallback(page::no_such_page)
         .layer(from_fn(safety::guard))
+        // Pages and their files; live events are left alone. What compression tells of a page's content by its length
+        // (BREACH) needs many requests with the cookie from elsewhere, and `SameSite` leaves those only whole windows.
+        .layer(CompressionLayer::new())
         .with_state(web);
     pages.layer(from_fn_with_state(api, divert))
 }
@@ -135,4 +139,38 @@ async fn divert(State(api): State<Router>, request: Request, next: Next) -> Resp
         return api.oneshot(request).await.into_response();
     }
     next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::Body,
+        http::{header, header::ACCEPT_ENCODING},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn pages_are_compressed_and_neither_live_events_nor_the_api_are() {
+        let long = "a".repeat(10_000);
+        let events = ([(header::CONTENT_TYPE, "text/event-stream")], long.clone());
+        let api = Router::new()
+            .route("/api/v1/events", get(move || std::future::ready(events)))
+            .route("/api/v1/long", get(move || std::future::ready(long)));
+        let pages = around(api, WorkspaceId([7; 32]));
+        for (path, encoded) in [
+            ("/sign-in", true),
+            (page::css().as_str(), true),
+            (page::js().as_str(), true),
+            ("/live", false),
+            ("/api/v1/events", false),
+            ("/api/v1/long", false),
+        ] {
+            let request = Request::builder().uri(path).header(ACCEPT_ENCODING, "gzip").body(Body::empty());
+            let answer = pages.clone().oneshot(request.unwrap()).await.unwrap_or_else(|never| match never {});
+            assert!(answer.status().is_success(), "{path}: {}", answer.status());
+            let found = answer.headers().get(header::CONTENT_ENCODING).is_some_and(|held| held == "gzip");
+            assert_eq!(found, encoded, "{path}");
+        }
+    }
 }

@@ -79,6 +79,7 @@ function seen(seq) {
 
 // The same page anew, without losing what is being written.
 async function refresh(selectors, path = location.pathname + location.search) {
+  if (left && path !== "/") return;
   if (!selectors.some((selector) => document.querySelector(selector))) return;
   const answer = await fetchPart(path);
   if (!answer.ok) return;
@@ -96,7 +97,10 @@ async function refresh(selectors, path = location.pathname + location.search) {
   }
 }
 
+let left = false;
 function gone() {
+  if (left) return;
+  left = true;
   main.replaceChildren(part("<p class=\"waiting\" role=\"alert\">You are no longer in this conversation, so it is not shown any more.</p><p><a href=\"/\">To the inbox</a></p>"));
   main.focus();
   // Its name stands nowhere any more either.
@@ -119,9 +123,9 @@ function live() {
   const here = thread?.dataset.thread;
   // What happened between the making of the page and the beginning of the stream.
   on("hello", async () => {
-    refresh(["[data-refresh]"]);
-    if (!list || !here) return;
+    if (!list || !here) return refresh(["#rows", "[data-refresh]", ".groups", ".places"]);
     const answer = await fetchPart(`/t/${here}/older?since=${list.lastElementChild?.dataset.seq ?? 0}`);
+    if (answer.status === 404) return gone();
     if (answer.ok) for (const item of part(await answer.text()).querySelectorAll(".message")) show(item.dataset.seq);
   });
   on("message", ({ message }) => {
@@ -141,7 +145,10 @@ function live() {
     else if (document.querySelector("[data-refresh], #rows")) refresh(["[data-refresh]", "#rows", ".groups"]);
     else refresh([".groups"], "/");
   });
-  for (const name of ["waiting", "resumed", "frozen"]) on(name, ({ id }) => { if (id === here) location.reload(); });
+  for (const name of ["waiting", "resumed", "frozen"]) on(name, ({ id }) => {
+    if (id === here) location.reload();
+    else refresh(["#rows", "[data-refresh]", ".groups"]);
+  });
   on("reset", () => location.reload());
   on("invitation", () => (document.querySelector("[data-refresh]") ? refresh([".places", "[data-refresh]"]) : refresh([".places"], "/")));
   for (const name of ["receipt", "effective", "claim", "peer"]) on(name, () => refresh(["[data-refresh]"]));

@@ -1,0 +1,139 @@
+// What journeys play on: the workspaces of `comity demo` as processes, their people, and groups made over the API.
+//
+// Environment: COMITY (the program; target/debug/comity unless set), COMITY_DEMO (a file with the line that a running
+// `comity demo --json` printed: then nothing is started, and no node is killed).
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("../../", import.meta.url));
+export const program = process.env.COMITY ?? `${root}target/debug/comity`;
+
+/** How long anything may take before it counts as failed. */
+export const PATIENCE = 30_000;
+
+/** Asks again until there is an answer. */
+export async function until(what, ask) {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
+    await new Promise((go) => setTimeout(go, 20));
+  }
+}
+
+/** Somebody with a token at a node. */
+export class Person {
+  constructor(facts) {
+    Object.assign(this, facts);
+    this.base = `http://localhost:${this.http.split(":").pop()}`;
+  }
+
+  async call(method, path, body) {
+    return fetch(`${this.base}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.token}`, "content-type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  }
+
+  async ask(method, path, body) {
+    const answer = await this.call(method, path, body);
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${this.address}: ${method} ${path}: ${answer.status} ${text}`);
+    return text ? JSON.parse(text) : null;
+  }
+
+  get(path) { return this.ask("GET", path); }
+  post(path, body = {}) { return this.ask("POST", path, body); }
+  write(thread, text) { return this.post(`/threads/${thread}/messages`, { text }); }
+
+  /** A link that signs in once, as `comity demo` prints it. */
+  async link() {
+    const { token } = await this.post(`/users/${this.id}/tokens`, { name: "link to sign in", scope: "admin", days: 1 });
+    return `${this.base}/enter#${token}`;
+  }
+}
+
+export class Stage {
+  /** What the workspaces mailed. */
+  letters = [];
+
+  static async set() {
+    const stage = new Stage();
+    const line = process.env.COMITY_DEMO ? readFileSync(process.env.COMITY_DEMO, "utf8").split("\n")[0] : await stage.start();
+    const { people, thread } = JSON.parse(line);
+    stage.people = people.map((facts) => new Person(facts));
+    stage.thread = thread;
+    for (const person of stage.people) {
+      const me = await person.get("/me");
+      Object.assign(person, { id: me.id, name: me.name, workspace: me.workspace });
+    }
+    [stage.alice, stage.bob, stage.carol] = stage.people;
+    return stage;
+  }
+
+  async start() {
+    this.demo = spawn(program, ["demo", "--json"], { stdio: ["ignore", "pipe", "inherit"] });
+    const lines = createInterface(this.demo.stdout);
+    lines.on("line", (line) => { const { letter } = JSON.parse(line); if (letter) this.letters.push(letter); });
+    const [line] = await Promise.race([
+      once(lines, "line"),
+      once(this.demo, "exit").then(() => { throw new Error("comity demo ended"); }),
+    ]);
+    return line;
+  }
+
+  /** Adds a member to the workspace of an admin. */
+  async member(admin, local, name) {
+    const { id, address } = await admin.post("/users", { local, name });
+    const { token } = await admin.post(`/users/${id}/tokens`, { scope: "admin" });
+    return new Person({ id, address, name, token, http: admin.http, workspace: admin.workspace });
+  }
+
+  /** A group of its first person, with the others in it. */
+  async group(name, owner, ...others) {
+    const group = await owner.post("/groups", { name });
+    for (const other of others) await this.join(owner, "groups", group.id, other);
+    return group;
+  }
+
+  /** Adds somebody to a group or thread; from another workspace he is invited and accepts. */
+  async join(owner, kind, scope, person) {
+    const asked = await owner.post(`/${kind}/${scope}/members`, { address: person.address, history: "all" });
+    if (asked.status === "member") return;
+    const invitation = await until(`an invitation of ${person.address}`, async () =>
+      (await person.get("/invitations")).invitations.find((one) => one.scope === scope));
+    await person.post(`/invitations/${invitation.id}/accept`);
+    await until(`${scope} at ${person.address}`, async () => (await person.call("GET", `/${kind}/${scope}`)).ok);
+  }
+
+  /** Whether nodes may be killed: only what was started here. */
+  get kills() { return this.demo !== undefined; }
+
+  /** Kills somebody's node as a power cut would. */
+  async kill(person) {
+    process.kill(person.pid, "SIGKILL");
+    await until("the end of a node", () => fetch(`${person.base}/api/v1/health`).then(() => false, () => true));
+  }
+
+  /** Starts it again. */
+  async revive(person) {
+    const node = spawn(program, ["--dir", person.dir, "--json", "serve"], { stdio: ["ignore", "pipe", "ignore"] });
+    (this.revived ??= []).push(node);
+    await once(createInterface(node.stdout), "line");
+    person.pid = node.pid;
+  }
+
+  async strike() {
+    for (const process of [...(this.revived ?? []), this.demo]) {
+      if (!process || process.exitCode !== null) continue;
+      process.kill("SIGINT");
+      await once(process, "exit");
+    }
+  }
+}
