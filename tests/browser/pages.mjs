@@ -49,7 +49,6 @@ export async function furnish(stage) {
 
 /**
  * Pages by their names: the path with what `furnish` made in it, and whether somebody who is not signed in looks at it.
- * `soon` marks a page that is not there yet: then it is left out, and named. Remove the mark with the page's arrival.
  */
 export const PAGES = [
   { name: "sign-in", path: () => "/sign-in", open: true },
@@ -77,30 +76,28 @@ export const PAGES = [
   { name: "invitations", path: () => "/invitations" },
   { name: "me", path: () => "/me" },
   { name: "removed", path: ({ scope, epoch }) => `/removed/${scope}/${epoch}` },
-  { name: "admin", path: () => "/admin", soon: true },
-  { name: "admin-peers", path: () => "/admin/peers", soon: true },
-  { name: "admin-peer", path: ({ peer }) => `/admin/peers/${peer}`, soon: true },
-  { name: "admin-peer-end", path: ({ peer }) => `/admin/peers/${peer}/end`, soon: true },
-  { name: "admin-person", path: ({ mia }) => `/admin/people/${mia}`, soon: true },
-  { name: "admin-person-suspend", path: ({ mia }) => `/admin/people/${mia}/suspend`, soon: true },
-  { name: "admin-person-remove", path: ({ mia }) => `/admin/people/${mia}/remove`, soon: true },
-  { name: "admin-externals", path: () => "/admin/externals", soon: true },
-  { name: "admin-abroad", path: () => "/admin/abroad", soon: true },
-  { name: "admin-approvals", path: () => "/admin/approvals", soon: true },
-  { name: "admin-accounts", path: () => "/admin/accounts", soon: true },
-  { name: "admin-people", path: () => "/admin/people", soon: true },
-  { name: "admin-policy", path: () => "/admin/policy", soon: true },
-  { name: "admin-audit", path: () => "/admin/audit", soon: true },
-  { name: "admin-mail", path: () => "/admin/mail", soon: true },
+  { name: "admin", path: () => "/admin" },
+  { name: "admin-peers", path: () => "/admin/peers" },
+  { name: "admin-peer", path: ({ peer }) => `/admin/peers/${peer}` },
+  { name: "admin-peer-end", path: ({ peer }) => `/admin/peers/${peer}/end` },
+  { name: "admin-person", path: ({ mia }) => `/admin/people/${mia}` },
+  { name: "admin-person-suspend", path: ({ mia }) => `/admin/people/${mia}/suspend` },
+  { name: "admin-person-remove", path: ({ mia }) => `/admin/people/${mia}/remove` },
+  { name: "admin-externals", path: () => "/admin/externals" },
+  { name: "admin-abroad", path: () => "/admin/abroad" },
+  { name: "admin-approvals", path: () => "/admin/approvals" },
+  { name: "admin-accounts", path: () => "/admin/accounts" },
+  { name: "admin-people", path: () => "/admin/people" },
+  { name: "admin-policy", path: () => "/admin/policy" },
+  { name: "admin-audit", path: () => "/admin/audit" },
+  { name: "admin-mail", path: () => "/admin/mail" },
 ];
 
-/** Opens a page; false if it is one that is not there yet. */
+/** Opens a page. */
 export async function visit(window, page, facts) {
-  if (page.soon || page.missing) window.expect(/console: .*40[04]/);
+  if (page.missing) window.expect(/console: .*404/);
   const answer = await window.go(page.path(facts));
   await window.page.evaluate(() => document.fonts.ready);
   if (page.missing || answer.ok()) return true;
-  // 400: another page's route takes the address meanwhile.
-  if (page.soon && [400, 404].includes(answer.status())) return false;
   throw new Error(`${page.name}: ${answer.status()} at ${answer.url()}`);
 }
