@@ -157,6 +157,8 @@ async fn p7_2_nothing_is_shown_after_the_removal() {
         assert_eq!(gone.body(), nothing.body(), "P3.1: as what never was: {path}");
     }
     assert_eq!(bob.get(&format!("/t/{}/here", stage.chat)).await.body(), "gone");
+    let nothing = bob.get(&format!("/t/{}/no-number", stage.chat)).await;
+    assert!(nothing.status == 404 && nothing.text.contains("There is nothing here"), "{}", nothing.text);
     stage.stop().await;
 }
 

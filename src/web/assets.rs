@@ -6,11 +6,11 @@
 use std::sync::LazyLock;
 
 use axum::{
-    extract::Path,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 
+use super::path::Path;
 use crate::crypto::sha256;
 
 struct Asset {

@@ -3,18 +3,18 @@
 use askama::Template;
 use axum::{
     Form,
-    extract::{Path, Query as Params},
+    extract::Query as Params,
     http::Method,
     response::{IntoResponse as _, Redirect, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::path::Path;
 use super::{
     desk::{Refusal, escape},
-    inbox::Named,
     page::{Failure, Frame, Page},
-    shapes::{Home, Listed, Person},
+    shapes::{Home, Listed, Named, Person},
     visitor::Visitor,
 };
 use crate::time::Millis;

@@ -2,13 +2,14 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, Query as Params},
+    extract::Query as Params,
     http::Method,
     response::{IntoResponse as _, Redirect, Response},
 };
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::path::Path;
 use super::{
     desk::escape,
     inbox::{Row, rows},

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::{
     desk::{Desk, escape},
     page::{Failure, Frame, Page},
+    shapes::{Named, Waiting},
     visitor::Visitor,
 };
 use crate::time::Millis;
@@ -47,20 +48,6 @@ pub(super) struct Row {
     pub(super) title: String,
     #[serde(skip)]
     pub(super) last: Option<(String, String)>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Named {
-    #[serde(default)]
-    pub(super) id: String,
-    pub(super) name: Option<String>,
-}
-
-/// Whose word is awaited.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Waiting {
-    pub(super) workspace: super::page::Workspace,
-    pub(super) since: Millis,
 }
 
 #[derive(Deserialize)]

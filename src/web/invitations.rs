@@ -3,12 +3,12 @@
 use askama::Template;
 use axum::{
     Form,
-    extract::Path,
     response::{IntoResponse as _, Redirect, Response},
 };
 use serde::Deserialize;
 use serde_json::json;
 
+use super::path::Path;
 use super::{
     desk::escape,
     page::{Failure, Frame, Page},

@@ -5,13 +5,14 @@
 use askama::Template;
 use axum::{
     Form,
-    extract::{Path, State},
+    extract::State,
     http::{Method, StatusCode},
     response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
 use serde_json::json;
 
+use super::path::Path;
 use super::{
     Web,
     desk::escape,

@@ -5,13 +5,13 @@
 use askama::Template;
 use axum::{
     Form,
-    extract::Path,
     http::Method,
     response::{IntoResponse as _, Redirect, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::path::Path;
 use super::{
     desk::{Refusal, escape},
     group,

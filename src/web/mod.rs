@@ -22,6 +22,7 @@ mod me;
 mod members;
 mod naming;
 mod page;
+mod path;
 mod place;
 mod removal;
 mod safety;

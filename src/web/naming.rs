@@ -3,9 +3,10 @@
 //! Duty: names as they are typed, and the people behind those in a text. Never: adding anybody: a mention gives nothing.
 
 use askama::Template;
-use axum::extract::{Path, Query};
+use axum::extract::Query;
 use serde::Deserialize;
 
+use super::path::Path;
 use super::{
     desk::escape,
     page::Page,

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::{
     Web, assets,
     desk::{Refusal, escape},
+    shapes::Home,
     visitor::Visitor,
 };
 
@@ -26,13 +27,7 @@ pub(super) struct Me {
     pub(super) name: String,
     pub(super) role: String,
     pub(super) free: bool,
-    pub(super) workspace: Option<Workspace>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Workspace {
-    pub(super) name: String,
-    pub(super) domain: String,
+    pub(super) workspace: Option<Home>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

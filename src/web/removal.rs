@@ -6,19 +6,18 @@
 use askama::Template;
 use axum::{
     Form,
-    extract::Path,
     http::{HeaderValue, Method, header},
     response::{IntoResponse as _, Redirect, Response},
 };
 use serde::Deserialize;
 
+use super::path::Path;
 use super::{
     desk::escape,
     inbox,
-    inbox::Named,
     page::{Failure, Frame, Page},
     place::Place,
-    shapes::{Home, Member, Members, Person, Scope},
+    shapes::{Home, Member, Members, Named, Person, Scope},
     visitor::Visitor,
 };
 use crate::time::Millis;

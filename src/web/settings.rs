@@ -3,21 +3,21 @@
 use askama::Template;
 use axum::{
     Form,
-    extract::{Path, Query as Params},
+    extract::Query as Params,
     http::Method,
     response::{IntoResponse as _, Redirect, Response},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::path::Path;
 use super::{
     desk::{Refusal, escape},
     group, inbox,
-    inbox::Named,
     members::{Membership, Outcome, Query},
     page::{Failure, Frame, Page},
     place::Place,
-    shapes::Scope,
+    shapes::{Named, Scope},
     visitor::Visitor,
 };
 

@@ -12,6 +12,14 @@ pub(super) struct Home {
     pub(super) domain: String,
 }
 
+/// Something with a name.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Named {
+    #[serde(default)]
+    pub(super) id: String,
+    pub(super) name: Option<String>,
+}
+
 /// A person with the facts of his badge, for the places that P4.1 names.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Person {

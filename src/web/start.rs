@@ -13,9 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    inbox::Named,
     naming,
     page::{Failure, Frame, Page},
+    shapes::Named,
     visitor::Visitor,
 };
 

@@ -7,18 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 use axum::{
     Form,
-    extract::{Path, Query},
+    extract::Query,
     http::{HeaderMap, Method, StatusCode},
     response::{Html, IntoResponse as _, Redirect, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::path::Path;
 use super::{
     desk::escape,
-    inbox::{self, Named, Waiting},
-    markdown, naming,
+    inbox, markdown, naming,
     page::{Failure, Frame, Page},
+    shapes::{Named, Settings, Waiting},
     visitor::Visitor,
 };
 use crate::time::Millis;
@@ -42,15 +43,6 @@ pub(super) struct Thread {
     from: Option<Origin>,
     waiting_for: Option<Waiting>,
     frozen: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[allow(clippy::struct_excessive_bools, reason = "as the API has them")]
-pub(super) struct Settings {
-    pub(super) name: String,
-    pub(super) replies_off: bool,
-    pub(super) locked: bool,
-    pub(super) closed: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,13 +3,10 @@
 //! Duty: a page of the list; a question before somebody is taken out. Never: the name of what waits for its owner.
 
 use askama::Template;
-use axum::{
-    extract::{Path, Query},
-    http::Method,
-    response::Response,
-};
+use axum::{extract::Query, http::Method, response::Response};
 use serde::Deserialize;
 
+use super::super::path::Path;
 use super::{
     At, Home, Person, answer, ask,
     ends::{Confirm, Ends},

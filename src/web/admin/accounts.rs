@@ -3,13 +3,10 @@
 //! Duty: what an end takes away is shown first. Never: a password or a session of theirs.
 
 use askama::Template;
-use axum::{
-    extract::{Path, Query},
-    http::Method,
-    response::Response,
-};
+use axum::{extract::Query, http::Method, response::Response};
 use serde::Deserialize;
 
+use super::super::path::Path;
 use super::{
     At, Home, answer, ask,
     ends::Confirm,

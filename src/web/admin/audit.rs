@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::{
     body::Body,
-    extract::{Path, Query},
+    extract::Query,
     http::{HeaderValue, Method, header},
     response::Response,
 };
 use serde::Deserialize;
 
+use super::super::path::Path;
 use super::{At, Home, answer, open, peers::Peers, read};
 use crate::{
     time::Millis,

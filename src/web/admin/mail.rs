@@ -3,15 +3,11 @@
 //! Duty: the queue without what letters say. Never: a link or code of a letter.
 
 use askama::Template;
-use axum::{
-    Form,
-    extract::{Path, Query},
-    http::Method,
-    response::Response,
-};
+use axum::{Form, extract::Query, http::Method, response::Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::path::Path;
 use super::{At, answer, ask, go, open, people::After, read};
 use crate::{
     time::Millis,

@@ -3,10 +3,11 @@
 //! Duty: a tighter policy and the end are shown before they happen. Never: a rule on what is tighter; the API says it.
 
 use askama::Template;
-use axum::{Form, extract::Path, http::Method, response::Response};
+use axum::{Form, http::Method, response::Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::path::Path;
 use super::{
     At, answer, ask,
     ends::{Confirm, Ends},

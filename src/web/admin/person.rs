@@ -6,13 +6,13 @@
 use askama::Template;
 use axum::{
     Form,
-    extract::Path,
     http::{HeaderMap, Method},
     response::Response,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::path::Path;
 use super::{At, answer, ask, ends::Confirm, go, open, origin, people::User, read};
 use crate::{
     time::Millis,
