@@ -427,6 +427,12 @@ async fn p5_3_the_inbox_has_what_is_new_for_me_wherever_it_lives() {
     let mine = row(acme, &acme.admin, "", topic).await.unwrap();
     assert_eq!(mine["unread"], 0, "what I wrote is not new for me: {mine}");
     assert_eq!(why(&mine), ["started", "replied", "followed"]);
+    let of = |group: ScopeId| format!("view=all&group={group}");
+    assert!(row(globex, bob, &of(stage.group), topic).await.is_some(), "a group's own list");
+    let (other, _) = group(acme, stage.alice, "Elsewhere").await;
+    assert!(row(acme, &acme.admin, &of(other), topic).await.is_none(), "another group's has it not");
+    let strange = get(globex, bob, &format!("/threads?{}", of(other))).await;
+    assert_eq!(strange["threads"], Value::Array(Vec::new()), "P3.1: nor has a group that he is not in");
     let chat = row(globex, bob, "unread=true", stage.chat).await;
     assert!(chat.is_none(), "nothing unread there");
     let head = |method: &str, what: &str| format!("{method} /threads/{topic}/{what}");

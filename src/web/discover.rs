@@ -59,8 +59,7 @@ pub(super) async fn directory(
     Params(sought): Params<Sought>,
 ) -> Result<Page<impl Template>, Failure> {
     let frame = Frame::load(&visitor, "directory").await?;
-    let found: Listing =
-        visitor.desk.get(&sought.path("directory")).await.map_err(|no| visitor.failed(no))?;
+    let found: Listing = visitor.read(&sought.path("directory")).await?;
     Ok(Page(Directory { frame, sought, rows: found.directory, next: found.next }))
 }
 
@@ -84,8 +83,7 @@ pub(super) async fn people(
     Params(sought): Params<Sought>,
 ) -> Result<Page<impl Template>, Failure> {
     let frame = Frame::load(&visitor, "people").await?;
-    let found: Contacts =
-        visitor.desk.get(&sought.path("contacts")).await.map_err(|no| visitor.failed(no))?;
+    let found: Contacts = visitor.read(&sought.path("contacts")).await?;
     Ok(Page(People { frame, sought, rows: found.contacts, next: found.next }))
 }
 
@@ -101,7 +99,7 @@ pub(super) async fn matching(
     Params(sought): Params<Sought>,
 ) -> Result<Page<impl Template>, Failure> {
     let path = format!("/contacts?limit={OFFERED}&q={}", escape(&sought.q));
-    let found: Contacts = visitor.desk.get(&path).await.map_err(|no| visitor.failed(no))?;
+    let found: Contacts = visitor.read(&path).await?;
     Ok(Page(Matching { people: found.contacts }))
 }
 
@@ -222,7 +220,7 @@ pub(super) async fn search(
     let found = if sought.q.trim().is_empty() {
         Found::default()
     } else {
-        visitor.desk.get(&sought.path("search")).await.map_err(|no| visitor.failed(no))?
+        visitor.read(&sought.path("search")).await?
     };
     Ok(Page(Search { frame, sought, found }))
 }

@@ -98,8 +98,7 @@ pub(super) async fn rows(
     me: &str,
     path: &str,
 ) -> Result<(Vec<Row>, Option<String>), Failure> {
-    let Threads { mut threads, next } =
-        visitor.desk.get(path).await.map_err(|refusal| visitor.failed(refusal))?;
+    let Threads { mut threads, next } = visitor.read(path).await?;
     for row in &mut threads {
         row.title = title(&visitor.desk, me, row.kind.as_deref(), &row.id, &row.settings).await;
         row.last = last(&visitor.desk, &row.id).await;

@@ -53,8 +53,8 @@ struct Asked {
 
 async fn page(visitor: &Visitor, error: Option<String>) -> Result<Page<impl Template + use<>>, Failure> {
     let frame = Frame::load(visitor, "invitations").await?;
-    let asked: Invitations = visitor.desk.get("/invitations").await.map_err(|no| visitor.failed(no))?;
-    let claims: Claims = visitor.desk.get("/claims").await.map_err(|no| visitor.failed(no))?;
+    let asked: Invitations = visitor.read("/invitations").await?;
+    let claims: Claims = visitor.read("/claims").await?;
     Ok(Page(Asked { frame, invitations: asked.invitations, claims: claims.claims, error }))
 }
 

@@ -72,8 +72,8 @@ async fn page(
     done: Option<String>,
 ) -> Result<Page<impl Template + use<>>, Failure> {
     let frame = Frame::load(visitor, "me").await?;
-    let person: Person = visitor.desk.get("/me").await.map_err(|no| visitor.failed(no))?;
-    let sessions: Sessions = visitor.desk.get("/sessions").await.map_err(|no| visitor.failed(no))?;
+    let person: Person = visitor.read("/me").await?;
+    let sessions: Sessions = visitor.read("/sessions").await?;
     Ok(Page(Account { frame, person, sessions: sessions.sessions, error, done }))
 }
 
@@ -101,7 +101,7 @@ struct Id {
 }
 
 pub(super) async fn profile(visitor: Visitor, Form(given): Form<Profile>) -> Result<Response, Failure> {
-    let me: Id = visitor.desk.get("/me").await.map_err(|no| visitor.failed(no))?;
+    let me: Id = visitor.read("/me").await?;
     let body = json!({ "name": given.name, "title": given.title });
     let done = visitor.desk.ask::<Value>(Method::PATCH, &format!("/users/{}", me.id), Some(&body)).await;
     said(&visitor, done, "Your profile is changed, here and wherever you are shown.").await

@@ -98,7 +98,7 @@ impl Membership {
         let after = query.after.as_ref().map(|after| format!("&after={}", escape(after))).unwrap_or_default();
         let typed = if query.q.is_empty() { String::new() } else { format!("&q={}", escape(&query.q)) };
         let path = format!("{}/members?limit={ROWS}{typed}{after}", place.api);
-        let found: Members = desk.get(&path).await.map_err(|no| visitor.failed(no))?;
+        let found: Members = visitor.read(&path).await?;
         let sent = desk.get::<SentList>(&format!("/invitations/sent?scope={}", place.id())).await;
         let sent = sent.map(|sent| sent.invitations).unwrap_or_default();
         if !query.add.is_empty() && outcome.typed.who.is_empty() {

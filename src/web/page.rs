@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
     response::{Html, IntoResponse, Redirect, Response},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Web, assets,
@@ -75,7 +75,7 @@ pub(super) struct Frame {
 impl Frame {
     pub(super) async fn load(visitor: &Visitor, place: &'static str) -> Result<Self, Failure> {
         let desk = &visitor.desk;
-        let me: Me = desk.get("/me").await.map_err(|refusal| visitor.failed(refusal))?;
+        let me: Me = visitor.read("/me").await?;
         let listed = if me.free {
             desk.get::<Groups>("/groups").await.map(|found| found.groups)
         } else {
@@ -88,8 +88,7 @@ impl Frame {
                 group.name = named.name;
             }
         }
-        let asked =
-            desk.get::<Invitations>("/invitations").await.map_err(|refusal| visitor.failed(refusal))?;
+        let asked = visitor.read::<Invitations>("/invitations").await?;
         Ok(Self { me, groups, invitations: asked.invitations.len(), place })
     }
 
@@ -156,6 +155,11 @@ impl Failure {
 }
 
 impl Visitor {
+    /// Reads of the API what a page shows.
+    pub(super) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.desk.get(path).await.map_err(|refusal| self.failed(refusal))
+    }
+
     /// What a refusal means for who looks at a page.
     pub(super) fn failed(&self, refusal: Refusal) -> Failure {
         if refusal.status == StatusCode::UNAUTHORIZED {

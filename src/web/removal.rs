@@ -125,11 +125,10 @@ async fn confirm(
 ) -> Result<Page<impl Template + use<>>, Failure> {
     let frame = Frame::load(visitor, "").await?;
     let desk = &visitor.desk;
-    let scope: Scope = desk.get(&place.api).await.map_err(|no| visitor.failed(no))?;
-    let person: Person =
-        desk.get(&format!("/people/{}", escape(user))).await.map_err(|no| visitor.failed(no))?;
+    let scope: Scope = visitor.read(&place.api).await?;
+    let person: Person = visitor.read(&format!("/people/{}", escape(user))).await?;
     let path = format!("{}/members?q={}&limit=50", place.api, escape(&person.address));
-    let found: Members = desk.get(&path).await.map_err(|no| visitor.failed(no))?;
+    let found: Members = visitor.read(&path).await?;
     let member = found.members.into_iter().find(|member| member.person.id == user);
     let member = member.ok_or_else(Failure::nothing)?;
     let named = Named { id: scope.id.clone(), name: Some(scope.settings.name.clone()) };
@@ -187,7 +186,7 @@ pub(super) async fn show(
 
 async fn load(visitor: &Visitor, scope: &str, epoch: u64) -> Result<Removal, Failure> {
     let path = format!("/removals/{}/{epoch}", escape(scope));
-    visitor.desk.get(&path).await.map_err(|no| visitor.failed(no))
+    visitor.read(&path).await
 }
 
 /// A partner's receipt as it signed it, to be checked without this node (P7.6).

@@ -149,7 +149,7 @@ pub(super) async fn thread_page(
 ) -> Result<Page<impl Template + use<>>, Failure> {
     let frame = Frame::load(visitor, "").await?;
     let (desk, place) = (&visitor.desk, Place::thread(id));
-    let thread: Scope = desk.get(&place.api).await.map_err(|no| visitor.failed(no))?;
+    let thread: Scope = visitor.read(&place.api).await?;
     let named = Named { id: thread.id.clone(), name: Some(thread.settings.name.clone()) };
     let title = inbox::title(desk, &frame.me.id, thread.kind.as_deref(), &thread.id, &named).await;
     let paths = desk.get::<Paths>(&format!("{}/why", place.api)).await.map(|found| found.paths);

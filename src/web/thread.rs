@@ -176,7 +176,7 @@ async fn load(
 ) -> Result<ThreadPage, Failure> {
     let frame = Frame::load(visitor, "").await?;
     let (desk, id) = (&visitor.desk, escape(id));
-    let thread: Thread = desk.get(&format!("/threads/{id}")).await.map_err(|no| visitor.failed(no))?;
+    let thread: Thread = visitor.read(&format!("/threads/{id}")).await?;
     let named = Named { id: thread.id.clone(), name: Some(thread.settings.name.clone()) };
     let title = inbox::title(desk, &frame.me.id, thread.kind.as_deref(), &thread.id, &named).await;
     let mut page = ThreadPage {
@@ -191,7 +191,7 @@ async fn load(
         draft,
     };
     if page.thread.waiting_for.is_some() || page.thread.frozen.is_some() {
-        let pending = desk.get::<Outbox>("/pending").await.map_err(|no| visitor.failed(no))?.pending;
+        let pending = visitor.read::<Outbox>("/pending").await?.pending;
         page.pending =
             pending.into_iter().filter(|waiting| waiting.thread == page.thread.id).map(|at| at.it).collect();
         return Ok(page);
@@ -227,7 +227,7 @@ struct Waits {
 async fn messages(visitor: &Visitor, id: &str, before: Option<u64>) -> Result<Messages, Failure> {
     let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
     let path = format!("/threads/{id}/messages?limit={MESSAGES}{before}");
-    visitor.desk.get(&path).await.map_err(|no| visitor.failed(no))
+    visitor.read(&path).await
 }
 
 /// Names of direct recipients and of members of the groups, as far as a page of each goes.
@@ -259,8 +259,7 @@ async fn names_of(visitor: &Visitor, id: &str, messages: &[Message]) -> Result<N
     if messages.iter().all(|message| message.mentions.is_empty()) {
         return Ok(Names::new());
     }
-    let thread: Thread =
-        visitor.desk.get(&format!("/threads/{id}")).await.map_err(|no| visitor.failed(no))?;
+    let thread: Thread = visitor.read(&format!("/threads/{id}")).await?;
     let members = visitor.desk.get::<Members>(&format!("/threads/{id}/members?limit={RECIPIENTS}")).await;
     let members = members.map(|found| found.members).unwrap_or_default();
     let mut names = names(visitor, &thread.groups, &members).await;
@@ -297,7 +296,7 @@ pub(super) async fn older(
 
 async fn one(visitor: &Visitor, id: &str, seq: u64) -> Result<Vec<Shown>, Failure> {
     let path = format!("/threads/{}/messages/{seq}", escape(id));
-    let message: Message = visitor.desk.get(&path).await.map_err(|no| visitor.failed(no))?;
+    let message: Message = visitor.read(&path).await?;
     let messages = vec![message];
     let (me, names) = (me(visitor).await?, names_of(visitor, &escape(id), &messages).await?);
     Ok(messages.into_iter().map(|message| Shown::new(message, &me, &names)).collect())

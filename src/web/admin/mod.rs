@@ -84,7 +84,7 @@ async fn open(visitor: &Visitor, tab: &'static str, no: Option<&Refusal>) -> Res
 }
 
 async fn read<T: DeserializeOwned>(visitor: &Visitor, path: &str) -> Result<T, Failure> {
-    visitor.desk.get(path).await.map_err(|no| visitor.failed(no))
+    visitor.read(path).await
 }
 
 /// A page, with the status of the refusal that it shows.
