@@ -12,7 +12,7 @@ use super::{
     ends::{Confirm, Ends},
     go, open,
     people::{After, User},
-    read, scope_name,
+    scope_name,
 };
 use crate::{
     time::Millis,
@@ -60,7 +60,7 @@ struct List {
 
 pub(super) async fn show(visitor: Visitor, Query(after): Query<After>) -> Result<Response, Failure> {
     let (frame, at) = open(&visitor, "abroad", None).await?;
-    let AllAbroad { abroad, next } = read(&visitor, &format!("/abroad{}", after.query())).await?;
+    let AllAbroad { abroad, next } = visitor.read(&format!("/abroad{}", after.query())).await?;
     Ok(answer(None, List { frame, at, abroad, next }))
 }
 
@@ -70,8 +70,8 @@ async fn question(
     no: Option<&Refusal>,
 ) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "abroad", no).await?;
-    let user: User = read(visitor, &format!("/users/{}", escape(user))).await?;
-    let all: AllAbroad = read(visitor, &format!("/abroad?only={}", escape(scope))).await?;
+    let user: User = visitor.read(&format!("/users/{}", escape(user))).await?;
+    let all: AllAbroad = visitor.read(&format!("/abroad?only={}", escape(scope))).await?;
     let found = all.abroad.iter().find(|one| one.scope == scope).ok_or_else(Failure::nothing)?;
     let name = scope_name(found.name.as_ref(), found.kind.as_deref());
     let about = format!(

@@ -12,7 +12,6 @@ use super::{
     ends::Confirm,
     go, open,
     people::{After, User},
-    read,
 };
 use crate::web::{
     desk::{Refusal, escape},
@@ -46,13 +45,13 @@ struct List {
 
 pub(super) async fn show(visitor: Visitor, Query(after): Query<After>) -> Result<Response, Failure> {
     let (frame, at) = open(&visitor, "accounts", None).await?;
-    let Accounts { realm, accounts, next } = read(&visitor, &format!("/accounts{}", after.query())).await?;
+    let Accounts { realm, accounts, next } = visitor.read(&format!("/accounts{}", after.query())).await?;
     Ok(answer(None, List { frame, at, realm, accounts, next }))
 }
 
 async fn question(visitor: &Visitor, id: &str, no: Option<&Refusal>) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "accounts", no).await?;
-    let ends = read(visitor, &format!("/accounts/{}/departure", escape(id))).await?;
+    let ends = visitor.read(&format!("/accounts/{}/departure", escape(id))).await?;
     let page = Confirm {
         frame,
         at,

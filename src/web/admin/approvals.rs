@@ -7,7 +7,7 @@ use askama::Template;
 use axum::{Form, http::Method, response::Response};
 use serde::Deserialize;
 
-use super::{At, Home, Person, answer as shown, ask, go, open, read};
+use super::{At, Home, Person, answer as shown, ask, go, open};
 use crate::{
     time::Millis,
     web::{
@@ -99,11 +99,11 @@ pub(super) async fn show(visitor: Visitor) -> Result<Response, Failure> {
 
 async fn page(visitor: &Visitor, no: Option<&Refusal>) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "approvals", no).await?;
-    let Approvals { approvals } = read(visitor, "/invitations/approvals").await?;
-    let Claims { claims } = read(visitor, "/claims/peerings").await?;
-    let Moves { mut moves } = read(visitor, "/moves").await?;
+    let Approvals { approvals } = visitor.read("/invitations/approvals").await?;
+    let Claims { claims } = visitor.read("/claims/peerings").await?;
+    let Moves { mut moves } = visitor.read("/moves").await?;
     moves.retain(Move::is_open);
-    let own = read::<Home>(visitor, "/workspace").await?.id;
+    let own = visitor.read::<Home>("/workspace").await?.id;
     Ok(shown(no, Lists { frame, at, own, approvals, claims, moves }))
 }
 

@@ -14,7 +14,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::super::path::Path;
-use super::{At, Home, answer, open, peers::Peers, read};
+use super::{At, Home, answer, open, peers::Peers};
 use crate::{
     time::Millis,
     web::{
@@ -145,7 +145,7 @@ async fn page(
     no: Option<&Refusal>,
 ) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "audit", no).await?;
-    let Peers { peers, .. } = read(visitor, "/peers").await?;
+    let Peers { peers, .. } = visitor.read("/peers").await?;
     let peers: Vec<Home> = peers.into_iter().map(|peer| peer.workspace).collect();
     let mut names: BTreeMap<String, String> =
         peers.iter().map(|peer| (peer.id.clone(), peer.title().to_owned())).collect();
@@ -159,7 +159,7 @@ async fn page(
             }
         }
     }
-    let Held { evidence } = read(visitor, "/evidence").await?;
+    let Held { evidence } = visitor.read("/evidence").await?;
     let older = next.map(|next| wanted.older(next));
     Ok(answer(no, Log { frame, at, wanted, lines, older, peers, names, evidence }))
 }

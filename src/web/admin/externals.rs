@@ -6,7 +6,7 @@ use askama::Template;
 use axum::{extract::Query, response::Response};
 use serde::Deserialize;
 
-use super::{At, Home, Person, answer, open, people::After, read};
+use super::{At, Home, Person, answer, open, people::After};
 use crate::{
     time::Millis,
     web::{
@@ -53,6 +53,6 @@ struct List {
 
 pub(super) async fn show(visitor: Visitor, Query(after): Query<After>) -> Result<Response, Failure> {
     let (frame, at) = open(&visitor, "externals", None).await?;
-    let Externals { externals, next } = read(&visitor, &format!("/externals{}", after.query())).await?;
+    let Externals { externals, next } = visitor.read(&format!("/externals{}", after.query())).await?;
     Ok(answer(None, List { frame, at, externals, next }))
 }

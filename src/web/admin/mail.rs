@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::path::Path;
-use super::{At, answer, ask, go, open, people::After, read};
+use super::{At, answer, ask, go, open, people::After};
 use crate::{
     time::Millis,
     web::{
@@ -73,7 +73,7 @@ async fn page(
     no: Option<&Refusal>,
 ) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "mail", no).await?;
-    let queue = read(visitor, &format!("/mail{}", after.query())).await?;
+    let queue = visitor.read(&format!("/mail{}", after.query())).await?;
     Ok(answer(no, Outgoing { frame, at, queue, trial, said }))
 }
 

@@ -25,7 +25,7 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
@@ -81,10 +81,6 @@ async fn open(visitor: &Visitor, tab: &'static str, no: Option<&Refusal>) -> Res
         return Err(Failure::nothing());
     }
     Ok((frame, At { tab, error: no.map(|no| no.detail.clone()) }))
-}
-
-async fn read<T: DeserializeOwned>(visitor: &Visitor, path: &str) -> Result<T, Failure> {
-    visitor.read(path).await
 }
 
 /// A page, with the status of the refusal that it shows.

@@ -12,7 +12,6 @@ use super::{
     map::Map,
     open,
     peers::{Peer, Peers},
-    read,
 };
 use crate::{
     time::Millis,
@@ -99,9 +98,9 @@ pub(super) async fn show(visitor: Visitor) -> Result<Response, Failure> {
 
 async fn page(visitor: &Visitor, no: Option<&Refusal>) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "overview", no).await?;
-    let workspace: Workspace = read(visitor, "/workspace").await?;
-    let peers: Peers = read(visitor, "/peers").await?;
-    let removals: Removals = read(visitor, "/removals").await?;
+    let workspace: Workspace = visitor.read("/workspace").await?;
+    let peers: Peers = visitor.read("/peers").await?;
+    let removals: Removals = visitor.read("/removals").await?;
     let tasks = tasks(visitor, &peers).await?;
     let row = |peer: Peer| Row { open: open_removals(&removals, &peer.workspace.id), peer };
     let rows: Vec<Row> = peers.peers.into_iter().filter(|peer| peer.status != "ended").map(row).collect();
@@ -124,7 +123,7 @@ async fn count(
     list: &str,
     counts: fn(&Value) -> bool,
 ) -> Result<usize, Failure> {
-    let found: Value = read(visitor, path).await?;
+    let found: Value = visitor.read(path).await?;
     let all = found.get(list).and_then(Value::as_array);
     Ok(all.map_or(0, |all| all.iter().filter(|one| counts(one)).count()))
 }

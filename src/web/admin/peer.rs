@@ -14,7 +14,6 @@ use super::{
     go, in_place, open,
     overview::Workspace,
     peers::{Peer, Peers},
-    read,
 };
 use crate::web::{
     desk::{Refusal, escape},
@@ -94,15 +93,15 @@ pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Res
 }
 
 async fn known(visitor: &Visitor, id: &str) -> Result<Peer, Failure> {
-    let Peers { peers, .. } = read(visitor, "/peers").await?;
+    let Peers { peers, .. } = visitor.read("/peers").await?;
     peers.into_iter().find(|peer| peer.workspace.id == id).ok_or_else(Failure::nothing)
 }
 
 async fn page(visitor: &Visitor, id: &str, no: Option<&Refusal>) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "peers", no).await?;
     let peer = known(visitor, id).await?;
-    let policy = read(visitor, &format!("/peers/{}/policy", escape(id))).await?;
-    let own = read(visitor, "/workspace").await?;
+    let policy = visitor.read(&format!("/peers/{}/policy", escape(id))).await?;
+    let own = visitor.read("/workspace").await?;
     let failed = peer.last_error.as_ref().filter(|_| peer.connected_since.is_none());
     let remedy = failed.map(|error| remedy(&error.what));
     Ok(answer(no, One { frame, at, own, peer, policy, remedy }))
@@ -187,7 +186,7 @@ pub(super) async fn before_end(visitor: Visitor, Path(id): Path<String>) -> Resu
 async fn ending(visitor: &Visitor, id: &str, no: Option<&Refusal>) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "peers", no).await?;
     let peer = known(visitor, id).await?;
-    let ends = read(visitor, &format!("/peers/{}/end", escape(id))).await?;
+    let ends = visitor.read(&format!("/peers/{}/end", escape(id))).await?;
     let back = format!("/admin/peers/{}", escape(id));
     let page = Confirm {
         frame,

@@ -7,7 +7,7 @@ use axum::{Form, http::Method, response::Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{At, Home, Person, answer, ask, go, in_place, open, overview::Workspace, read};
+use super::{At, Home, Person, answer, ask, go, in_place, open, overview::Workspace};
 use crate::{
     time::Millis,
     web::{
@@ -130,9 +130,9 @@ async fn page(
     given: Given,
 ) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "peers", no).await?;
-    let Peers { mut peers, claims } = read(visitor, "/peers").await?;
+    let Peers { mut peers, claims } = visitor.read("/peers").await?;
     peers.sort_by_key(|peer| (peer.status == "ended", peer.status != "waiting"));
-    let own = read(visitor, "/workspace").await?;
+    let own = visitor.read("/workspace").await?;
     Ok(answer(no, List { frame, at, own, peers, claims, ticket, given }))
 }
 

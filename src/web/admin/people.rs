@@ -7,7 +7,7 @@ use axum::{Form, extract::Query, http::Method, response::Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{At, Person, answer, ask, go, open, read};
+use super::{At, Person, answer, ask, go, open};
 use crate::web::{
     desk::{Refusal, escape},
     page::{Failure, Frame},
@@ -82,7 +82,7 @@ pub(super) async fn show(visitor: Visitor, Query(after): Query<After>) -> Result
 
 async fn page(visitor: &Visitor, after: &After, no: Option<&Refusal>, new: New) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "people", no).await?;
-    let Users { users, next } = read(visitor, &format!("/users{}", after.query())).await?;
+    let Users { users, next } = visitor.read(&format!("/users{}", after.query())).await?;
     let domain = frame.me.workspace.as_ref().map(|own| own.domain.clone()).unwrap_or_default();
     Ok(answer(no, List { frame, at, domain, users, next, new }))
 }

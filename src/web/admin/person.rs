@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::path::Path;
-use super::{At, answer, ask, ends::Confirm, go, open, origin, people::User, read};
+use super::{At, answer, ask, ends::Confirm, go, open, origin, people::User};
 use crate::{
     time::Millis,
     web::{
@@ -67,7 +67,7 @@ struct One {
 }
 
 async fn known(visitor: &Visitor, id: &str) -> Result<User, Failure> {
-    read(visitor, &format!("/users/{}", escape(id))).await
+    visitor.read(&format!("/users/{}", escape(id))).await
 }
 
 pub(super) async fn show(visitor: Visitor, Path(id): Path<String>) -> Result<Response, Failure> {
@@ -82,7 +82,7 @@ async fn page(
 ) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "people", no).await?;
     let user = known(visitor, id).await?;
-    let Sessions { sessions } = read(visitor, &format!("/users/{}/tokens", escape(id))).await?;
+    let Sessions { sessions } = visitor.read(&format!("/users/{}/tokens", escape(id))).await?;
     Ok(answer(no, One { frame, at, user, sessions, secret }))
 }
 
@@ -177,7 +177,7 @@ async fn leaving(
 ) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "people", no).await?;
     let user = known(visitor, id).await?;
-    let ends = read(visitor, &format!("/users/{}/departure", escape(id))).await?;
+    let ends = visitor.read(&format!("/users/{}/departure", escape(id))).await?;
     let back = format!("/admin/people/{}", escape(id));
     let (action, fields) = (format!("{back}/{}", what.to_lowercase()), Vec::new());
     let title = format!("{what} {}?", user.person.title());

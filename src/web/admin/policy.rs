@@ -13,7 +13,6 @@ use super::{
     ends::{Confirm, Ends},
     in_place, open,
     peers::Peers,
-    read,
 };
 use crate::web::{
     desk::{Refusal, escape},
@@ -68,9 +67,9 @@ async fn page(visitor: &Visitor, no: Option<&Refusal>, typed: Option<Policy>) ->
     let (frame, at) = open(visitor, "policy", no).await?;
     let policy = match typed {
         Some(policy) => policy,
-        None => read(visitor, "/workspace/policy").await?,
+        None => visitor.read("/workspace/policy").await?,
     };
-    let Peers { peers, .. } = read(visitor, "/peers").await?;
+    let Peers { peers, .. } = visitor.read("/peers").await?;
     let listed: &[String] = if let Sources::Only(listed) = &policy.peers { listed } else { &[] };
     let mut choices = Vec::new();
     for peer in peers {
