@@ -39,6 +39,7 @@ pub mod node;
 pub mod protocol;
 pub mod store;
 pub mod time;
+mod uri;
 pub mod view;
 pub mod web;
 pub mod wire;

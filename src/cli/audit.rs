@@ -16,6 +16,7 @@ use crate::{
     limits,
     protocol::audit::{self, Finding, Report},
     time::Millis,
+    uri::escape,
 };
 
 /// What can be done with the audit log.
@@ -83,17 +84,9 @@ impl Filter {
             ("to", self.to.clone()),
         ];
         let given =
-            parts.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", escaped(&value?))));
+            parts.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", escape(&value?))));
         format!("/audit?limit={}{}", self.limit, given.collect::<String>())
     }
-}
-
-/// For a query: everything but letters, digits and - . _ as %XX.
-fn escaped(text: &str) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
-    text.bytes()
-        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }
 
 /// What needs a running node.

@@ -17,6 +17,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+pub(super) use crate::uri::escape;
+
 /// Headers of the browser that the API looks at: whose request it is, and what the session is called.
 const PASSED: [HeaderName; 3] = [
     header::USER_AGENT,
@@ -131,13 +133,4 @@ fn status(status: StatusCode) -> Response<Body> {
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = status;
     answer
-}
-
-/// A value in a path or query.
-pub(super) fn escape(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let escaped = text
-        .bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") });
-    escaped.collect()
 }

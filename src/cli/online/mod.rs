@@ -8,6 +8,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{client::Client, text};
+use crate::uri::escape;
 
 mod claim;
 mod conduct;
@@ -212,15 +213,8 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
 
 /// The largest page of what is found.
 fn found(path: &str, query: Option<String>) -> String {
-    let query = query.map(|query| format!("&q={}", encoded(&query))).unwrap_or_default();
+    let query = query.map(|query| format!("&q={}", escape(&query))).unwrap_or_default();
     format!("{path}?limit=200{query}")
-}
-
-/// A text as a part of a query.
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte);
-    let one = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    text.bytes().map(one).collect()
 }
 
 pub(super) fn print(answer: &Value, as_json: bool) {

@@ -2,14 +2,13 @@
 //!
 //! Duty: what changes, as a body; what a tighter one ends is shown first. Never: a rule.
 
-use std::fmt::Write as _;
-
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::{super::client::Client, confirmed};
+use crate::uri::escape;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Policy {
@@ -187,19 +186,7 @@ async fn set(
     yes: bool,
     as_json: bool,
 ) -> Result<Value> {
-    confirmed(client, &format!("{preview}/tightening?change={}", encoded(&body.to_string())), yes, as_json)
+    confirmed(client, &format!("{preview}/tightening?change={}", escape(&body.to_string())), yes, as_json)
         .await?;
     client.call(Method::PATCH, &format!("{path}?confirm=true"), Some(body)).await
-}
-
-/// For a query.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
-            out.push(char::from(byte));
-        } else if write!(out, "%{byte:02X}").is_err() {
-            out.push('?');
-        }
-        out
-    })
 }
