@@ -168,6 +168,8 @@ impl Walk {
         let group = self.alice("POST /groups", json!({ "name": "Launch", "lease": "strict" })).await;
         let (group, chat) = (group["id"].as_str().unwrap(), group["chat"].as_str().unwrap());
         let members = format!("POST /groups/{group}/members");
+        let preview = format!("GET /groups/{group}/members/preview?address=jo@free.example");
+        self.alice(&preview, Value::Null).await;
         self.alice(&members, json!({ "address": "mia@acme.example" })).await;
         self.alice(&members, json!({ "address": "mia@acme.example" })).await;
         for answer in ["decline", "accept"] {
@@ -198,6 +200,8 @@ impl Walk {
         assert!(members["next"].is_string(), "there are three: {members}");
         let mia = self.mia("GET /me", Value::Null).await["id"].as_str().unwrap().to_owned();
         self.alice(&format!("PATCH {at}/members/{mia}"), json!({ "grade": "invite" })).await;
+        let preview = format!("GET {at}/members/preview?address=mia@acme.example&grade=read");
+        self.alice(&preview, Value::Null).await;
         self.alice(&format!("DELETE {at}/members/{mia}"), Value::Null).await;
         self.alice(&format!("POST {at}/members"), json!({ "address": "mia@acme.example" })).await;
         self.mia(&format!("POST {at}/leave"), Value::Null).await;
@@ -225,6 +229,8 @@ impl Walk {
         self.alice(&format!("PATCH {at}"), json!({ "name": "The plan" })).await;
         self.mia(&format!("POST {at}/typing"), Value::Null).await;
         self.mia(&format!("POST {at}/read"), json!({ "seq": 0 })).await;
+        let preview = format!("GET {at}/members/preview?address=mia@acme.example&grade=read");
+        self.alice(&preview, Value::Null).await;
         self.alice(&format!("DELETE {at}/members/{mia}"), Value::Null).await;
         self.alice(&format!("POST {at}/members"), json!({ "address": "mia@acme.example" })).await;
         self.mia(&format!("POST {at}/leave"), Value::Null).await;

@@ -409,6 +409,59 @@ async fn p2_3_an_answer_is_the_same_whether_the_address_exists_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p2_3_what_an_invitation_would_do_is_said_before_and_does_nothing() {
+    let mut stage = Stage::new().await;
+    let (alice, bob, mia) = (stage.acme.alice(), stage.bob.0, stage.mia.0);
+    let (scope, _) = shared_group(&stage.acme, alice, &stage.globex, bob).await;
+    let members = format!("/groups/{scope}/members");
+    let before = stage.acme.handle().snapshot().position;
+    for (address, way, history, whom) in [
+        ("Mia@acme.example", "joins", "all", Value::Null),
+        ("bob@globex.example", "in", "from-now", Value::Null),
+        // Nobody has the second address: the answer is by the domain alone (P2.2).
+        ("carl@globex.example", "asked", "from-now", json!("globex.example")),
+        ("nobody-at-all@globex.example", "asked", "from-now", json!("globex.example")),
+        ("jo@freelance.example", "linked", "from-now", Value::Null),
+    ] {
+        let path = format!("{members}/preview?address={address}");
+        let (status, seen) = stage.alice(Method::GET, &path, &Value::Null).await;
+        assert_eq!((status, &seen["way"], &seen["history"]), (200, &json!(way), &json!(history)), "{seen}");
+        assert_eq!(seen["workspace"]["domain"], whom, "{seen}");
+        assert_eq!(seen["days"].is_number(), ["asked", "linked"].contains(&way), "P2.3: {seen}");
+    }
+    assert_eq!(stage.acme.handle().snapshot().position, before, "nothing was done");
+    // The same refusals as the act's.
+    let body = |address: &str| json!({ "address": address, "grade": "admin" });
+    for address in ["nobody@acme.example", "no address"] {
+        let query = format!("{members}/preview?address={}&grade=admin", address.replace(' ', "%20"));
+        let (status, seen) = stage.alice(Method::GET, &query, &Value::Null).await;
+        assert_eq!((status, seen["detail"].clone()), {
+            let (status, refused) = stage.alice(Method::POST, &members, &body(address)).await;
+            (status, refused["detail"].clone())
+        });
+    }
+    // At the home of somebody who may add colleagues, the owner decides; and of what he is not in he learns nothing (P3.1).
+    let path = format!("{members}/preview?address=carl@globex.example");
+    let (status, _) = ask(&mut stage.bob.1, Method::GET, &path, &Value::Null).await;
+    assert_eq!(status, 403, "P2.7: who only writes adds nobody");
+    stage.alice(Method::PATCH, &format!("{members}/{bob}"), &json!({ "grade": "invite" })).await;
+    let may = |view: &Snapshot| view.state.scope(scope).unwrap().members[&bob].grade == Grade::Invite;
+    stage.globex.until("the grade", may).await;
+    let (_, seen) = ask(&mut stage.bob.1, Method::GET, &path, &Value::Null).await;
+    assert_eq!(
+        (&seen["way"], &seen["workspace"]["domain"]),
+        (&json!("owner"), &json!("acme.example")),
+        "{seen}"
+    );
+    let (status, _) = ask(&mut stage.mia.1, Method::GET, &path, &Value::Null).await;
+    assert_eq!(status, 404, "P3.1");
+    stage.alice(Method::POST, &members, &json!({ "address": "mia@acme.example" })).await;
+    let state = stage.acme.handle().snapshot().state.clone();
+    assert!(state.scope(scope).unwrap().members.contains_key(&mia), "as it was said");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p2_3_a_home_forbids_look_ups_once_and_for_all_addresses() {
     let mut stage = Stage::new().await;
     let (acme, globex, bob) = (stage.acme.id, stage.globex.id, stage.bob.0);

@@ -349,6 +349,8 @@ endpoints! {
     GET "/groups/{id}/members" Signed scopes::members,
     /// Adds or invites somebody to a group.
     POST "/groups/{id}/members" Member scopes::add_member,
+    /// What inviting an address to a group would do.
+    GET "/groups/{id}/members/preview" Member scopes::foresee,
     /// Removes somebody from a group.
     DELETE "/groups/{id}/members/{user}" Signed removals::remove,
     /// Changes what a member may do.
@@ -411,6 +413,8 @@ endpoints! {
     GET "/threads/{id}/members" Signed scopes::members,
     /// Adds or invites somebody to a thread.
     POST "/threads/{id}/members" Member scopes::add_member,
+    /// What inviting an address to a thread would do.
+    GET "/threads/{id}/members/preview" Member scopes::foresee,
     /// Removes a direct recipient.
     DELETE "/threads/{id}/members/{user}" Signed removals::remove,
     /// Changes what a recipient may do.

@@ -15,9 +15,10 @@ use super::{
 use crate::{
     ids::{InviteId, ScopeId, UserId},
     limits,
-    protocol::{Command, Reply, membership::empty_settings, people, policy, tighten},
+    protocol::{Command, Reply, membership::empty_settings, policy, resolve, tighten},
     time::Millis,
     view::{
+        foresight::{self, Foresight},
         names,
         preview::{self, Counts},
         scopes,
@@ -263,15 +264,6 @@ fn may_post() -> Grade {
     Grade::Post
 }
 
-/// What history somebody gets of whom nothing was said (P2.6).
-fn usual_history(viewer: &Viewer, scope: ScopeId, address: &str) -> Floor {
-    let state = &viewer.snapshot().state;
-    let domain = address.rsplit_once('@').map(|(_, domain)| domain.trim().to_lowercase()).unwrap_or_default();
-    let own = |owner| people::domain_is(state, owner, &domain);
-    let owners_own = state.scope(scope).is_some_and(|scope| own(scope.head.owner));
-    if scope.thread().is_some() || owners_own { Floor::All } else { Floor::FromNow }
-}
-
 /// Own users become members at once; others are invited. Of a scope of another workspace, its owner says that it took the
 /// invitation, and nothing about whom it found (P2.2): what it did is seen in the members and in the invitations sent.
 pub(super) async fn add_member(
@@ -280,7 +272,7 @@ pub(super) async fn add_member(
     Body(new): Body<NewMember>,
 ) -> Result<Either<Accepted<Joined>, Either<Created<Joined>, Json<Joined>>>, Problem> {
     let NewMember { address, grade, history, until } = new;
-    let floor = history.unwrap_or_else(|| usual_history(&viewer, scope, &address));
+    let floor = history.unwrap_or_else(|| resolve::usual_floor(&viewer.snapshot().state, scope, &address));
     let action = Action::Invite { scope, address, grade, floor, until };
     match viewer.ask(Command::Act(viewer.user, action)).await? {
         Reply::Invited(invitation) => Ok(Either::This(Accepted(Joined {
@@ -296,6 +288,25 @@ pub(super) async fn add_member(
         _ if viewer.snapshot().state.owns(scope) => Ok(Either::That(Either::This(Created(MEMBER)))),
         _ => Ok(Either::This(Accepted(Joined { status: Status::Invited, invitation: None, link: None }))),
     }
+}
+
+/// Whom one thinks of inviting.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Prospect {
+    #[schemars(length(max = limits::ADDRESS_BYTES))]
+    address: String,
+    #[serde(default = "may_post")]
+    grade: Grade,
+}
+
+pub(super) async fn foresee(
+    viewer: Viewer,
+    Path(scope): Path<ScopeId>,
+    Query(Prospect { address, grade }): Query<Prospect>,
+) -> Result<Json<Foresight>, Problem> {
+    let seen = foresight::foresee(&viewer.snapshot().state, viewer.user, scope, &address, grade);
+    Ok(std::future::ready(seen.map(Json)).await?)
 }
 
 #[derive(Deserialize, JsonSchema)]

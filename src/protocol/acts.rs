@@ -10,7 +10,7 @@ use super::{
     invite::{self, Offer},
     lease,
     lookup::beginning,
-    membership, once, people, policy, recovery, removal, request,
+    membership, once, people, policy, recovery, removal, request, resolve,
     row::PeerStatus,
     tighten,
     words::fold,
@@ -166,7 +166,7 @@ pub fn open_dm(draft: &mut Draft<'_>, actor: UserId, address: &str) -> Result<Re
     }
     let (colleague, home) = match known {
         Some(other) => (None, other.home()),
-        None => invite::home_of(draft, address)?,
+        None => resolve::home_of(&draft.state, address)?,
     };
     let other = known.or(colleague);
     if other == Some(actor) || (other.is_none() && home == draft.me()) {

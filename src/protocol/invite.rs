@@ -4,13 +4,12 @@
 //! an account exists, a join without the home's word (P2.5).
 
 use super::{
-    Draft, Reject, Reply, account,
-    address::Address,
-    claim,
+    Draft, Reject, Reply, account, claim,
     command::RejectCode,
     fanout, follow,
     letter::{self, Place, What},
     membership, moved_account, people, policy, removal,
+    resolve::{self, To, no_way_back},
     row::{Claimant, InviteStatus, Purpose, Row, SentInvite},
     state::Scope,
 };
@@ -46,106 +45,13 @@ pub struct Offer {
 /// The inviter may not, or the scope takes no externals.
 pub fn invite(draft: &mut Draft<'_>, actor: UserId, offer: Offer) -> Result<Reply, Reject> {
     let scope = policy::own_scope(&draft.state, actor, offer.scope)?;
-    policy::may_invite(&draft.state, actor, &scope)?;
-    if matches!(scope.head.kind, Some(ThreadKind::Chat | ThreadKind::Dm)) {
-        return Err(Reject::new(
-            RejectCode::Invalid,
-            "invite into the group itself, or start a topic thread",
-        ));
-    }
-    if offer.grade > Grade::Post && !policy::administers(&draft.state, actor, &scope) {
-        return Err(policy::forbidden("give more rights than to write: only admins may"));
-    }
-    let address = Address::parse(&offer.address)?;
-    policy::colleagues(&draft.state, actor, &scope, address.domain())?;
-    let to = resolve_for(draft, actor, &address)?;
-    let offer = Offer { address: address.to_string(), ..offer };
-    policy::invites(draft, actor, &scope, &offer, to.home(draft.me()))?;
+    let (address, to) = resolve::foresee(&draft.state, actor, &scope, &offer.address, offer.grade)?;
+    let home = to.home(draft.me());
+    policy::count_invitation(draft, actor, home)?;
     if let To::Local(user) = to {
         return add_local(draft, actor, &scope, user, offer.grade, offer.floor, offer.until);
     }
-    policy::externals_allowed(&draft.state, &scope)?;
-    if was_member(draft, &scope, &offer.address) && !policy::administers(&draft.state, actor, &scope) {
-        return Err(no_way_back());
-    }
-    send(draft, actor, &scope, offer, if let To::Home(home) = to { Some(home) } else { None })
-}
-
-/// Whether somebody of another home came in by this address and is gone. What counts is [`consented`], which knows who
-/// it is; here the inviter is told at once.
-fn was_member(draft: &Draft<'_>, scope: &Scope, address: &str) -> bool {
-    let is_his = |of: &str| of.eq_ignore_ascii_case(address);
-    let came = |sent: &SentInvite| {
-        sent.scope == scope.head.id && sent.status == InviteStatus::Accepted && is_his(&sent.address)
-    };
-    draft.state.sent.values().any(|sent| came(sent))
-        && !scope.members.values().any(|member| is_his(&member.profile.address))
-}
-
-fn no_way_back() -> Reject {
-    policy::forbidden("bring back somebody who was removed: only an admin may")
-}
-
-/// Where an invitation goes.
-enum To {
-    /// A user of this home.
-    Local(UserId),
-    /// A peer, whose domain the address has.
-    Home(WorkspaceId),
-    /// Whoever claims it by the link.
-    Mail,
-}
-
-impl To {
-    fn home(&self, me: WorkspaceId) -> Option<WorkspaceId> {
-        match self {
-            Self::Local(_) => Some(me),
-            Self::Home(home) => Some(*home),
-            Self::Mail => None,
-        }
-    }
-}
-
-/// With whom a conversation of two would be: somebody of this home, or whoever has the address at a peer.
-///
-/// # Errors
-/// It is no address, there is no such colleague, or no active peer has the domain.
-pub(super) fn home_of(draft: &Draft<'_>, address: &str) -> Result<(Option<UserId>, WorkspaceId), Reject> {
-    match resolve(draft, &Address::parse(address)?)? {
-        To::Local(user) => Ok((Some(user), draft.me())),
-        To::Home(home) => Ok((None, home)),
-        To::Mail => Err(Reject::new(
-            RejectCode::Invalid,
-            "no peer can be asked for this address: invite the person into a thread by e-mail",
-        )),
-    }
-}
-
-/// Whose an address is, by its domain. The domain of a realm is for display: its people have e-mails of their own.
-fn resolve(draft: &Draft<'_>, address: &Address) -> Result<To, Reject> {
-    if people::domain_is(&draft.state, draft.me(), address.domain()) && !people::is_realm(&draft.state) {
-        return people::find(&draft.state, &address.key()).map(To::Local).ok_or_else(Reject::not_found);
-    }
-    let mut active = people::homes_of_domain(&draft.state, address.domain());
-    match (active.next(), active.next()) {
-        (Some(peer), None) if policy::resolves_for(&draft.state, peer, &address.key()) => Ok(To::Home(peer)),
-        (Some(_) | None, None) => Ok(To::Mail),
-        (_, Some(_)) => {
-            Err(Reject::new(RejectCode::Invalid, "two peers claim this domain: pause one of them"))
-        }
-    }
-}
-
-/// The same for an inviter of another home: of the people here he reaches at once those whom he meets already; what becomes
-/// of any other address of this domain looks alike to him, whether somebody has it or not (P3.1). It gets a letter.
-fn resolve_for(draft: &Draft<'_>, actor: UserId, address: &Address) -> Result<To, Reject> {
-    let own = people::domain_is(&draft.state, draft.me(), address.domain());
-    if draft.state.is_local(actor) || !own || people::is_realm(&draft.state) {
-        return resolve(draft, address);
-    }
-    let met = people::find(&draft.state, &address.key())
-        .filter(|user| policy::is_contact(&draft.state, actor, *user));
-    Ok(met.map_or(To::Mail, To::Local))
+    send(draft, actor, &scope, Offer { address: address.to_string(), ..offer }, home)
 }
 
 /// How long an invitation waits for its answer (P2.3, P8).

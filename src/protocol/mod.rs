@@ -49,6 +49,7 @@ pub mod reign;
 pub mod removal;
 pub mod replica;
 pub mod request;
+pub mod resolve;
 pub mod row;
 pub mod sabotage;
 pub mod serve;

@@ -9,8 +9,8 @@ mod quota;
 mod rules;
 
 pub use admission::{
-    admits, admits_home, ceiling, colleagues, group_admits, homes_of, invites, invites_external, is_governed,
-    may_hold, may_share, may_talk, own_groups,
+    admits, admits_home, ceiling, colleagues, count_invitation, group_admits, homes_of, invites_external,
+    is_governed, may_hold, may_offer, may_share, may_talk, own_groups,
 };
 pub use excess::{Excess, excess, set_group, set_peer, set_workspace, with};
 pub use hearing::{

@@ -5,6 +5,7 @@
 
 pub mod conduct;
 pub mod externals;
+pub mod foresight;
 pub mod inbox;
 pub mod invitations;
 pub mod messages;

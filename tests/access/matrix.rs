@@ -184,6 +184,12 @@ pub(crate) const MATRIX: &[Row] = &[
         [401, 409, 409, 404, 200, 200, 200],
     ),
     group_admins("PATCH /groups/{id}", "/groups/{spare}", r#"{"name":"SECRET anew"}"#, 204),
+    group_admins(
+        "GET /groups/{id}/members/preview",
+        "/groups/{spare}/members/preview?address=nora@acme.example",
+        "",
+        200,
+    ),
     group_admins("POST /groups/{id}/members", "/groups/{spare}/members", NORA, 201),
     group_admins("PATCH /groups/{id}/members/{user}", "/groups/{spare}/members/{pia}", READS, 204),
     // Threads.
@@ -211,6 +217,12 @@ pub(crate) const MATRIX: &[Row] = &[
     row("POST /threads/{id}/requests/{request}/approve", APPROVE, "", [401, 403, 403, 404, 403, 404, 404]),
     row("POST /threads/{id}/requests/{request}/decline", DECLINE, "", [401, 403, 403, 404, 403, 404, 404]),
     // Whoever writes in a thread that is not locked adds recipients (P6.3); a free account invites nobody (P1.3).
+    row(
+        "GET /threads/{id}/members/preview",
+        "/threads/{spare_topic}/members/preview?address=nora@acme.example",
+        "",
+        [401, 403, 200, 404, 200, 200, 200],
+    ),
     row(
         "POST /threads/{id}/members",
         "/threads/{spare_topic}/members",

@@ -8,6 +8,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::{super::client::Client, confirmed, found, policy, user::person};
+use crate::uri::escape;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Group {
@@ -184,6 +185,9 @@ pub(in crate::cli) enum Place {
         /// When it ends by itself, in milliseconds since 1970.
         #[arg(long)]
         until: Option<u64>,
+        /// Only say what it would do.
+        #[arg(long, conflicts_with_all = ["history", "until"])]
+        preview: bool,
     },
     /// End somebody's access.
     Remove {
@@ -310,7 +314,11 @@ async fn place(client: &mut Client, kind: &str, command: Place) -> Result<Value>
     match command {
         Place::Show { id } => client.get(&format!("/{kind}/{id}")).await,
         Place::Members { id, query } => client.get(&found(&format!("/{kind}/{id}/members"), query)).await,
-        Place::Add { id, address, grade, history, until } => {
+        Place::Add { id, address, grade, preview: true, .. } => {
+            let address = escape(&address);
+            client.get(&format!("/{kind}/{id}/members/preview?address={address}&grade={grade}")).await
+        }
+        Place::Add { id, address, grade, history, until, .. } => {
             let body = json!({ "address": address, "grade": grade, "history": history, "until": until });
             client.post(&format!("/{kind}/{id}/members"), &body).await
         }

@@ -8,35 +8,47 @@ use crate::{
     protocol::{
         Draft, Reject, State,
         command::RejectCode,
-        invite::Offer,
         row::{FreeAccounts, Inviters},
         state::Scope,
     },
     wire::objects::{Grade, ThreadKind, WorkspaceKind},
 };
 
-/// Whether this user may send this invitation to somebody of this home, or (none) to whoever has an e-mail address: where
-/// he has his home is judged when he comes. Counts it.
+/// Whether this user may invite somebody of this home, or (none) whoever has an e-mail address, as this grade: where he has
+/// his home is judged when he comes.
 ///
 /// # Errors
-/// The policy that forbids it, or the quota that is used up.
-pub fn invites(
-    draft: &mut Draft<'_>,
+/// The policy that forbids it.
+pub fn may_offer(
+    state: &State,
     actor: UserId,
     scope: &Scope,
-    offer: &Offer,
+    wanted: Grade,
     home: Option<WorkspaceId>,
 ) -> Result<(), Reject> {
-    if home == Some(draft.me()) {
+    if home.is_some() && home == state.me() {
         return Ok(());
     }
-    invites_external(&draft.state, actor, scope)?;
-    home.map_or(Ok(()), |home| admits(&draft.state, scope, home))?;
-    if offer.grade > ceiling(&draft.state, scope) {
-        let most = ceiling(&draft.state, scope).name();
+    invites_external(state, actor, scope)?;
+    home.map_or(Ok(()), |home| admits(state, scope, home))?;
+    let most = ceiling(state, scope);
+    if wanted > most {
+        let most = most.name();
         return Err(forbidden(&format!("give people of other workspaces more than the grade `{most}` here")));
     }
-    quota::invites(draft, actor, home)
+    Ok(())
+}
+
+/// Counts an invitation to somebody of this home, or (none) to whoever has an e-mail address.
+///
+/// # Errors
+/// The quota is used up.
+pub fn count_invitation(
+    draft: &mut Draft<'_>,
+    actor: UserId,
+    home: Option<WorkspaceId>,
+) -> Result<(), Reject> {
+    if home == Some(draft.me()) { Ok(()) } else { quota::invites(draft, actor, home) }
 }
 
 /// The grade `invite` lets people of other homes add colleagues of their own home only (P2.7). Asked by the domain, before
