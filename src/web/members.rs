@@ -5,7 +5,8 @@
 use askama::Template;
 use axum::{
     Form,
-    http::Method,
+    extract::Query as Params,
+    http::{Method, StatusCode},
     response::{IntoResponse as _, Redirect, Response},
 };
 use serde::Deserialize;
@@ -18,7 +19,7 @@ use super::{
     page::Failure,
     place::Place,
     settings,
-    shapes::{Member, Members, Sent},
+    shapes::{Home, Member, Members, Sent},
     visitor::Visitor,
 };
 
@@ -133,6 +134,66 @@ pub(super) struct NewMember {
     /// A day, as a date field gives it.
     #[serde(default)]
     until: String,
+}
+
+/// What inviting somebody would do, as the API foresees it.
+#[derive(Deserialize)]
+struct Foresight {
+    address: String,
+    way: String,
+    workspace: Option<Home>,
+    history: String,
+    days: Option<u64>,
+}
+
+impl Foresight {
+    fn words(&self, history: &str) -> String {
+        let address = &self.address;
+        let of = |home: &Home| match home.domain.as_str() {
+            "" => home.name.clone(),
+            domain => format!("{} ({domain})", home.name),
+        };
+        let whom = self.workspace.as_ref().map(of).unwrap_or_default();
+        let what = match self.way.as_str() {
+            "in" => return format!("{address} is in already."),
+            "open" => return format!("{address} is invited already: the invitation stands below."),
+            "joins" => format!("{address} is a colleague, and in at once."),
+            "asked" => format!(
+                "{whom} is asked: it tells the person, and its admin may have to approve first. Nothing is shown there \
+                 before that."
+            ),
+            "mailed" => format!("An e-mail will be sent to {address}, with a link that works once."),
+            "linked" => {
+                format!("This node sends no mail: you get a link that works once, to pass on to {address}.")
+            }
+            _ => return format!("{whom} owns this: its node decides, and asks whoever is meant."),
+        };
+        let history = if history.is_empty() { self.history.as_str() } else { history };
+        let sees = match history {
+            "all" => "They will see everything that was written.",
+            _ => "They will see what is written from then on.",
+        };
+        let ends =
+            self.days.map(|days| format!(" The invitation ends after {days} days.")).unwrap_or_default();
+        format!("{what} {sees}{ends}")
+    }
+}
+
+/// What the form would do as it is filled in, in one sentence.
+pub(super) async fn foresee(visitor: Visitor, place: Place, Params(new): Params<NewMember>) -> String {
+    let who = match address(&visitor, &new.who).await {
+        Ok(address) => address,
+        Err(why) => return why,
+    };
+    let grade = if new.grade.is_empty() { "post" } else { new.grade.as_str() };
+    let path = format!("{}/members/preview?address={}&grade={}", place.api, escape(&who), escape(grade));
+    match visitor.desk.get::<Foresight>(&path).await {
+        Ok(seen) => seen.words(&new.history),
+        Err(no) if no.status == StatusCode::NOT_FOUND => {
+            format!("Nobody of this workspace has the address {who}.")
+        }
+        Err(no) => no.detail,
+    }
 }
 
 #[derive(Deserialize)]

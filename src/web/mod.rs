@@ -127,6 +127,7 @@ fn places() -> Router<Web> {
     ["g", "t"].into_iter().fold(own, |pages, kind| {
         pages
             .route(&format!("/{kind}/{{id}}/members/{{user}}"), post(members::grade))
+            .route(&format!("/{kind}/{{id}}/members/preview"), get(members::foresee))
             .route(&format!("/{kind}/{{id}}/sent/{{invite}}/{{act}}"), post(members::sent))
             .route(&format!("/{kind}/{{id}}/remove/{{user}}"), get(removal::ask).post(removal::remove))
             .route(&format!("/{kind}/{{id}}/end"), post(settings::end))

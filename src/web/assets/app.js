@@ -278,6 +278,25 @@ for (const box of document.querySelectorAll("input[data-names]")) {
   });
 }
 
+// What a form would do, said before it is sent.
+for (const form of document.querySelectorAll("form[data-foresee]")) {
+  const line = form.querySelector("[data-foreseen]");
+  const usual = line.textContent;
+  let [waits, asked] = [0, ""];
+  const look = async () => {
+    const wanted = new URLSearchParams(new FormData(form));
+    const who = wanted.get("who").trim();
+    if (who.length < 3) { asked = ""; line.textContent = usual; return; }
+    if (`${wanted}` === asked) return;
+    asked = `${wanted}`;
+    const answer = await fetchPart(`${form.dataset.foresee}?${wanted}`);
+    if (answer.ok && asked === `${wanted}`) line.textContent = await answer.text();
+  };
+  // Not at each letter: an address is typed to its end first.
+  for (const kind of ["input", "change"]) form.addEventListener(kind, () => { clearTimeout(waits); waits = setTimeout(look, 300); });
+  if (form.elements.who.value) look();
+}
+
 // Countdowns to a deadline.
 function countdowns() {
   for (const at of document.querySelectorAll("[data-deadline]")) {
