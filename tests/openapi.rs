@@ -107,6 +107,9 @@ impl Walk {
         self.accounts(new).await;
         self.alice(&format!("DELETE /users/{new}"), Value::Null).await;
         let me = self.mia("GET /me", Value::Null).await["id"].as_str().unwrap().to_owned();
+        self.mia("GET /inbox", Value::Null).await;
+        self.mia("PATCH /me/notifications", json!({ "told": "everything" })).await;
+        self.mia("GET /me/notifications", Value::Null).await;
         let token =
             self.mia(&format!("POST /users/{me}/tokens"), json!({ "name": "script", "days": 1 })).await;
         let host = self.acme.host.clone();

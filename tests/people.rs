@@ -620,3 +620,48 @@ async fn p1_3_free_accounts_find_contacts_and_what_they_are_in_and_nothing_else(
     assert_eq!(each(&get(&acme, &jo, "/search?q=one").await, "groups", "name"), ["One"]);
     assert_eq!(each(&get(&acme, &jo, "/search?q=other").await, "groups", "name"), Vec::<String>::new());
 }
+
+/// acme's chat says something; what bob's stream, which begins at a position, has of it.
+async fn told(stage: &Stage, position: u64, body: &str, text: &str) -> Value {
+    let last = write(&stage.acme, &stage.acme.admin, stage.chat, body).await;
+    shown(&stage.globex, stage.bob.0, stage.chat, last).await;
+    let mut live = http::Live::after(&stage.globex.host, &stage.bob.1, position).await;
+    live.message(text).await["concern"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p5_3_one_is_told_of_what_one_wants_to_hear_and_nothing_is_lost_between_a_page_and_its_stream() {
+    let stage = Stage::new().await;
+    let (globex, bob) = (&stage.globex, &stage.bob.1);
+    let before = get(globex, bob, "/inbox").await;
+    assert_eq!((&before["unread"], &before["invitations"]), (&Value::from(0), &Value::from(0)), "{before}");
+    let position = before["position"].as_u64().unwrap();
+    let says = |text: &str| serde_json::json!({ "text": text }).to_string();
+    let names = |text: &str| serde_json::json!({ "text": text, "mentions": [stage.bob.0] }).to_string();
+    // The stream begins after the words were written, from where the page stood.
+    assert_eq!(
+        told(&stage, position, &says("to all"), "to all").await,
+        Value::Null,
+        "by default only what is his"
+    );
+    assert_eq!(get(globex, bob, "/inbox").await["unread"], 1);
+    assert_eq!(told(&stage, position, &names("hey bob"), "hey bob").await, "direct");
+    let wants = async |what: &str| {
+        let body = serde_json::json!({ "told": what }).to_string();
+        assert_eq!(status(globex, bob, "PATCH /me/notifications", &body).await, 204);
+        assert_eq!(get(globex, bob, "/me/notifications").await["told"], what);
+    };
+    wants("everything").await;
+    assert_eq!(told(&stage, position, &says("news"), "news").await, "inbox");
+    let edit = serde_json::json!({ "text": "newer words" }).to_string();
+    let last = get(globex, bob, &format!("/threads/{}/messages?limit=1", stage.chat)).await;
+    let head = format!("PATCH /threads/{}/messages/{}", stage.chat, last["messages"][0]["seq"]);
+    assert!(status(&stage.acme, &stage.acme.admin, &head, &edit).await < 300);
+    let mut live = http::Live::after(&globex.host, bob, position).await;
+    assert_eq!(live.message("newer words").await["concern"], Value::Null, "of an edit nobody is told");
+    wants("nothing").await;
+    assert_eq!(told(&stage, position, &names("bob again"), "bob again").await, Value::Null);
+    let bad = status(globex, bob, "PATCH /me/notifications", r#"{"told":"loudly"}"#).await;
+    assert_eq!(bad, 422);
+    stage.stop().await;
+}

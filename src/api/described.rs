@@ -147,6 +147,11 @@ impl Takes for LastEvent {
             "description": "The id of the last event that arrived: what came after it is sent again.",
             "schema": { "type": "string" },
         }));
+        operation.parameters.push(json!({
+            "name": "after", "in": "query", "required": false,
+            "description": "The same for who cannot send the header: a position, as GET /inbox has it.",
+            "schema": { "type": "string" },
+        }));
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     limits,
     node::{Notice, Snapshot, View},
     protocol::{Mark, State, gate},
-    view::{messages, removals, scopes},
+    view::{inbox, messages, removals, scopes},
 };
 
 /// How often an idle stream says that it lives.
@@ -60,8 +60,11 @@ impl FromRequestParts<Api> for LastEvent {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Infallible> {
-        let id = parts.headers.get("last-event-id");
-        std::future::ready(Ok(Self(id.and_then(|id| id.to_str().ok()?.parse().ok())))).await
+        // A browser's own word, on connecting again, is the newer one.
+        let id = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok());
+        let pairs = parts.uri.query().into_iter().flat_map(|query| query.split('&'));
+        let after = pairs.into_iter().find_map(|pair| pair.strip_prefix("after="));
+        std::future::ready(Ok(Self(id.or(after).and_then(|position| position.parse().ok())))).await
     }
 }
 
@@ -138,7 +141,9 @@ impl Live {
             }
             Coming::Entry(thread, seq) => {
                 let message = messages::about(state, snapshot, me, thread, seq)?;
-                Some(("message", json!({ "entry": seq, "message": message })))
+                let fresh = message.seq == seq;
+                let concern = fresh.then(|| inbox::concern(state, me, &message)).flatten();
+                Some(("message", json!({ "entry": seq, "message": message, "concern": concern })))
             }
         }
     }

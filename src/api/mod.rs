@@ -173,6 +173,10 @@ endpoints! {
     GET "/me" Signed workspace::me,
     /// Signs out: the token of this request ends.
     DELETE "/me/token" Signed sessions::end_this,
+    /// Of what the viewer wants to be told.
+    GET "/me/notifications" Signed workspace::notifications,
+    /// Changes of what the viewer wants to be told.
+    PATCH "/me/notifications" Signed workspace::notify,
     /// Sets or changes the own password.
     POST "/me/password" Signed sessions::set_password,
     /// Mails a code that shows the own address.
@@ -397,6 +401,8 @@ endpoints! {
     /// Brings a thread back to the own inbox.
     DELETE "/threads/{id}/archive" Signed threads::unarchive,
 
+    /// How much waits for the viewer, and where live events stand.
+    GET "/inbox" Signed threads::waiting,
     /// The inbox, newest first.
     GET "/threads" Signed threads::inbox,
     /// Starts a thread.

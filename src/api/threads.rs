@@ -62,6 +62,24 @@ pub(super) async fn inbox(viewer: Viewer, Query(query): Query<Inbox>) -> Result<
     std::future::ready(Ok(Json(Threads { threads, next }))).await
 }
 
+/// What waits for the viewer.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Waits {
+    /// Threads in the inbox with unread messages; at 100 there may be more.
+    unread: usize,
+    /// Invitations without an answer.
+    invitations: usize,
+    /// Where live events stand: a stream that goes on from here misses nothing that is not in what is asked for later.
+    position: u64,
+}
+
+pub(super) async fn waiting(viewer: Viewer) -> Json<Waits> {
+    let snapshot = viewer.snapshot();
+    let unread = inbox::unread(&snapshot.state, &*snapshot, viewer.user, limits::UNREAD_MOST);
+    let invitations = scopes::invitations(&snapshot.state, viewer.user).len();
+    std::future::ready(Json(Waits { unread, invitations, position: snapshot.position })).await
+}
+
 pub(super) fn parse_cursor(cursor: &str) -> Result<(Millis, ThreadId), Problem> {
     let parts = cursor.split_once('-');
     let parsed = parts.and_then(|(time, thread)| Some((Millis(time.parse().ok()?), thread.parse().ok()?)));

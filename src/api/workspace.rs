@@ -16,13 +16,36 @@ use crate::{
     ids::{ScopeId, UserId},
     limits,
     node::identity::{self, Rotate, RotateError},
-    protocol::{Command, Reply, row::Role},
+    protocol::{
+        Command, Reply,
+        row::{Role, Told},
+    },
     view::people,
 };
 
 pub(super) async fn me(viewer: Viewer) -> Result<Json<people::Me>, Problem> {
     let me = people::me(&viewer.snapshot().state, viewer.user).map(Json);
     std::future::ready(me.ok_or_else(Problem::not_found)).await
+}
+
+/// Of what somebody is told where he does not look.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Notifications {
+    told: Told,
+}
+
+pub(super) async fn notifications(viewer: Viewer) -> Result<Json<Notifications>, Problem> {
+    let told = viewer.snapshot().state.users.get(&viewer.user).map(|user| user.told);
+    std::future::ready(told.map(|told| Json(Notifications { told })).ok_or_else(Problem::not_found)).await
+}
+
+pub(super) async fn notify(
+    viewer: Viewer,
+    Body(Notifications { told }): Body<Notifications>,
+) -> Result<NoContent, Problem> {
+    viewer.ask(Command::SetTold(viewer.user, told)).await?;
+    Ok(NoContent)
 }
 
 /// This workspace.

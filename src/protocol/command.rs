@@ -10,7 +10,7 @@ use super::{
     claim,
     journal::Record,
     people,
-    row::{GroupPolicy, InvitePolicy, PeerPolicy, Policy, Role, Session},
+    row::{GroupPolicy, InvitePolicy, PeerPolicy, Policy, Role, Session, Told},
 };
 use crate::{
     crypto::Secret,
@@ -106,6 +106,8 @@ pub enum Command {
     Rename(UserId, String),
     /// A user says what he does.
     SetTitle(UserId, String),
+    /// Of what a user wants to be told where he does not look.
+    SetTold(UserId, Told),
     /// A user's standing changes; suspension ends every membership abroad and here (P7.5).
     SetRole(UserId, Role),
     /// A user's account ends for good, and every membership with it.

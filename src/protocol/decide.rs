@@ -51,6 +51,7 @@ pub(super) fn arm(draft: &mut Draft<'_>, command: Command) -> Result<Reply, Reje
         Command::Tick => tick(draft),
         Command::AddUser { local, name, role } => people::add(draft, &local, name, role),
         Command::SetTitle(user, title) => people::set_title(draft, user, title),
+        Command::SetTold(user, told) => people::set_told(draft, user, told),
         Command::Rename(user, name) => people::rename(draft, user, name),
         Command::SetRole(user, role) => people::set_role(draft, user, role),
         Command::RemoveUser(user) => people::remove(draft, user),

@@ -9,7 +9,7 @@ use super::{
     address::Address,
     command::RejectCode,
     fanout, leaving, membership,
-    row::{PeerStatus, Purpose, Role, Row, RowKey, Session, User, Way},
+    row::{PeerStatus, Purpose, Role, Row, RowKey, Session, Told, User, Way},
 };
 use crate::{
     crypto::Secret,
@@ -142,7 +142,7 @@ pub fn add_free(draft: &mut Draft<'_>, free: Free) -> Result<Reply, Reject> {
     }
     let id = UserId::new(draft.me(), draft.random());
     let (title, blocked, role) = (String::new(), Vec::new(), Role::Member);
-    draft.put(Row::User(User { id, local, name, role, title, verified, blocked }));
+    draft.put(Row::User(User { id, local, name, role, title, verified, blocked, told: Told::default() }));
     draft.note(AuditLine::of("user.added").by(id).saying("free account"));
     account::set_password(draft, id, password.reveal().to_owned(), account::Which::All)?;
     let (made, expires) = (draft.ctx.now, Some(draft.ctx.now.plus(limits::SESSION_MILLIS)));
@@ -187,6 +187,7 @@ pub fn add(draft: &mut Draft<'_>, local: &str, name: String, role: Role) -> Resu
         title: String::new(),
         verified: true,
         blocked: Vec::new(),
+        told: Told::default(),
     }));
     draft.note(AuditLine::of("user.added").saying(id.to_string()));
     Ok(Reply::User(id))
@@ -230,6 +231,18 @@ pub fn set_title(draft: &mut Draft<'_>, id: UserId, title: String) -> Result<Rep
     let row = account(draft, id)?;
     draft.put(Row::User(User { title, ..row }));
     show_anew(draft, id)
+}
+
+/// Of what a user wants to be told where he does not look. Nobody else learns it.
+///
+/// # Errors
+/// There is no such user.
+pub fn set_told(draft: &mut Draft<'_>, id: UserId, told: Told) -> Result<Reply, Reject> {
+    let row = account(draft, id)?;
+    if row.told != told {
+        draft.put(Row::User(User { told, ..row }));
+    }
+    Ok(Reply::Done)
 }
 
 /// Everybody who shows the user hears how.

@@ -169,6 +169,22 @@ pub struct User {
     pub verified: bool,
     /// Users who are blocked from inviting and messaging this one.
     pub blocked: Vec<UserId>,
+    /// Of what he wants to be told where he does not look.
+    #[serde(default)]
+    pub told: Told,
+}
+
+/// Of which messages somebody wants to be told where he does not look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Told {
+    /// Of everything that comes to his inbox.
+    Everything,
+    /// Of what is addressed to him himself, and of what names him.
+    #[default]
+    Direct,
+    /// Of nothing.
+    Nothing,
 }
 
 /// A group or thread, owned here or followed: everything but its members.

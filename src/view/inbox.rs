@@ -12,7 +12,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::scopes::{self, Place};
+use super::{
+    messages::Message,
+    scopes::{self, Place},
+};
 use crate::{
     ids::{GroupId, ThreadId, UserId},
     limits,
@@ -20,7 +23,7 @@ use crate::{
         Records, State, attention,
         gate::{self, Path},
         recent::{self, At},
-        row::{Attention, ScopeHead},
+        row::{Attention, ScopeHead, Told},
     },
     time::Millis,
     wire::objects::ThreadKind,
@@ -42,8 +45,6 @@ pub struct Row {
     pub unread: usize,
     /// Why it is here.
     pub why: Vec<Reason>,
-    /// Whether he follows it.
-    pub followed: bool,
     /// Whether he has put it away.
     pub archived: bool,
 }
@@ -149,7 +150,47 @@ fn row(state: &State, records: &dyn Records, viewer: UserId, wanted: Wanted, (ti
         return None;
     }
     let thread = scopes::place(state, viewer, id.into())?;
-    Some(Row { thread, last, read, time, unread, why, followed, archived })
+    Some(Row { thread, last, read, time, unread, why, archived })
+}
+
+/// Whether the viewer follows a thread that he reads.
+pub(super) fn follows(state: &State, viewer: UserId, thread: ThreadId) -> Option<bool> {
+    let head = &state.scope(thread)?.head;
+    let (held, paths) = (attention::of(state, viewer, thread), gate::paths(state, viewer, thread));
+    Some(is_followed(state, viewer, head, &held, &paths))
+}
+
+/// Why somebody is told of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Concern {
+    /// It is addressed to him himself, or names him.
+    Direct,
+    /// It comes to his inbox.
+    Inbox,
+}
+
+/// Whether a new message is one of which the viewer wants to be told, and why.
+#[must_use]
+pub fn concern(state: &State, viewer: UserId, message: &Message) -> Option<Concern> {
+    let told = state.users.get(&viewer)?.told;
+    let head = &state.scope(message.thread)?.head;
+    if message.author.id == viewer || message.deleted || told == Told::Nothing {
+        return None;
+    }
+    let held = attention::of(state, viewer, message.thread);
+    let paths = gate::paths(state, viewer, message.thread);
+    let why = reasons(viewer, head, &held, &paths, is_followed(state, viewer, head, &held, &paths));
+    if why.contains(&Reason::Direct) || message.mentions.contains(&viewer) {
+        return Some(Concern::Direct);
+    }
+    (told == Told::Everything && comes(head, &held, &why)).then_some(Concern::Inbox)
+}
+
+/// How many threads with unread messages are in the viewer's inbox, as far as one request looks, and at most `most`.
+#[must_use]
+pub fn unread(state: &State, records: &dyn Records, viewer: UserId, most: usize) -> usize {
+    page(state, records, viewer, Wanted { unread: true, ..Wanted::default() }, most).0.len()
 }
 
 /// By his own word, or by default.

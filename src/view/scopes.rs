@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::people::{self, Home, Person};
+use super::{
+    inbox,
+    people::{self, Home, Person},
+};
 use crate::{
     ids::{GroupId, ScopeId, ThreadId, UserId},
     protocol::{State, attention, gate, lease, membership::empty_settings, row::InviteStatus, state::Scope},
@@ -72,6 +75,8 @@ pub struct Place {
     pub groups: Vec<Recipient>,
     /// The chat of a group.
     pub chat: Option<ThreadId>,
+    /// Whether the viewer follows it, by his own word or by default; of a group: its chat. Null where nothing is shown.
+    pub followed: Option<bool>,
     /// The message from which it was started, for who reads that (P6.4).
     pub from: Option<Origin>,
     /// Whom it waits for, if nothing of it may be shown now: then all else but `id`, `kind` and `owner` is empty.
@@ -181,7 +186,9 @@ pub fn place(state: &State, viewer: UserId, id: ScopeId) -> Option<Place> {
     if gate::sees_scope(state, viewer, id) {
         let origin = id.thread().and_then(|thread| attention::origin(state, viewer, thread));
         let from = origin.map(|origin| Origin { thread: origin.from, seq: origin.seq });
-        return Some(Place { from, ..whole(state, scope) });
+        let thread = id.thread().or_else(|| chat(state, id.group()?));
+        let followed = thread.and_then(|thread| inbox::follows(state, viewer, thread));
+        return Some(Place { from, followed, ..whole(state, scope) });
     }
     if let Some(why) = frozen(state, viewer, id) {
         return Some(Place { frozen: Some(why), ..placeholder(state, scope, None) });
@@ -228,6 +235,7 @@ fn placeholder(state: &State, scope: &Scope, waiting_for: Option<Waiting>) -> Pl
         members: 0,
         groups: Vec::new(),
         chat: scope.head.id.group().and_then(|group| chat(state, group)),
+        followed: None,
         from: None,
         waiting_for,
         frozen: None,
@@ -246,6 +254,7 @@ fn whole(state: &State, scope: &Scope) -> Place {
         members: scope.members.len(),
         groups: head.groups.iter().map(|at| recipient(state, at.group, at.owner)).collect(),
         chat,
+        followed: None,
         from: None,
         waiting_for: None,
         frozen: None,

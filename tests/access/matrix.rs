@@ -70,6 +70,9 @@ pub(crate) const MATRIX: &[Row] = &[
     row("POST /join/{code}/account", "/join/nothing/account", ACCOUNT, [404, 404, 409, 409, 404, 404, 404]),
     // Oneself.
     signed("GET /me", "/me", "", 200),
+    signed("GET /me/notifications", "/me/notifications", "", 200),
+    signed("PATCH /me/notifications", "/me/notifications", r#"{"told":"direct"}"#, 204),
+    signed("GET /inbox", "/inbox", "", 200),
     signed("POST /me/password", "/me/password", NEW_PASSWORD, 204),
     // A member's address needs no code; for a free account's no mail leaves this node.
     row("POST /me/code", "/me/code", "", [401, 409, 202, 202, 202, 202, 202]),

@@ -201,6 +201,9 @@ pub(crate) const TABLE: &[Row] = &[
     row("POST /threads/{id}/follow", "/threads/{thread}/follow", "", [204, 204], "", Missing),
     row("POST /threads/{id}/archive", "/threads/{thread}/archive", "", [204, 204], "", Missing),
     row("DELETE /threads/{id}/archive", "/threads/{thread}/archive", "", [204, 204], "", Missing),
+    row("GET /inbox", "/inbox", "", [200, 200], "unread", Without),
+    row("GET /me/notifications", "/me/notifications", "", [200, 200], "direct", Without),
+    row("PATCH /me/notifications", "/me/notifications", TOLD, [204, 204], "", Without),
     row("GET /threads", "/threads?view=all&unread=true", "", [200, 200], "{chat}", Without),
     row("GET /search", "/search?q=secret", "", [200, 200], "SECRET words", Without),
     row("GET /search", "/search?q=subject", "", [200, 200], "{started}", Without),
@@ -355,6 +358,7 @@ const REMOVAL: &str = "/removals/{group}/{epoch}";
 const INVITE: &str = r#"{"address":"carl@globex.example"}"#;
 const INVITE_ME: &str = r#"{"address":"{address}"}"#;
 const ADMIN: &str = r#"{"grade":"admin"}"#;
+const TOLD: &str = r#"{"told":"direct"}"#;
 const GROUP: &str = r#"{"group":"{group}"}"#;
 const FROM: &str = r#"{"subject":"x","from":{"thread":"{chat}","seq":1}}"#;
 const MOVE: &str = r#"{"to":"globex.example"}"#;

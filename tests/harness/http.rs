@@ -127,6 +127,25 @@ impl Live {
         Self { socket: open(host, token, "GET /events", "", headers).await, seen: String::new() }
     }
 
+    /// From a position on, as a page asks for it.
+    pub(crate) async fn after(host: &str, token: &str, position: u64) -> Self {
+        let head = format!("GET /events?after={position}");
+        Self { socket: open(host, token, &head, "", &[]).await, seen: String::new() }
+    }
+
+    /// The data of the message with a text, once it has come.
+    pub(crate) async fn message(&mut self, text: &str) -> Value {
+        self.until(text).await;
+        loop {
+            let whole =
+                self.seen.split_inclusive('\n').find(|line| line.contains(text) && line.ends_with('\n'));
+            if let Some(data) = whole.and_then(|line| line.strip_prefix("data:")) {
+                return serde_json::from_str(data).unwrap();
+            }
+            assert!(self.more().await, "the stream ended within an event: {}", self.seen);
+        }
+    }
+
     /// Reads on until the text has come.
     pub(crate) async fn until(&mut self, text: &str) {
         let mut from = 0;

@@ -28,6 +28,11 @@ mod user;
 pub(super) enum Command {
     /// Who I am.
     Me,
+    /// Of what I am told where I do not look.
+    Notify {
+        /// everything, direct or nothing; if not said, show what holds.
+        told: Option<String>,
+    },
     /// People of this workspace.
     #[command(subcommand)]
     User(user::User),
@@ -164,6 +169,10 @@ pub(super) enum Command {
 pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) -> Result<()> {
     let answer = match command {
         Command::Me => client.get("/me").await?,
+        Command::Notify { told: None } => client.get("/me/notifications").await?,
+        Command::Notify { told: Some(told) } => {
+            client.call(Method::PATCH, "/me/notifications", Some(&json!({ "told": told }))).await?
+        }
         Command::User(user) => user::run(client, user, as_json).await?,
         Command::Peer(peer) => peer::run(client, peer, as_json).await?,
         Command::Externals => client.get("/externals?limit=200").await?,
