@@ -49,7 +49,7 @@ pub(super) struct Older {
 
 /// The group, and the frame around its pages.
 pub(super) async fn load(visitor: &Visitor, id: &str) -> Result<(Frame, Scope), Failure> {
-    let frame = Frame::load(visitor, "groups").await?;
+    let frame = Frame::load(visitor, id).await?;
     let group = visitor.desk.get::<Scope>(&Place::group(id).api).await;
     Ok((frame, group.map_err(|no| visitor.failed(no))?))
 }

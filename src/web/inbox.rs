@@ -121,7 +121,7 @@ pub(super) async fn title(desk: &Desk, me: &str, kind: Option<&str>, id: &str, s
 async fn last(desk: &Desk, id: &str) -> Option<(String, String)> {
     let page = desk.get::<Last>(&format!("/threads/{id}/messages?limit=1")).await.ok()?;
     let message = page.messages.into_iter().next()?;
-    let text = message.text.unwrap_or_else(|| "deleted".into());
+    let text = message.text.unwrap_or_else(|| "deleted a message".into());
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let short: String = line.chars().take(SNIPPET).collect();
     Some((message.author.name.unwrap_or_default(), short))

@@ -56,12 +56,19 @@ struct Sessions {
     sessions: Vec<Session>,
 }
 
+/// Of what he is told where he does not look.
+#[derive(Deserialize)]
+pub(super) struct Told {
+    told: String,
+}
+
 #[derive(Template)]
 #[template(path = "web/me.html")]
 struct Account {
     frame: Frame,
     person: Person,
     sessions: Vec<Session>,
+    told: String,
     error: Option<String>,
     done: Option<String>,
 }
@@ -74,7 +81,8 @@ async fn page(
     let frame = Frame::load(visitor, "me").await?;
     let person: Person = visitor.read("/me").await?;
     let sessions: Sessions = visitor.read("/sessions").await?;
-    Ok(Page(Account { frame, person, sessions: sessions.sessions, error, done }))
+    let Told { told } = visitor.read("/me/notifications").await?;
+    Ok(Page(Account { frame, person, sessions: sessions.sessions, told, error, done }))
 }
 
 pub(super) async fn show(visitor: Visitor) -> Result<Page<impl Template>, Failure> {
@@ -133,6 +141,12 @@ pub(super) async fn code(visitor: Visitor, Form(Code { code }): Form<Code>) -> R
     }
     let done = visitor.desk.post("/me/code/show", &json!({ "code": code.trim() })).await;
     said(&visitor, done, "Your address is confirmed.").await
+}
+
+pub(super) async fn notify(visitor: Visitor, Form(Told { told }): Form<Told>) -> Result<Response, Failure> {
+    let body = json!({ "told": told });
+    let done = visitor.desk.ask::<Value>(Method::PATCH, "/me/notifications", Some(&body)).await;
+    said(&visitor, done, "That is what you are told of from now on.").await
 }
 
 pub(super) async fn end(visitor: Visitor, Path(id): Path<String>) -> Result<Response, Failure> {

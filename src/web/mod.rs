@@ -13,6 +13,7 @@ mod desk;
 mod discover;
 mod enter;
 mod entry;
+mod face;
 mod group;
 mod inbox;
 mod invitations;
@@ -20,6 +21,7 @@ mod join;
 mod markdown;
 mod me;
 mod members;
+mod message;
 mod naming;
 mod page;
 mod path;
@@ -73,6 +75,7 @@ pub fn around(api: Router, workspace: WorkspaceId) -> Router {
         .route("/me", get(me::show).post(me::profile))
         .route("/me/password", post(me::password))
         .route("/me/code", post(me::code))
+        .route("/me/notifications", post(me::notify))
         .route("/me/sessions/{id}", post(me::end))
         .route("/invitations", get(invitations::show))
         .route("/invitations/{id}/{answer}", post(invitations::answer))
@@ -99,9 +102,11 @@ pub fn around(api: Router, workspace: WorkspaceId) -> Router {
         .route("/t/{thread}/do/{act}", post(thread::act))
         .route("/preview", post(thread::preview))
         .route("/live", get(visitor::live))
+        .route("/places", get(page::places))
         .route("/assets/{file}", get(assets::file))
         .merge(admin::routes())
         .fallback(page::no_such_page)
+        .layer(from_fn(page::plainly))
         .layer(from_fn(safety::guard))
         // Pages and their files; live events are left alone. What compression tells of a page's content by its length
         // (BREACH) needs many requests with the cookie from elsewhere, and `SameSite` leaves those only whole windows.

@@ -4,8 +4,10 @@
 
 use askama::Template;
 use axum::{
-    extract::State,
-    http::StatusCode,
+    body::to_bytes,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::Next,
     response::{Html, IntoResponse, Redirect, Response},
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -16,6 +18,7 @@ use super::{
     shapes::Home,
     visitor::Visitor,
 };
+use crate::node::clock;
 
 /// How many groups stand beside a page.
 const GROUPS: usize = 40;
@@ -57,9 +60,12 @@ struct Named {
     name: String,
 }
 
-#[derive(Deserialize)]
-struct Invitations {
-    invitations: Vec<serde_json::Value>,
+/// What waits for who is signed in, and where live events stood before anything else was asked.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Waits {
+    pub(super) unread: usize,
+    pub(super) invitations: usize,
+    pub(super) position: u64,
 }
 
 /// Around every page of who is signed in.
@@ -67,15 +73,16 @@ struct Invitations {
 pub(super) struct Frame {
     pub(super) me: Me,
     pub(super) groups: Vec<Group>,
-    pub(super) invitations: usize,
+    pub(super) waits: Waits,
     /// Which part of the app this is, to mark its link.
-    pub(super) place: &'static str,
+    pub(super) place: String,
 }
 
 impl Frame {
-    pub(super) async fn load(visitor: &Visitor, place: &'static str) -> Result<Self, Failure> {
+    pub(super) async fn load(visitor: &Visitor, place: &str) -> Result<Self, Failure> {
         let desk = &visitor.desk;
         let me: Me = visitor.read("/me").await?;
+        let waits: Waits = visitor.read("/inbox").await?;
         let listed = if me.free {
             desk.get::<Groups>("/groups").await.map(|found| found.groups)
         } else {
@@ -88,12 +95,17 @@ impl Frame {
                 group.name = named.name;
             }
         }
-        let asked = visitor.read::<Invitations>("/invitations").await?;
-        Ok(Self { me, groups, invitations: asked.invitations.len(), place })
+        Ok(Self { me, groups, waits, place: place.to_owned() })
     }
 
     pub(super) fn is_admin(&self) -> bool {
         self.me.role == "admin"
+    }
+
+    /// The key of a form on this page: sent twice, it is carried out once.
+    #[allow(clippy::unused_self, reason = "for templates")]
+    pub(super) fn key(&self) -> String {
+        clock::seed().map(|seed| data_encoding::BASE32_NOPAD.encode(&seed)).unwrap_or_default()
     }
 
     pub(super) fn workspace(&self) -> &str {
@@ -199,6 +211,43 @@ impl IntoResponse for Failure {
         };
         (refusal.status, Page(Shown { title, detail })).into_response()
     }
+}
+
+#[derive(Template)]
+#[template(path = "web/places.html")]
+struct Places {
+    frame: Frame,
+}
+
+/// What stands beside every page, alone: for who looks at another one meanwhile.
+pub(super) async fn places(visitor: Visitor) -> Result<Page<impl Template>, Failure> {
+    Ok(Page(Places { frame: Frame::load(&visitor, "").await? }))
+}
+
+/// What is refused before a handler runs, as a page: a form that cannot be read, a method that an address does not have.
+pub(super) async fn plainly(request: Request, next: Next) -> Response {
+    let quiet = is_quiet(request.headers());
+    let response = next.run(request).await;
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let bare = kind.is_none_or(|kind| kind.starts_with(b"text/plain"));
+    if quiet || !bare || !response.status().is_client_error() {
+        return response;
+    }
+    let status = response.status();
+    let body = to_bytes(response.into_body(), REFUSAL_BYTES).await.unwrap_or_default();
+    let detail = match String::from_utf8_lossy(&body).into_owned() {
+        detail if detail.is_empty() => "This address is not for that.".to_owned(),
+        detail => detail,
+    };
+    Failure::Refused(Refusal { status, detail }).into_response()
+}
+
+/// Bytes of a refusal that are shown.
+const REFUSAL_BYTES: usize = 4096;
+
+/// Whether the module asked, which shows the answer itself.
+pub(super) fn is_quiet(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-quiet")
 }
 
 pub(super) async fn no_such_page(State(_): State<Web>) -> Response {

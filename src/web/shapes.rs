@@ -91,6 +91,7 @@ pub(super) struct Scope {
     pub(super) external: bool,
     pub(super) has_externals: bool,
     pub(super) lease: u64,
+    pub(super) followed: Option<bool>,
     pub(super) groups: Vec<Recipient>,
     pub(super) chat: Option<String>,
     pub(super) waiting_for: Option<Waiting>,

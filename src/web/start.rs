@@ -77,7 +77,8 @@ pub(super) async fn start(
     if let Some(body) = body.as_object_mut() {
         body.extend(extra.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     }
-    let started = visitor.desk.ask::<Named>(Method::POST, "/threads", Some(&body)).await;
+    let desk = visitor.desk.clone().keyed(&of("key").unwrap_or_default());
+    let started = desk.ask::<Named>(Method::POST, "/threads", Some(&body)).await;
     match started {
         Ok(thread) => Ok(Redirect::to(&format!("/t/{}", thread.id)).into_response()),
         Err(refusal) if refusal.status == StatusCode::UNAUTHORIZED => Err(visitor.failed(refusal)),
@@ -106,15 +107,18 @@ fn source(thread: &str, seq: &str) -> Option<Value> {
 
 #[derive(Deserialize)]
 pub(super) struct NewGroup {
+    #[serde(default)]
+    key: String,
     name: String,
     open: Option<String>,
     internal: Option<String>,
 }
 
 pub(super) async fn group(visitor: Visitor, Form(new): Form<NewGroup>) -> Result<Response, Failure> {
-    let NewGroup { name, open, internal } = new;
+    let NewGroup { key, name, open, internal } = new;
     let body = json!({ "name": name, "open": open.is_some(), "externals": internal.is_none() });
-    let made = visitor.desk.ask::<Named>(Method::POST, "/groups", Some(&body)).await;
+    let desk = visitor.desk.clone().keyed(&key);
+    let made = desk.ask::<Named>(Method::POST, "/groups", Some(&body)).await;
     let made = made.map_err(|no| visitor.failed(no))?;
     Ok(Redirect::to(&format!("/g/{}/members", made.id)).into_response())
 }

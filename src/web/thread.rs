@@ -2,7 +2,7 @@
 //!
 //! Duty: pages and fragments of one thread; what a reader sends from them. Never: a badge beside a name (P4.2).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use askama::Template;
 use axum::{
@@ -16,10 +16,13 @@ use serde_json::{Value, json};
 
 use super::path::Path;
 use super::{
-    desk::escape,
-    inbox, markdown, naming,
-    page::{Failure, Frame, Page},
-    shapes::{Named, Settings, Waiting},
+    desk::{Desk, escape},
+    inbox, markdown,
+    message::{Message, Names, Shown, shown},
+    naming,
+    page::{Failure, Frame, Page, Waits, is_quiet},
+    place::Place,
+    shapes::{Named, Scope, Settings, Waiting},
     visitor::Visitor,
 };
 use crate::time::Millis;
@@ -71,18 +74,6 @@ struct Messages {
     pending: Vec<Pending>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Message {
-    thread: String,
-    seq: u64,
-    author: Person,
-    time: Millis,
-    text: Option<String>,
-    mentions: Vec<String>,
-    edited: Option<u64>,
-    reactions: BTreeMap<String, Vec<String>>,
-}
-
 /// What waits for the owner.
 #[derive(Debug, Deserialize)]
 struct Pending {
@@ -92,44 +83,14 @@ struct Pending {
     refused: Option<String>,
 }
 
-/// A reaction under a message.
-struct Reaction {
-    emoji: String,
-    count: usize,
-    mine: bool,
-}
-
-/// A message as a page shows it.
-struct Shown {
-    message: Message,
-    html: String,
-    reactions: Vec<Reaction>,
-    own: bool,
-}
-
-/// Names by id, of whom a thread's pages may speak.
-type Names = BTreeMap<String, String>;
-
-impl Shown {
-    fn new(message: Message, me: &str, names: &Names) -> Self {
-        let named: Vec<String> = message.mentions.iter().filter_map(|id| names.get(id).cloned()).collect();
-        let html = message.text.as_ref().map(|text| markdown::render(text, &named)).unwrap_or_default();
-        let reactions = message.reactions.iter().map(|(emoji, who)| Reaction {
-            emoji: emoji.clone(),
-            count: who.len(),
-            mine: who.iter().any(|id| id == me),
-        });
-        let (reactions, own) = (reactions.collect(), message.author.id == me);
-        Self { message, html, reactions, own }
-    }
-}
-
 #[derive(Template)]
 #[template(path = "web/thread.html")]
 struct ThreadPage {
     frame: Frame,
     thread: Thread,
     title: String,
+    /// The group whose chat this is.
+    hub: Option<Scope>,
     messages: Vec<Shown>,
     pending: Vec<Pending>,
     next: Option<u64>,
@@ -174,15 +135,20 @@ async fn load(
     error: Option<String>,
     draft: String,
 ) -> Result<ThreadPage, Failure> {
-    let frame = Frame::load(visitor, "").await?;
+    let mut frame = Frame::load(visitor, "").await?;
     let (desk, id) = (&visitor.desk, escape(id));
     let thread: Thread = visitor.read(&format!("/threads/{id}")).await?;
+    let hub = hub(desk, &thread).await;
+    if let Some(group) = &hub {
+        frame.place.clone_from(&group.id);
+    }
     let named = Named { id: thread.id.clone(), name: Some(thread.settings.name.clone()) };
     let title = inbox::title(desk, &frame.me.id, thread.kind.as_deref(), &thread.id, &named).await;
     let mut page = ThreadPage {
         frame,
         thread,
         title,
+        hub,
         messages: Vec::new(),
         pending: Vec::new(),
         next: None,
@@ -205,20 +171,27 @@ async fn load(
         // What is on the screen is read.
         let read = json!({ "seq": last.seq });
         drop(desk.post(&format!("/threads/{id}/read"), &read).await);
+        page.frame.waits.unread = visitor.read::<Waits>("/inbox").await?.unread;
     }
     let me = page.frame.me.id.clone();
-    page.messages = found.messages.into_iter().map(|message| Shown::new(message, &me, &names)).collect();
+    page.messages = shown(found.messages, &me, &names);
     (page.pending, page.next) = (found.pending, found.next);
     Ok(page)
 }
 
-#[derive(Deserialize)]
-struct Outbox {
-    pending: Vec<Waits>,
+/// The group whose chat a thread is.
+async fn hub(desk: &Desk, thread: &Thread) -> Option<Scope> {
+    let group = thread.groups.first().filter(|_| thread.kind.as_deref() == Some("chat"))?;
+    desk.get(&Place::group(&group.id).api).await.ok()
 }
 
 #[derive(Deserialize)]
-struct Waits {
+struct Outbox {
+    pending: Vec<Outgoing>,
+}
+
+#[derive(Deserialize)]
+struct Outgoing {
     thread: String,
     #[serde(flatten)]
     it: Pending,
@@ -286,8 +259,7 @@ pub(super) async fn older(
     let mut found = messages(&visitor, &id, before).await?;
     found.messages.retain(|message| since.is_none_or(|since| message.seq > since));
     let (me, names) = (me(&visitor).await?, names_of(&visitor, &id, &found.messages).await?);
-    let shown = found.messages.into_iter().map(|message| Shown::new(message, &me, &names)).collect();
-    let mut response = Page(Part { messages: shown }).into_response();
+    let mut response = Page(Part { messages: shown(found.messages, &me, &names) }).into_response();
     if let Some(next) = found.next {
         response.headers_mut().insert("x-next", next.into());
     }
@@ -299,7 +271,7 @@ async fn one(visitor: &Visitor, id: &str, seq: u64) -> Result<Vec<Shown>, Failur
     let message: Message = visitor.read(&path).await?;
     let messages = vec![message];
     let (me, names) = (me(visitor).await?, names_of(visitor, &escape(id), &messages).await?);
-    Ok(messages.into_iter().map(|message| Shown::new(message, &me, &names)).collect())
+    Ok(shown(messages, &me, &names))
 }
 
 /// One message as it stands in its thread.
@@ -326,11 +298,6 @@ pub(super) struct Written {
     /// The same form sent twice is one message.
     #[serde(default)]
     key: String,
-}
-
-/// Whether the module sent it, which shows the answer itself.
-fn is_quiet(headers: &HeaderMap) -> bool {
-    headers.contains_key("x-quiet")
 }
 
 pub(super) async fn write(

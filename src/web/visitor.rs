@@ -6,11 +6,12 @@ use std::convert::Infallible;
 
 use axum::{
     body::Body,
-    extract::{FromRequestParts, State},
+    extract::{FromRequestParts, Query},
     http::{HeaderMap, HeaderValue, Method, Response, header, request::Parts},
 };
+use serde::Deserialize;
 
-use super::{Web, desk::Desk, page::Failure};
+use super::{Web, desk::Desk};
 use crate::limits;
 
 /// Somebody who may be signed in: whoever is not gets the API's refusal, and with it the page to sign in.
@@ -50,7 +51,14 @@ pub(super) fn no_cookie(name: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("{name}=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")).ok()
 }
 
+/// From where on.
+#[derive(Deserialize)]
+pub(super) struct After {
+    after: Option<u64>,
+}
+
 /// Live events, as the API sends them.
-pub(super) async fn live(visitor: Visitor, State(_): State<Web>) -> Result<Response<Body>, Failure> {
-    Ok(visitor.desk.call(Method::GET, "/events", None).await)
+pub(super) async fn live(visitor: Visitor, Query(After { after }): Query<After>) -> Response<Body> {
+    let after = after.map(|after| format!("?after={after}")).unwrap_or_default();
+    visitor.desk.call(Method::GET, &format!("/events{after}"), None).await
 }

@@ -22,6 +22,7 @@ export async function furnish(stage) {
   await alice.write(group.chat, TEXT);
   await until("the history at bob's", async () => (await bob.call("GET", `/threads/${group.chat}/messages/1`)).ok);
   await bob.write(group.chat, "Looks good to me.");
+  await bob.write(group.chat, "Shall we say Thursday?");
   for (const [person, emoji] of [[alice, "👍"], [bob, "👍"], [mia, "🎉"]]) {
     await until("a reaction", async () => (await person.call("POST", `/threads/${group.chat}/messages/1/reactions`, { emoji })).ok);
   }

@@ -6,9 +6,11 @@ const notices = document.getElementById("notices");
 const thread = document.querySelector("[data-thread].thread");
 const list = document.getElementById("messages");
 
-function notice(text) {
+function notice(text, path) {
   const line = document.createElement("p");
-  line.textContent = text;
+  const words = path ? document.createElement("a") : line;
+  words.textContent = text;
+  if (path) { words.href = path; line.append(words); }
   notices.append(line);
   setTimeout(() => line.remove(), 8000);
 }
@@ -16,6 +18,7 @@ function notice(text) {
 // Moments in the zone and words of who looks.
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const long = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 function localise(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
@@ -49,6 +52,31 @@ function part(html) {
 const atEnd = () => innerHeight + scrollY > document.documentElement.scrollHeight - 120;
 const toEnd = () => scrollTo(0, document.documentElement.scrollHeight);
 
+// A line where a day begins, and one name above what somebody says in one go, for the messages of these places.
+const dayOf = (item) => new Date(item.querySelector("time").dateTime);
+const before = (item) => {
+  let at = item.previousElementSibling;
+  while (at && !at.matches(".message")) at = at.previousElementSibling;
+  return at;
+};
+function arrange(items) {
+  for (const item of items) {
+    const [last, at] = [before(item), dayOf(item)];
+    const fresh = !last || dayOf(last).toDateString() !== at.toDateString();
+    const line = item.previousElementSibling?.matches(".day") ? item.previousElementSibling : null;
+    if (fresh && !line) {
+      const day = document.createElement("li");
+      day.className = "day";
+      day.textContent = at.toDateString() === new Date().toDateString() ? "Today" : long.format(at);
+      item.before(day);
+    } else if (!fresh) line?.remove();
+    const goesOn = !fresh && last.dataset.author === item.dataset.author && at - dayOf(last) < 300_000;
+    item.classList.toggle("goes-on", goesOn);
+  }
+}
+const messages = () => list.querySelectorAll(".message");
+if (list) arrange(messages());
+
 async function show(seq) {
   const answer = await fetchPart(`/t/${thread.dataset.thread}/${seq}/part`);
   if (!answer.ok) return;
@@ -57,11 +85,13 @@ async function show(seq) {
   if (!fresh) return;
   const held = document.getElementById(fresh.id);
   if (held) {
+    fresh.classList.toggle("goes-on", held.matches(".goes-on"));
     held.replaceWith(fresh);
   } else {
-    const later = [...list.children].find((item) => Number(item.dataset.seq) > Number(fresh.dataset.seq));
-    if (list.children.length && later === list.firstElementChild) return;
+    const later = [...messages()].find((item) => Number(item.dataset.seq) > Number(fresh.dataset.seq));
+    if (later && !before(later)) return;
     list.insertBefore(fresh, later ?? null);
+    arrange(later ? [fresh, later] : [fresh]);
     if (document.visibilityState === "visible") seen(fresh.dataset.seq);
     const typing = document.getElementById("typing");
     if (typing) typing.textContent = "";
@@ -77,9 +107,21 @@ function seen(seq) {
   }).catch(() => {});
 }
 
-// The same page anew, without losing what is being written.
+// The same page anew, without losing what is being written. Asked again while it is on its way, it is fetched once more
+// afterwards, however often it was asked.
+const again = new Map();
 async function refresh(selectors, path = location.pathname + location.search) {
-  if (left && path !== "/") return;
+  const held = again.get(path);
+  if (held) return selectors.forEach((selector) => held.add(selector));
+  for (let wanted = selectors; wanted.length; wanted = [...again.get(path)]) {
+    again.set(path, new Set());
+    await renew(wanted, path);
+  }
+  again.delete(path);
+}
+
+async function renew(selectors, path) {
+  if (left && path !== AROUND) return;
   if (!selectors.some((selector) => document.querySelector(selector))) return;
   const answer = await fetchPart(path);
   if (!answer.ok) return;
@@ -95,7 +137,17 @@ async function refresh(selectors, path = location.pathname + location.search) {
     const link = focused?.getAttribute("href");
     if (link) fresh?.querySelector(`a[href="${CSS.escape(link)}"]`)?.focus();
   }
+  counted();
 }
+
+// What stands beside every page, and how much is unread in the title.
+const AROUND = "/places";
+const around = () => refresh([".groups", ".places"], AROUND);
+function counted() {
+  const count = /[\d+]+$/.exec(document.getElementById("unread")?.textContent ?? "")?.[0];
+  document.title = (count ? `(${count}) ` : "") + document.title.replace(/^\([\d+]+\) /, "");
+}
+counted();
 
 let left = false;
 function gone() {
@@ -105,15 +157,19 @@ function gone() {
   main.focus();
   // Its name stands nowhere any more either.
   document.title = document.title.replace(/^.* · /, "No longer here · ");
-  refresh([".groups", ".places"], "/");
+  around();
 }
 
-// Live events. A position to resume from is the browser's own matter (Last-Event-ID).
+// Live events, from where the page stands: nothing is lost between its making and the stream's beginning.
 const lease = Number(thread?.dataset.lease || 0) * 1000;
+let position = 0;
 let veil = 0;
 function live() {
-  const events = new EventSource(document.body.dataset.live);
-  const on = (name, act) => events.addEventListener(name, (event) => act(JSON.parse(event.data)));
+  const events = new EventSource(position ? `/live?after=${position}` : document.body.dataset.live);
+  const on = (name, act) => events.addEventListener(name, (event) => {
+    position = Math.max(position, Number(event.lastEventId) || 0);
+    act(JSON.parse(event.data));
+  });
   events.onopen = () => { clearTimeout(veil); veil = 0; document.body.classList.remove("veiled"); };
   events.onerror = () => {
     // Without the owner's word nothing foreign is shown for longer than its lease.
@@ -121,36 +177,32 @@ function live() {
     if (events.readyState === EventSource.CLOSED) setTimeout(live, 2000);
   };
   const here = thread?.dataset.thread;
-  // What happened between the making of the page and the beginning of the stream.
-  on("hello", async () => {
-    if (!list || !here) return refresh(["#rows", "[data-refresh]", ".groups", ".places"]);
-    const answer = await fetchPart(`/t/${here}/older?since=${list.lastElementChild?.dataset.seq ?? 0}`);
-    if (answer.status === 404) return gone();
-    if (answer.ok) for (const item of part(await answer.text()).querySelectorAll(".message")) show(item.dataset.seq);
-  });
-  on("message", ({ message }) => {
+  on("message", ({ message, concern }) => {
+    if (concern) tell(message);
     if (message.thread === here) return show(message.seq);
     if (document.getElementById("rows")) refresh(["#rows", ".places"]);
+    else around();
   });
   on("pending", ({ thread: at }) => { if (at === here) refresh(["#pending"]); });
   on("lost", async ({ id }) => {
+    untell(id);
     // It may be the last of several ways to this conversation, or not.
     if (id === here || location.pathname.startsWith(`/g/${id}`)) return gone();
     if (here && (await (await fetchPart(`/t/${here}/here`)).text()) !== "here") return gone();
     if (document.getElementById("rows")) refresh(["#rows", ".groups", ".places"]);
-    else refresh([".groups", ".places"], "/");
+    else around();
   });
   on("scope", ({ id }) => {
     if (id === here) refresh([".thread > .head"]);
     else if (document.querySelector("[data-refresh], #rows")) refresh(["[data-refresh]", "#rows", ".groups"]);
-    else refresh([".groups"], "/");
+    else around();
   });
   for (const name of ["waiting", "resumed", "frozen"]) on(name, ({ id }) => {
     if (id === here) location.reload();
     else refresh(["#rows", "[data-refresh]", ".groups"]);
   });
   on("reset", () => location.reload());
-  on("invitation", () => (document.querySelector("[data-refresh]") ? refresh([".places", "[data-refresh]"]) : refresh([".places"], "/")));
+  on("invitation", () => (document.querySelector("[data-refresh]") ? refresh([".places", "[data-refresh]"]) : around()));
   for (const name of ["receipt", "effective", "claim", "peer"]) on(name, () => refresh(["[data-refresh]"]));
   on("typing", ({ thread: at, user }) => {
     const line = document.getElementById("typing");
@@ -161,6 +213,31 @@ function live() {
     line.timer = setTimeout(() => { line.textContent = ""; }, 4000);
   });
 }
+
+// Of what concerns the reader he is told where he does not look. Never what was written: a notice of the system stays when
+// the conversation is gone (P7.3), so it says who wrote, and goes with the conversation as far as that can be.
+const told = new Map();
+function tell({ thread: at, seq, author }) {
+  const [seen, text] = [document.visibilityState === "visible", `${author.name} wrote to you`];
+  if (seen && at === thread?.dataset.thread) return;
+  if (seen) return notice(text, `/t/${at}#m${seq}`);
+  if (!("Notification" in window) || Notification.permission !== "granted") return;
+  const note = new Notification(text, { tag: `${at} ${seq}` });
+  note.onclick = () => { window.focus(); location.assign(`/t/${at}#m${seq}`); };
+  told.set(at, [...(told.get(at) ?? []), note]);
+}
+function untell(scope) {
+  const all = scope.startsWith("gr_") ? [...told.keys()] : [scope];
+  for (const at of all) { told.get(at)?.forEach((note) => note.close()); told.delete(at); }
+}
+const allow = document.getElementById("allow");
+if (allow && "Notification" in window) {
+  const words = { default: "", granted: "This browser shows them.", denied: "This browser is told not to show them: allow it in its settings for this site." };
+  const say = () => { allow.hidden = Notification.permission !== "default"; allow.nextElementSibling.textContent = words[Notification.permission]; };
+  allow.addEventListener("click", async () => { await Notification.requestPermission(); say(); });
+  say();
+}
+
 if (document.body.dataset.live) live();
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
@@ -175,6 +252,11 @@ document.addEventListener("submit", async (event) => {
   const answer = await fetchPart(form.action, { method: "POST", body });
   if (!answer.ok) return notice(await answer.text());
   if (kind === "remove-row") form.closest("li").remove();
+  if (kind === "sheet") {
+    const sheet = form.closest("dialog");
+    await show(sheet.dataset.seq);
+    sheet.close();
+  }
   if (kind === "message") show(form.closest("[data-seq]").dataset.seq);
 });
 
@@ -251,6 +333,25 @@ function offer(id) {
   notices.append(line);
 }
 
+// What can be done with a message, over the conversation instead of on a page of its own.
+list?.addEventListener("click", async (event) => {
+  const tools = event.target.closest("a.tools");
+  if (!tools || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const answer = await fetchPart(tools.href);
+  if (!answer.ok) return location.assign(tools.href);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const dialog = document.createElement("dialog");
+  dialog.className = "sheet";
+  dialog.setAttribute("aria-label", "This message");
+  dialog.append(...page.querySelectorAll("main .card"), part("<form method=\"dialog\"><button class=\"second\">Close</button></form>"));
+  for (const form of dialog.querySelectorAll("form[action]")) form.dataset.quiet = "sheet";
+  dialog.dataset.seq = tools.closest("[data-seq]").dataset.seq;
+  dialog.addEventListener("close", () => { dialog.remove(); document.querySelector(`#m${dialog.dataset.seq} .tools`)?.focus(); });
+  document.body.append(dialog);
+  dialog.showModal();
+});
+
 // Older messages above, without a jump.
 const older = document.getElementById("older");
 older?.addEventListener("click", async (event) => {
@@ -258,7 +359,10 @@ older?.addEventListener("click", async (event) => {
   const answer = await fetchPart(`/t/${thread.dataset.thread}/older?before=${older.dataset.before}`);
   if (!answer.ok) return;
   const from = document.documentElement.scrollHeight - scrollY;
+  const first = list.querySelector(".message");
   list.prepend(part(await answer.text()));
+  const added = [...messages()];
+  arrange(added.slice(0, added.indexOf(first) + 1));
   scrollTo(0, document.documentElement.scrollHeight - from);
   const next = answer.headers.get("x-next");
   if (next) older.dataset.before = next; else older.parentElement.remove();

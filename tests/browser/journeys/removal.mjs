@@ -27,7 +27,7 @@ export default {
     const { id, chat } = await stage.group("Row to go", stage.alice, stage.bob);
     await stage.alice.write(chat, "soon gone");
     const bob = await open(stage.bob);
-    const live = bob.page.waitForResponse((answer) => answer.url().endsWith("/live"));
+    const live = bob.page.waitForResponse((answer) => new URL(answer.url()).pathname === "/live");
     await bob.go("/?view=all");
     await live;
     await bob.sees("soon gone");
