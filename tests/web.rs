@@ -113,6 +113,51 @@ async fn a_page_is_read_and_a_form_is_sent_without_a_script() {
     stage.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_sent_twice_is_carried_out_once_and_one_that_cannot_be_read_is_answered_by_a_page() {
+    let stage = Stage::new().await;
+    let alice = Browser::at(&stage.acme, &stage.acme.admin).await;
+    let key = |page: &Answer| {
+        let field = page.text.split("name=\"key\" value=\"").nth(1).unwrap();
+        field.split('"').next().unwrap().to_owned()
+    };
+    let thread = format!("/t/{}", stage.chat);
+    let form = format!("text=once&key={}", key(&alice.get(&thread).await));
+    let group = format!("name=Twice&key={}", key(&alice.get("/directory").await));
+    let topic = format!("subject=Once&text=first&key={}", key(&alice.get("/new").await));
+    let mut answers = Vec::new();
+    for (path, form) in [(thread.as_str(), &form), ("/groups", &group), ("/new", &topic)] {
+        let (one, two) = (alice.post(path, form).await, alice.post(path, form).await);
+        assert_eq!((one.status, two.status), (303, 303), "{path}: {}", two.text);
+        assert_eq!(one.header("location"), two.header("location"), "{path}: the same one");
+        answers.push(one.header("location").unwrap().to_owned());
+    }
+    assert_eq!(alice.get(&thread).await.text.matches("<p>once</p>").count(), 1);
+    assert_eq!(
+        alice.get("/directory").await.text.matches(">Twice</a>").count(),
+        2,
+        "in the list and at the side"
+    );
+    let topic = alice.get(&answers[2]).await;
+    assert_eq!(topic.text.matches("<p>first</p>").count(), 1, "{}", topic.text);
+    assert_ne!(key(&alice.get(&thread).await), key(&alice.get(&thread).await), "each page has its own");
+    for (head, form, status) in [
+        ("GET /?unread=maybe", "", 400),
+        ("POST /sign-in", "address=x", 422),
+        ("GET /sign-out", "", 405),
+        ("GET /t/nonsense", "", 404),
+    ] {
+        let answer = alice.ask(head, form, "sec-fetch-site: same-origin\r\n").await;
+        assert_eq!(answer.status, status, "{head}");
+        assert!(
+            answer.text.contains("<h1>") && answer.text.contains("To the inbox"),
+            "{head}: {}",
+            answer.text
+        );
+    }
+    stage.stop().await;
+}
+
 /// P4.1, P4.2: the word stands where it is named, and neither beside names in a conversation nor in the inbox.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p4_2_the_badge_stands_where_it_is_named_and_nowhere_else() {
