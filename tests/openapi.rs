@@ -274,6 +274,7 @@ impl Walk {
     async fn removal(&mut self) {
         let (group, carl) = (self.with_carl("Short").await, self.carls_id);
         self.alice(&format!("GET /invitations/sent?scope={group}"), Value::Null).await;
+        self.alice("GET /invitations/sent?open=false&limit=1", Value::Null).await;
         self.carl("GET /claims", Value::Null).await;
         self.gus("GET /claims/peerings", Value::Null).await;
         let here = self.alice("GET /externals", Value::Null).await;

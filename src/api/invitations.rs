@@ -14,6 +14,7 @@ use super::{
 use crate::{
     ids::{InviteId, ScopeId},
     protocol::{Command, Reply},
+    time::Millis,
     view::{
         invitations::{self, SentView},
         scopes::{self, InviteView},
@@ -53,19 +54,33 @@ pub(super) async fn revoke(viewer: Viewer, Path(invite): Path<InviteId>) -> Resu
 pub(super) struct Of {
     /// Only those into this group or thread.
     scope: Option<ScopeId>,
+    /// Only those that wait for an answer.
+    #[serde(default)]
+    open: bool,
+    /// The `next` of the page before.
+    before: Option<String>,
     limit: Option<usize>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Sent {
     invitations: Vec<SentView>,
+    /// The `before` of the next page; null on the last.
+    next: Option<String>,
 }
 
 /// Those that the viewer sent, and those into what he administers; the newest first.
 pub(super) async fn sent(viewer: Viewer, Query(of): Query<Of>) -> Result<Json<Sent>, Problem> {
-    let limit = page(of.limit);
-    let invitations = invitations::sent(&viewer.snapshot().state, viewer.user, of.scope, limit);
-    std::future::ready(Ok(Json(Sent { invitations }))).await
+    let Of { scope, open, before, limit } = of;
+    let parse = |cursor: String| {
+        let parts = cursor.split_once('-');
+        let parsed = parts.and_then(|(time, id)| Some((Millis(time.parse().ok()?), id.parse().ok()?)));
+        parsed.ok_or_else(|| Problem::invalid("before: pass the `next` of the page before, unchanged"))
+    };
+    let wanted = invitations::Wanted { scope, open, before: before.map(parse).transpose()? };
+    let (invitations, next) = invitations::sent(&viewer.snapshot().state, viewer.user, &wanted, page(limit));
+    let next = next.map(|(time, id)| format!("{}-{id}", time.0));
+    std::future::ready(Ok(Json(Sent { invitations, next }))).await
 }
 
 /// What was sent again: with a link to pass on, unless it went out by itself.

@@ -89,17 +89,41 @@ pub struct ClaimView {
     pub status: ClaimStatus,
 }
 
-/// Invitations that the viewer may answer for, the newest first.
+/// Which invitations.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Only those into this group or thread.
+    pub scope: Option<ScopeId>,
+    /// Only those that wait for an answer.
+    pub open: bool,
+    /// Only those behind this one in the list.
+    pub before: Option<(Millis, InviteId)>,
+}
+
+/// Invitations that the viewer may answer for, the newest first; where the next page begins.
 #[must_use]
-pub fn sent(state: &State, viewer: UserId, scope: Option<ScopeId>, limit: usize) -> Vec<SentView> {
+pub fn sent(
+    state: &State,
+    viewer: UserId,
+    wanted: &Wanted,
+    limit: usize,
+) -> (Vec<SentView>, Option<(Millis, InviteId)>) {
     let may = |sent: &SentInvite| {
         let known = policy::own_scope(state, viewer, sent.scope);
         known.is_ok_and(|scope| sent.by == viewer || policy::administers(state, viewer, &scope))
     };
-    let wanted = state.sent.values().filter(|sent| scope.is_none_or(|scope| sent.scope == scope));
-    let mut found: Vec<_> = wanted.filter(|sent| may(sent)).collect();
-    found.sort_by_key(|sent| std::cmp::Reverse((sent.time, sent.id)));
-    found.into_iter().take(limit).map(|sent| shown(state, sent)).collect()
+    let place = |sent: &SentInvite| (sent.time, sent.id);
+    let is_wanted = |sent: &&std::sync::Arc<SentInvite>| {
+        wanted.scope.is_none_or(|scope| sent.scope == scope)
+            && (!wanted.open || sent.status.is_open())
+            && wanted.before.is_none_or(|before| place(sent) < before)
+    };
+    let mut found: Vec<_> = state.sent.values().filter(is_wanted).filter(|sent| may(sent)).collect();
+    found.sort_by_key(|sent| std::cmp::Reverse(place(sent)));
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| place(last));
+    (found.into_iter().map(|sent| shown(state, sent)).collect(), next)
 }
 
 /// One invitation, for admins.

@@ -28,6 +28,9 @@ pub(in crate::cli) enum Invite {
         /// Only those into this group or thread.
         #[arg(long)]
         scope: Option<String>,
+        /// Only those that wait for an answer.
+        #[arg(long)]
+        open: bool,
     },
     /// Send one again; an older link of it stops working.
     Resend {
@@ -69,9 +72,9 @@ pub(super) async fn run(client: &mut Client, command: Invite) -> Result<Value> {
     match command {
         Invite::List => client.get("/invitations").await,
         Invite::Accept { id } => client.post(&format!("/invitations/{id}/accept"), &json!({})).await,
-        Invite::Sent { scope } => {
+        Invite::Sent { scope, open } => {
             let of = scope.map(|scope| format!("&scope={scope}")).unwrap_or_default();
-            client.get(&format!("/invitations/sent?limit=200{of}")).await
+            client.get(&format!("/invitations/sent?limit=200&open={open}{of}")).await
         }
         Invite::Resend { id } => client.post(&format!("/invitations/{id}/resend"), &json!({})).await,
         Invite::Withdraw { id } => client.call(Method::DELETE, &format!("/invitations/{id}"), None).await,
