@@ -117,6 +117,7 @@ async fn every_page_is_there_for_admins_and_for_nobody_else() {
     let pages = [
         ("/admin".to_owned(), "globex"),
         ("/admin/peers".to_owned(), "Give a ticket"),
+        ("/admin/invitations".to_owned(), "Invitations that wait"),
         (format!("/admin/peers/{globex}"), "Compare the fingerprints"),
         (format!("/admin/peers/{globex}/end"), "bob"),
         ("/admin/people".to_owned(), "mia@acme.example"),
@@ -239,4 +240,32 @@ async fn the_map_shows_who_is_away_and_what_is_open_there() {
     assert!(map.contains("class=\"open\"") && map.contains("; in force by <time"), "{map}");
     assert!(map.contains("1 removal not confirmed yet"), "{map}");
     stage.acme.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p2_3_an_admin_sees_every_open_invitation_sends_it_again_and_withdraws_it() {
+    let stage = Stage::new().await;
+    let members = format!("/g/{}/members", stage.here);
+    for who in ["jo", "max"] {
+        let page = stage.shown(&members, &format!("who={who}%40freelance.example"), 200).await;
+        let link = format!("http://{}/join/", stage.pages);
+        assert!(page.contains(&link), "P2.3: without mail the whole link, to pass on: {page}");
+    }
+    let sent = stage.api("/invitations/sent?open=true&limit=1").await;
+    let (newest, next) = (&sent["invitations"][0], sent["next"].as_str().unwrap());
+    assert_eq!(newest["address"], "max@freelance.example", "the newest first: {sent}");
+    let older = stage.api(&format!("/invitations/sent?open=true&limit=1&before={next}")).await;
+    assert_eq!(older["invitations"][0]["address"], "jo@freelance.example", "{older}");
+    assert!(older["next"].is_null(), "bob's was answered: {older}");
+    let page = stage.page("/admin/invitations").await;
+    assert!(page.contains("max@freelance.example") && page.contains("jo@freelance.example"), "{page}");
+    assert!(!page.contains("bob@globex.example"), "who accepted is no invitation any more");
+    let at = format!("/admin/invitations/{}", newest["id"].as_str().unwrap());
+    let again = stage.shown(&format!("{at}/resend"), "", 200).await;
+    assert!(again.contains("sent again") && again.contains("/join/"), "{again}");
+    let gone = stage.shown(&format!("{at}/withdraw"), "", 200).await;
+    assert!(gone.contains("withdrawn") && !gone.contains("max@freelance.example"), "{gone}");
+    let no = stage.shown(&format!("{at}/resend"), "", 409).await;
+    assert!(no.contains("role=\"alert\""), "what was withdrawn is not sent: {no}");
+    stage.stop().await;
 }

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::{
     Form,
     extract::Query as Params,
-    http::{Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode},
     response::{IntoResponse as _, Redirect, Response},
 };
 use serde::Deserialize;
@@ -16,7 +16,7 @@ use super::path::Path;
 use super::{
     desk::{Refusal, escape},
     group,
-    page::Failure,
+    page::{Failure, origin},
     place::Place,
     settings,
     shapes::{Home, Member, Members, Sent},
@@ -62,8 +62,8 @@ pub(super) struct Query {
 pub(super) struct Outcome {
     pub(super) error: Option<String>,
     pub(super) done: Option<String>,
-    /// A link to pass on; shown once.
-    link: Option<String>,
+    /// A link to pass on, whole; shown once.
+    pub(super) link: Option<String>,
     typed: NewMember,
 }
 
@@ -100,7 +100,9 @@ impl Membership {
         let typed = if query.q.is_empty() { String::new() } else { format!("&q={}", escape(&query.q)) };
         let path = format!("{}/members?limit={ROWS}{typed}{after}", place.api);
         let found: Members = visitor.read(&path).await?;
-        let sent = desk.get::<SentList>(&format!("/invitations/sent?scope={}", place.id())).await;
+        let sent = desk
+            .get::<SentList>(&format!("/invitations/sent?open=true&limit=200&scope={}", place.id()))
+            .await;
         let sent = sent.map(|sent| sent.invitations).unwrap_or_default();
         if !query.add.is_empty() && outcome.typed.who.is_empty() {
             let person = desk.get::<Address>(&format!("/people/{}", escape(&query.add))).await;
@@ -112,7 +114,7 @@ impl Membership {
             members: found.members,
             next: found.next,
             query,
-            sent: sent.into_iter().filter(Sent::is_open).collect(),
+            sent,
             me: me.to_owned(),
             leads,
             may_add: !free,
@@ -124,6 +126,9 @@ impl Membership {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct NewMember {
+    /// The same form sent twice is one invitation.
+    #[serde(default)]
+    key: String,
     /// A name of a contact, or an address.
     #[serde(default)]
     who: String,
@@ -206,9 +211,10 @@ struct Added {
 pub(super) async fn add(
     visitor: Visitor,
     place: Place,
+    headers: HeaderMap,
     Form(new): Form<NewMember>,
 ) -> Result<Response, Failure> {
-    let mut outcome = match send(&visitor, &place, &new).await {
+    let mut outcome = match send(&visitor, &origin(&headers), &place, &new).await {
         Ok(outcome) => outcome,
         Err(error) => Outcome { error: Some(error), ..Outcome::default() },
     };
@@ -249,7 +255,7 @@ async fn shown(visitor: &Visitor, place: &Place, outcome: Outcome) -> Result<Res
     }
 }
 
-async fn send(visitor: &Visitor, place: &Place, new: &NewMember) -> Result<Outcome, String> {
+async fn send(visitor: &Visitor, origin: &str, place: &Place, new: &NewMember) -> Result<Outcome, String> {
     let address = address(visitor, &new.who).await?;
     let mut body = json!({ "address": address });
     for (field, value) in [("history", &new.history), ("grade", &new.grade)] {
@@ -260,7 +266,8 @@ async fn send(visitor: &Visitor, place: &Place, new: &NewMember) -> Result<Outco
     if let (Some(day), Some(body)) = (day(&new.until)?, body.as_object_mut()) {
         body.insert("until".into(), json!(day));
     }
-    let added = visitor.desk.ask::<Added>(Method::POST, &format!("{}/members", place.api), Some(&body)).await;
+    let desk = visitor.desk.clone().keyed(&new.key);
+    let added = desk.ask::<Added>(Method::POST, &format!("{}/members", place.api), Some(&body)).await;
     let Added { status, invitation, link } = added.map_err(|refusal| refusal.detail)?;
     let done = match (status.as_str(), &link, &invitation) {
         ("member", ..) => format!("{address} is in."),
@@ -271,6 +278,7 @@ async fn send(visitor: &Visitor, place: &Place, new: &NewMember) -> Result<Outco
         (_, None, Some(_)) => format!("{address} is asked. Until the answer nothing is shown there."),
         _ => "The owner's node has it: whoever is meant is asked there.".to_owned(),
     };
+    let link = link.map(|path| format!("{origin}{path}"));
     Ok(Outcome { done: Some(done), link, ..Outcome::default() })
 }
 
@@ -348,19 +356,19 @@ struct Resent {
 }
 
 /// Something is done with an invitation that went out.
-pub(super) async fn sent(
-    visitor: Visitor,
-    place: Place,
-    Path((_, invite, act)): Path<(String, String, String)>,
-) -> Result<Response, Failure> {
-    let at = format!("/invitations/{}", escape(&invite));
+pub(super) async fn answer_for(
+    visitor: &Visitor,
+    origin: &str,
+    invite: &str,
+    act: &str,
+) -> Result<Result<Outcome, Refusal>, Failure> {
+    let at = format!("/invitations/{}", escape(invite));
     let desk = &visitor.desk;
-    let decide = |accept: bool| json!({ "accept": accept });
-    let done = match act.as_str() {
+    let done = match act {
         "resend" => {
             desk.ask::<Resent>(Method::POST, &format!("{at}/resend"), None).await.map(|resent| Outcome {
-                done: Some("It is sent again. The old link does not work any more.".into()),
-                link: resent.link,
+                done: Some("It is sent again. An old link does not work any more.".into()),
+                link: resent.link.map(|path| format!("{origin}{path}")),
                 ..Outcome::default()
             })
         }
@@ -369,13 +377,26 @@ pub(super) async fn sent(
             .await
             .map(|_| Outcome::done("The invitation is withdrawn.")),
         "accept" | "refuse" => {
-            let body = decide(act == "accept");
+            let body = json!({ "accept": act == "accept" });
             desk.ask::<Value>(Method::POST, &format!("{at}/claim"), Some(&body))
                 .await
                 .map(|_| Outcome::default())
         }
         _ => return Err(Failure::nothing()),
     };
-    let outcome = done.unwrap_or_else(Outcome::refused);
-    shown(&visitor, &place, outcome).await
+    match done {
+        Err(no) if no.status == StatusCode::UNAUTHORIZED => Err(visitor.failed(no)),
+        done => Ok(done),
+    }
+}
+
+/// The same, from the page of a group or thread.
+pub(super) async fn sent(
+    visitor: Visitor,
+    place: Place,
+    headers: HeaderMap,
+    Path((_, invite, act)): Path<(String, String, String)>,
+) -> Result<Response, Failure> {
+    let done = answer_for(&visitor, &origin(&headers), &invite, &act).await?;
+    shown(&visitor, &place, done.unwrap_or_else(Outcome::refused)).await
 }

@@ -102,12 +102,6 @@ impl Frame {
         self.me.role == "admin"
     }
 
-    /// The key of a form on this page: sent twice, it is carried out once.
-    #[allow(clippy::unused_self, reason = "for templates")]
-    pub(super) fn key(&self) -> String {
-        clock::seed().map(|seed| data_encoding::BASE32_NOPAD.encode(&seed)).unwrap_or_default()
-    }
-
     pub(super) fn workspace(&self) -> &str {
         self.me.workspace.as_ref().map_or("comity", |workspace| &workspace.name)
     }
@@ -118,6 +112,11 @@ pub(super) fn words(at: impl std::fmt::Display) -> String {
     let iso = at.to_string();
     let (day, time) = (iso.get(..10).unwrap_or_default(), iso.get(11..16).unwrap_or_default());
     format!("{day} {time} UTC")
+}
+
+/// A key of a form: sent twice, it is carried out once.
+pub(super) fn key() -> String {
+    clock::seed().map(|seed| data_encoding::BASE32_NOPAD.encode(&seed)).unwrap_or_default()
 }
 
 /// The style sheet's path, for templates.
@@ -222,6 +221,13 @@ struct Places {
 /// What stands beside every page, alone: for who looks at another one meanwhile.
 pub(super) async fn places(visitor: Visitor) -> Result<Page<impl Template>, Failure> {
     Ok(Page(Places { frame: Frame::load(&visitor, "").await? }))
+}
+
+/// The address under which the browser has this node, for links that are passed on.
+pub(super) fn origin(headers: &HeaderMap) -> String {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let sent = text(header::ORIGIN).filter(|origin| origin.contains("://")).map(ToOwned::to_owned);
+    sent.or_else(|| text(header::HOST).map(|host| format!("https://{host}"))).unwrap_or_default()
 }
 
 /// What is refused before a handler runs, as a page: a form that cannot be read, a method that an address does not have.

@@ -61,13 +61,6 @@ pub(super) struct Sent {
     pub(super) claimant: Option<Person>,
 }
 
-impl Sent {
-    /// Whether it may still become a membership.
-    pub(super) fn is_open(&self) -> bool {
-        matches!(self.status.as_str(), "sent" | "claimed" | "held")
-    }
-}
-
 /// The settings of a group or thread.
 #[derive(Clone, Debug, Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "as the API has them")]

@@ -86,6 +86,7 @@ export const PAGES = [
   { name: "admin-person-remove", path: ({ mia }) => `/admin/people/${mia}/remove` },
   { name: "admin-externals", path: () => "/admin/externals" },
   { name: "admin-abroad", path: () => "/admin/abroad" },
+  { name: "admin-invitations", path: () => "/admin/invitations" },
   { name: "admin-approvals", path: () => "/admin/approvals" },
   { name: "admin-accounts", path: () => "/admin/accounts" },
   { name: "admin-people", path: () => "/admin/people" },

@@ -9,6 +9,7 @@ mod approvals;
 mod audit;
 mod ends;
 mod externals;
+mod invitations;
 mod mail;
 mod map;
 mod overview;
@@ -21,7 +22,7 @@ mod policy;
 use askama::Template;
 use axum::{
     Router,
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{Method, StatusCode},
     response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
 };
@@ -31,7 +32,7 @@ use serde_json::Value;
 use super::{
     Web,
     desk::Refusal,
-    page::{Failure, Frame, Page},
+    page::{Failure, Frame, Page, origin},
     visitor::Visitor,
 };
 
@@ -54,6 +55,8 @@ pub(super) fn routes() -> Router<Web> {
         .route("/admin/people/{id}/sign-out", post(person::sign_out))
         .route("/admin/people/{id}/suspend", get(person::before_suspend).post(person::suspend))
         .route("/admin/people/{id}/remove", get(person::before_remove).post(person::remove))
+        .route("/admin/invitations", get(invitations::show))
+        .route("/admin/invitations/{id}/{act}", post(invitations::act))
         .route("/admin/externals", get(externals::show))
         .route("/admin/abroad", get(abroad::show))
         .route("/admin/abroad/{scope}/{user}", get(abroad::before).post(abroad::withdraw))
@@ -110,13 +113,6 @@ async fn ask(
     body: Option<&Value>,
 ) -> Result<Result<Value, Refusal>, Failure> {
     in_place(visitor, visitor.desk.ask(method, path, body).await)
-}
-
-/// The address under which the browser has this node, for links that are passed on.
-fn origin(headers: &HeaderMap) -> String {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let sent = text(header::ORIGIN).filter(|origin| origin.contains("://")).map(ToOwned::to_owned);
-    sent.or_else(|| text(header::HOST).map(|host| format!("https://{host}"))).unwrap_or_default()
 }
 
 /// A workspace, as the API shows it.

@@ -401,6 +401,16 @@ for (const form of document.querySelectorAll("form[data-foresee]")) {
   if (form.elements.who.value) look();
 }
 
+// What is to be passed on is copied by a click.
+for (const line of document.querySelectorAll("code[data-copy]")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "second";
+  button.textContent = "Copy";
+  button.addEventListener("click", async () => { await navigator.clipboard.writeText(line.textContent); button.textContent = "Copied"; });
+  line.after(button);
+}
+
 // Countdowns to a deadline.
 function countdowns() {
   for (const at of document.querySelectorAll("[data-deadline]")) {
