@@ -16,7 +16,7 @@ use crate::{
     limits,
     node::{Snapshot, clock},
     protocol::{Command, Records as _, Reply, gate},
-    view::{messages, scopes},
+    view::{inbox, messages, scopes},
     wire::objects::EntryKind,
 };
 
@@ -36,6 +36,8 @@ pub(super) struct Messages {
     page: messages::Page,
     /// The viewer's own that their owner has not sequenced.
     pending: Vec<messages::Waiting>,
+    /// How far the viewer has read.
+    read: u64,
 }
 
 pub(super) async fn list(
@@ -48,7 +50,8 @@ pub(super) async fn list(
     let found = messages::page(&snapshot.state, &*snapshot, viewer.user, thread, query.before, limit);
     let page = found.ok_or_else(|| viewer.absent(thread))?;
     let pending = waiting(&viewer, &snapshot, Some(thread));
-    std::future::ready(Ok(Json(Messages { page, pending }))).await
+    let read = inbox::read_mark(&snapshot.state, viewer.user, thread);
+    std::future::ready(Ok(Json(Messages { page, pending, read }))).await
 }
 
 pub(super) async fn one(

@@ -121,7 +121,9 @@ pub fn page(
 /// What it costs to look at a thread whose messages have to be counted, where one that is read costs 1.
 const COUNTED: usize = 10;
 
-fn read_mark(state: &State, viewer: UserId, thread: ThreadId) -> u64 {
+/// How far somebody has read in a thread.
+#[must_use]
+pub fn read_mark(state: &State, viewer: UserId, thread: ThreadId) -> u64 {
     state.reads.get(&(viewer, thread)).copied().unwrap_or(0)
 }
 

@@ -300,7 +300,7 @@ struct Contact {
 }
 
 /// One box for both: what is no address is the name of one contact.
-async fn address(visitor: &Visitor, who: &str) -> Result<String, String> {
+pub(super) async fn address(visitor: &Visitor, who: &str) -> Result<String, String> {
     let who = who.trim();
     if who.contains('@') {
         return Ok(who.to_owned());

@@ -40,6 +40,8 @@ pub(super) struct Shown {
     pub(super) own: bool,
     /// Whether it goes on what its author has just said.
     pub(super) goes_on: bool,
+    /// Whether what has not been read begins here.
+    pub(super) begins_unread: bool,
 }
 
 /// Names by id, of whom a thread's pages may speak.
@@ -55,7 +57,7 @@ impl Shown {
             mine: who.iter().any(|id| id == me),
         });
         let (reactions, own) = (reactions.collect(), message.author.id == me);
-        Self { message, html, reactions, own, goes_on: false }
+        Self { message, html, reactions, own, goes_on: false, begins_unread: false }
     }
 }
 

@@ -13,7 +13,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    naming,
+    desk::Refusal,
+    members, naming,
     page::{Failure, Frame, Page},
     shapes::Named,
     visitor::Visitor,
@@ -62,8 +63,10 @@ pub(super) async fn start(
     let groups: Vec<String> =
         given.iter().filter(|(name, _)| name == "groups").map(|(_, value)| value.clone()).collect();
     let people = of("people").unwrap_or_default();
-    let addresses: Vec<&str> =
-        people.split([',', ';', '\n', ' ']).map(str::trim).filter(|one| !one.is_empty()).collect();
+    let addresses = match addresses(&visitor, &people).await {
+        Ok(addresses) => addresses,
+        Err(why) => return again(&visitor, &given, Refusal::unreadable(why)).await,
+    };
     let mut body =
         json!({ "subject": of("subject").unwrap_or_default(), "groups": groups, "people": addresses });
     let text = of("text").filter(|text| !text.trim().is_empty());
@@ -82,22 +85,41 @@ pub(super) async fn start(
     match started {
         Ok(thread) => Ok(Redirect::to(&format!("/t/{}", thread.id)).into_response()),
         Err(refusal) if refusal.status == StatusCode::UNAUTHORIZED => Err(visitor.failed(refusal)),
-        Err(refusal) => {
-            let fields: BTreeMap<String, String> = given.clone().into_iter().collect();
-            let field = |name: &str| fields.get(name).cloned().unwrap_or_default();
-            let draft = Draft {
-                from: field("from"),
-                seq: field("seq"),
-                group: String::new(),
-                subject: field("subject"),
-                people: field("people"),
-                text: field("text"),
-            };
-            let frame = Frame::load(&visitor, "").await?;
-            let page = New { frame, draft, chosen: groups, error: Some(refusal.detail) };
-            Ok((refusal.status, Page(page)).into_response())
+        Err(refusal) => again(&visitor, &given, refusal).await,
+    }
+}
+
+/// The addresses of those who are named, by a contact's name or by an address, with commas between them.
+async fn addresses(visitor: &Visitor, people: &str) -> Result<Vec<String>, String> {
+    let mut addresses = Vec::new();
+    for one in people.split([',', ';', '\n']).map(str::trim).filter(|one| !one.is_empty()) {
+        if one.contains('@') {
+            addresses.extend(one.split_whitespace().map(ToOwned::to_owned));
+        } else {
+            addresses.push(members::address(visitor, one).await?);
         }
     }
+    Ok(addresses)
+}
+
+/// The form once more, with why not and all that was typed.
+async fn again(visitor: &Visitor, given: &[(String, String)], refusal: Refusal) -> Result<Response, Failure> {
+    let fields: BTreeMap<&str, &str> =
+        given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let field = |name: &str| fields.get(name).copied().unwrap_or_default().to_owned();
+    let draft = Draft {
+        from: field("from"),
+        seq: field("seq"),
+        group: String::new(),
+        subject: field("subject"),
+        people: field("people"),
+        text: field("text"),
+    };
+    let groups = given.iter().filter(|(name, _)| name == "groups");
+    let chosen = groups.map(|(_, value)| value.clone()).collect();
+    let frame = Frame::load(visitor, "").await?;
+    let page = New { frame, draft, chosen, error: Some(refusal.detail) };
+    Ok((refusal.status, Page(page)).into_response())
 }
 
 fn source(thread: &str, seq: &str) -> Option<Value> {

@@ -72,6 +72,7 @@ struct Messages {
     next: Option<u64>,
     #[serde(default)]
     pending: Vec<Pending>,
+    read: u64,
 }
 
 /// What waits for the owner.
@@ -175,6 +176,11 @@ async fn load(
     }
     let me = page.frame.me.id.clone();
     page.messages = shown(found.messages, &me, &names);
+    // Where somebody comes for the first time everything is new, and no line is needed.
+    let unread = |one: &&mut Shown| found.read > 0 && one.message.seq > found.read && !one.own;
+    if let Some(first) = page.messages.iter_mut().find(unread).filter(|_| before.is_none()) {
+        first.begins_unread = true;
+    }
     (page.pending, page.next) = (found.pending, found.next);
     Ok(page)
 }

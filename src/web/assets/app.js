@@ -63,12 +63,13 @@ function arrange(items) {
   for (const item of items) {
     const [last, at] = [before(item), dayOf(item)];
     const fresh = !last || dayOf(last).toDateString() !== at.toDateString();
-    const line = item.previousElementSibling?.matches(".day") ? item.previousElementSibling : null;
+    const above = item.previousElementSibling?.matches(".new") ? item.previousElementSibling : item;
+    const line = above.previousElementSibling?.matches(".day:not(.new)") ? above.previousElementSibling : null;
     if (fresh && !line) {
       const day = document.createElement("li");
       day.className = "day";
       day.textContent = at.toDateString() === new Date().toDateString() ? "Today" : long.format(at);
-      item.before(day);
+      above.before(day);
     } else if (!fresh) line?.remove();
     const goesOn = !fresh && last.dataset.author === item.dataset.author && at - dayOf(last) < 300_000;
     item.classList.toggle("goes-on", goesOn);
@@ -155,6 +156,7 @@ function gone() {
   left = true;
   main.replaceChildren(part("<p class=\"waiting\" role=\"alert\">You are no longer in this conversation, so it is not shown any more.</p><p><a href=\"/\">To the inbox</a></p>"));
   main.focus();
+  localStorage.removeItem(draftOf(thread?.dataset.thread));
   // Its name stands nowhere any more either.
   document.title = document.title.replace(/^.* · /, "No longer here · ");
   around();
@@ -260,11 +262,25 @@ document.addEventListener("submit", async (event) => {
   if (kind === "message") show(form.closest("[data-seq]").dataset.seq);
 });
 
+// Words that were not sent stay in this browser until they are, the conversation is lost, or their writer signs out.
+function draftOf(place) { return `draft ${document.body.dataset.me} ${place}`; }
+const start = document.querySelector("form[data-draft]");
+if (start) {
+  const [draft, fields] = [draftOf("new"), [...start.querySelectorAll("input:not([type=hidden], [type=checkbox]), textarea")]];
+  const held = JSON.parse(localStorage.getItem(draft) ?? "{}");
+  for (const field of fields) if (!field.value) field.value = held[field.name] ?? "";
+  start.addEventListener("input", () => localStorage.setItem(draft, JSON.stringify(Object.fromEntries(fields.map((field) => [field.name, field.value])))));
+  start.addEventListener("submit", () => localStorage.removeItem(draft));
+}
+document.querySelector("form[action='/sign-out']")?.addEventListener("submit", () => {
+  Object.keys(localStorage).filter((key) => key.startsWith(draftOf(""))).forEach((key) => localStorage.removeItem(key));
+});
+
 // The composer.
 const composer = document.getElementById("composer");
 if (composer) {
   const text = composer.elements.text;
-  const draft = `draft ${document.body.dataset.me} ${thread.dataset.thread}`;
+  const draft = draftOf(thread.dataset.thread);
   const look = document.getElementById("look");
   const preview = document.getElementById("preview");
   let key = crypto.randomUUID();
@@ -296,7 +312,12 @@ if (composer) {
   text.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) composer.requestSubmit();
   });
-  if (!location.hash) toEnd();
+  if (!location.hash) {
+    toEnd();
+    // What is new is seen from its beginning.
+    const line = document.getElementById("new");
+    if (line && line.getBoundingClientRect().top < 0) line.scrollIntoView();
+  }
 
   // Names behind an @, as they are typed.
   const names = document.getElementById("names");
@@ -374,11 +395,15 @@ for (const box of document.querySelectorAll("input[data-names]")) {
   const options = document.getElementById(box.getAttribute("list"));
   let last = "";
   box.addEventListener("input", async () => {
-    const q = box.value.trim();
+    // Of several the last one is being typed.
+    const [, before, typed] = box.dataset.many === undefined ? [0, "", box.value] : /^(.*,\s*)?(.*)$/s.exec(box.value);
+    const q = typed.trim();
     if (q.length < 2 || q === last) return;
     last = q;
     const answer = await fetchPart(`/people/matching?q=${encodeURIComponent(q)}`);
-    if (answer.ok) options.replaceChildren(part(await answer.text()));
+    if (!answer.ok || last !== q) return;
+    options.replaceChildren(part(await answer.text()));
+    for (const option of options.children) option.value = (before ?? "") + option.value;
   });
 }
 
@@ -439,6 +464,7 @@ document.addEventListener("keydown", (event) => {
   after = event.key === "g" ? "g" : "";
   if (go) { event.preventDefault(); location.assign(go); }
   else if (event.key === "j") move(1);
+  else if (event.key === "e") document.activeElement.closest(".row")?.querySelector("form").requestSubmit();
   else if (event.key === "k") move(-1);
   else if (event.key === "r" && composer) { event.preventDefault(); composer.elements.text.focus(); }
   else if (event.key === "?") document.getElementById("keys")?.showModal();
