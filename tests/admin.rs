@@ -7,9 +7,10 @@
 use comity::{
     api,
     ids::{ScopeId, UserId, WorkspaceId},
-    protocol::gate,
+    node::Snapshot,
+    protocol::{Command, gate},
     web,
-    wire::objects::Grade,
+    wire::objects::{Floor, Grade},
 };
 use harness::{PATIENCE, Workspace, admit, group, http, peer};
 use tokio::{
@@ -25,6 +26,8 @@ struct Stage {
     globex: Workspace,
     /// Where acme's pages are.
     pages: String,
+    /// Where globex's are.
+    theirs: String,
     mia: (UserId, String),
     bob: UserId,
     here: ScopeId,
@@ -42,23 +45,23 @@ impl Stage {
     async fn new() -> Self {
         let (acme, globex) = (Workspace::hosting("acme").await, Workspace::new("globex").await);
         peer(&acme, &globex).await;
-        let realm = acme.realm.as_ref().map(|realm| &realm.handle);
-        let (listen, id) = ("127.0.0.1:0".parse().unwrap(), acme.id);
-        let around = |api| web::around(api, id);
-        let pages = api::start_with(acme.handle(), realm, listen, Vec::new(), around).await.unwrap();
+        let (pages, theirs) = (pages(&acme).await, pages(&globex).await);
         let (mia, bob) = (acme.person("mia").await, globex.user("bob").await);
         let (here, _) = group(&acme, acme.alice(), "Launch").await;
         admit(&acme, acme.alice(), here, &globex, bob, Grade::Post).await;
         let (abroad, _) = group(&globex, globex.alice(), "Pricing").await;
         admit(&globex, globex.alice(), abroad, &acme, mia.0, Grade::Post).await;
-        let came = |view: &comity::node::Snapshot| gate::sees_scope(&view.state, mia.0, abroad);
+        let came = |view: &Snapshot| gate::sees_scope(&view.state, mia.0, abroad);
         acme.until("the group of globex", came).await;
-        Self { acme, globex, pages: pages.to_string(), mia, bob, here, abroad }
+        Self { acme, globex, pages, theirs, mia, bob, here, abroad }
     }
 
     async fn ask(&self, token: &str, head: &str, form: &str) -> Got {
+        Self::ask_at(&self.pages, cookie(self.acme.id, token), head, form).await
+    }
+
+    async fn ask_at(host: &str, cookie: String, head: &str, form: &str) -> Got {
         let (method, path) = head.split_once(' ').unwrap();
-        let (host, cookie) = (&self.pages, cookie(self.acme.id, token));
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\nconnection: close\r\norigin: http://{host}\r\n\
              content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
@@ -100,10 +103,24 @@ impl Stage {
         http::ask(&self.acme.host, &self.acme.admin, &format!("GET {path}"), "", &[]).await.json()
     }
 
+    /// A member of acme comes into the group here.
+    async fn add(&self, user: UserId, grade: Grade) {
+        let (actor, scope, users, floor) = (self.acme.alice(), self.here, vec![user], Floor::All);
+        self.acme.ask(Command::AddMembers { actor, scope, users, grade, floor }).await;
+    }
+
     async fn stop(mut self) {
         self.acme.stop().await;
         self.globex.stop().await;
     }
+}
+
+/// A workspace's pages.
+async fn pages(of: &Workspace) -> String {
+    let realm = of.realm.as_ref().map(|realm| &realm.handle);
+    let around = |api| web::around(api, of.id);
+    let listen = "127.0.0.1:0".parse().unwrap();
+    api::start_with(of.handle(), realm, listen, Vec::new(), around).await.unwrap().to_string()
 }
 
 fn cookie(of: WorkspaceId, token: &str) -> String {
@@ -180,7 +197,7 @@ async fn what_ends_something_shows_first_what_that_is() {
     let away = format!("/admin/abroad/{}/{}", stage.abroad, stage.mia.0);
     assert!(stage.page(&away).await.contains("globex.example"));
     stage.done(&away, "").await;
-    let gone = |view: &comity::node::Snapshot| !gate::sees_scope(&view.state, stage.mia.0, stage.abroad);
+    let gone = |view: &Snapshot| !gate::sees_scope(&view.state, stage.mia.0, stage.abroad);
     stage.acme.until("the end of the membership", gone).await;
     // A leaver (P7.5), and a partnership.
     let mia = format!("/admin/people/{}", stage.mia.0);
@@ -239,4 +256,43 @@ async fn the_map_shows_who_is_away_and_what_is_open_there() {
     assert!(map.contains("class=\"open\"") && map.contains("; in force by <time"), "{map}");
     assert!(map.contains("1 removal not confirmed yet"), "{map}");
     stage.acme.stop().await;
+}
+
+/// P2.5, P8.2: a group's own admin, who is none of the workspace, sets whom the group may take in; who would be out is
+/// shown first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p8_2_a_groups_own_policy_shows_first_who_would_be_out() {
+    let stage = Stage::new().await;
+    let ada = stage.acme.person("ada").await;
+    for (user, grade) in [(stage.mia.0, Grade::Admin), (ada.0, Grade::Post)] {
+        stage.add(user, grade).await;
+    }
+    let (settings, policy) = (format!("/g/{}/settings", stage.here), format!("/g/{}/policy", stage.here));
+    let (mia, ada) = (&stage.mia.1, &ada.1);
+    let card = "Who may be invited from outside";
+    let page = stage.ask(mia, &format!("GET {settings}"), "").await;
+    assert!(page.body.contains(card) && page.body.contains("every partner"), "{}", page.body);
+    let page = stage.ask(ada, &format!("GET {settings}"), "").await;
+    assert!(page.status == 200 && !page.body.contains(card), "{}", page.body);
+    assert_eq!(stage.ask(ada, &format!("GET {policy}"), "").await.status, 403);
+    let page = stage.ask(mia, &format!("GET {policy}"), "").await;
+    assert!(page.body.contains("globex (globex.example)"), "a choice: {}", page.body);
+    let set = format!("GET /groups/{}/policy", stage.here);
+    let holds = async || http::ask(&stage.acme.host, mia, &set, "", &[]).await.json();
+    for (form, words) in
+        [("grade=read&from=all", "fewer rights"), ("grade=admin&from=only", "Who loses what")]
+    {
+        let shown = stage.ask(mia, &format!("POST {policy}"), form).await;
+        assert!(shown.body.contains("bob") && shown.body.contains(words), "{form}: {}", shown.body);
+        assert_eq!(holds().await["peers"], "all", "nothing has changed yet");
+    }
+    let done = stage.ask(mia, &format!("POST {policy}"), "grade=admin&from=only&confirm=true").await;
+    assert_eq!(done.status, 303, "{}", done.body);
+    assert_eq!(holds().await["peers"], serde_json::json!([]));
+    let bob = stage.bob;
+    let here = stage.here;
+    stage.globex.until("the end of it", |view| !gate::sees_scope(&view.state, bob, here)).await;
+    let page = stage.ask(mia, &format!("GET {settings}"), "").await;
+    assert!(page.body.contains("no partner is chosen"), "{}", page.body);
+    stage.stop().await;
 }

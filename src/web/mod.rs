@@ -11,9 +11,11 @@ mod admin;
 mod assets;
 mod desk;
 mod discover;
+mod ends;
 mod enter;
 mod entry;
 mod group;
+mod group_policy;
 mod inbox;
 mod invitations;
 mod join;
@@ -28,6 +30,7 @@ mod removal;
 mod safety;
 mod settings;
 mod shapes;
+mod sources;
 mod start;
 mod thread;
 mod visitor;
@@ -116,6 +119,7 @@ fn places() -> Router<Web> {
         .route("/g/{group}", get(group::show))
         .route("/g/{group}/members", get(group::members).post(members::add))
         .route("/g/{group}/settings", get(settings::group).post(settings::change_group))
+        .route("/g/{group}/policy", get(group_policy::show).post(group_policy::change))
         .route("/g/{group}/do/{act}", post(group::act))
         .route("/t/{thread}/settings", get(settings::thread))
         .route("/t/{thread}/members", post(members::add))

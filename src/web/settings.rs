@@ -13,7 +13,9 @@ use serde_json::{Map, Value, json};
 use super::path::Path;
 use super::{
     desk::{Refusal, escape},
-    group, inbox,
+    group,
+    group_policy::Policy,
+    inbox,
     members::{Membership, Outcome, Query},
     page::{Failure, Frame, Page},
     place::Place,
@@ -31,6 +33,8 @@ struct GroupSettings {
     /// Who would be out, where that has to be confirmed first.
     losses: Vec<Loss>,
     wanted: Vec<(String, String)>,
+    /// Its policy on external people, for whoever may set it.
+    policy: Option<Policy>,
 }
 
 #[derive(Template)]
@@ -83,8 +87,20 @@ struct Requests {
 }
 
 pub(super) async fn group(visitor: Visitor, Path(id): Path<String>) -> Result<Page<impl Template>, Failure> {
-    let (frame, group) = group::load(&visitor, &id).await?;
-    Ok(Page(GroupSettings { frame, group, tab: "settings", error: None, losses: vec![], wanted: vec![] }))
+    group_page(&visitor, &id, None, Vec::new(), Vec::new()).await
+}
+
+async fn group_page(
+    visitor: &Visitor,
+    id: &str,
+    error: Option<String>,
+    losses: Vec<Loss>,
+    wanted: Vec<(String, String)>,
+) -> Result<Page<impl Template + use<>>, Failure> {
+    let (frame, group) = group::load(visitor, id).await?;
+    // Whoever may not set it has none to look at.
+    let policy = Policy::of(visitor, &Place::group(id)).await.ok();
+    Ok(Page(GroupSettings { frame, group, tab: "settings", error, losses, wanted, policy }))
 }
 
 /// The fields of the settings forms. What a form has a switch for and does not send is off.
@@ -121,7 +137,7 @@ async fn refused(
     wanted: Vec<(String, String)>,
     refusal: Refusal,
 ) -> Result<Page<impl Template>, Failure> {
-    let (frame, group) = group::load(visitor, id).await?;
+    let group: Scope = visitor.read(&Place::group(id).api).await?;
     let on = |name: &str| wanted.iter().any(|(held, _)| held == name);
     let cuts = group.settings.externals && !on("externals");
     let losses = if cuts {
@@ -130,7 +146,7 @@ async fn refused(
     } else {
         Vec::new()
     };
-    Ok(Page(GroupSettings { frame, group, tab: "settings", error: Some(refusal.detail), losses, wanted }))
+    group_page(visitor, id, Some(refusal.detail), losses, wanted).await
 }
 
 pub(super) async fn thread(

@@ -84,16 +84,19 @@ async fn open(visitor: &Visitor, tab: &'static str, no: Option<&Refusal>) -> Res
 }
 
 /// A page, with the status of the refusal that it shows.
-fn answer<T: Template>(no: Option<&Refusal>, page: T) -> Response {
+pub(super) fn answer<T: Template>(no: Option<&Refusal>, page: T) -> Response {
     (no.map_or(StatusCode::OK, |no| no.status), Page(page)).into_response()
 }
 
-fn go(to: &str) -> Response {
+pub(super) fn go(to: &str) -> Response {
     Redirect::to(to).into_response()
 }
 
 /// A refusal that the page of the form can show beside it; who is not signed in, or no admin, has no such page.
-fn in_place<T>(visitor: &Visitor, asked: Result<T, Refusal>) -> Result<Result<T, Refusal>, Failure> {
+pub(super) fn in_place<T>(
+    visitor: &Visitor,
+    asked: Result<T, Refusal>,
+) -> Result<Result<T, Refusal>, Failure> {
     match asked {
         Err(no) if matches!(no.status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) => {
             Err(visitor.failed(no))
@@ -103,7 +106,7 @@ fn in_place<T>(visitor: &Visitor, asked: Result<T, Refusal>) -> Result<Result<T,
 }
 
 /// Asks for a change.
-async fn ask(
+pub(super) async fn ask(
     visitor: &Visitor,
     method: Method,
     path: &str,
@@ -121,36 +124,36 @@ fn origin(headers: &HeaderMap) -> String {
 
 /// A workspace, as the API shows it.
 #[derive(Clone, Debug, Default, Deserialize)]
-struct Home {
-    id: String,
-    name: String,
-    domain: String,
+pub(super) struct Home {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) domain: String,
     #[serde(default)]
-    free: bool,
+    pub(super) free: bool,
 }
 
 impl Home {
     /// What to call it: before its first word only its id is known.
-    fn title(&self) -> &str {
+    pub(super) fn title(&self) -> &str {
         if self.name.is_empty() { self.id.get(..11).unwrap_or(&self.id) } else { &self.name }
     }
 }
 
 /// A person, as the API shows him.
 #[derive(Clone, Debug, Deserialize)]
-struct Person {
-    id: String,
-    name: String,
-    address: String,
-    external: bool,
-    free: bool,
-    verified: bool,
-    home: String,
+pub(super) struct Person {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) address: String,
+    pub(super) external: bool,
+    pub(super) free: bool,
+    pub(super) verified: bool,
+    pub(super) home: String,
 }
 
 impl Person {
     /// Of whom nothing is known any more only the address, or nothing, is left.
-    fn title(&self) -> &str {
+    pub(super) fn title(&self) -> &str {
         match (self.name.as_str(), self.address.as_str()) {
             ("", "") => "somebody who left",
             ("", address) => address,
@@ -160,7 +163,7 @@ impl Person {
 }
 
 /// What a grade lets somebody do, in words.
-fn grade(grade: &str) -> &str {
+pub(super) fn grade(grade: &str) -> &str {
     match grade {
         "read" => "reads",
         "post" => "reads and writes",
@@ -176,7 +179,7 @@ fn scope_path(scope: &str) -> String {
 }
 
 /// What to call a scope whose name is not told.
-fn scope_name<'a>(name: Option<&'a String>, kind: Option<&str>) -> &'a str {
+pub(super) fn scope_name<'a>(name: Option<&'a String>, kind: Option<&str>) -> &'a str {
     match (name, kind) {
         (Some(name), _) if !name.is_empty() => name,
         (_, Some("dm")) => "a direct conversation",
