@@ -60,6 +60,11 @@ impl Stage {
         Self::ask_at(&self.pages, cookie(self.acme.id, token), head, form).await
     }
 
+    /// As the admin of globex, at its pages.
+    async fn there(&self, head: &str, form: &str) -> Got {
+        Self::ask_at(&self.theirs, cookie(self.globex.id, &self.globex.admin), head, form).await
+    }
+
     async fn ask_at(host: &str, cookie: String, head: &str, form: &str) -> Got {
         let (method, path) = head.split_once(' ').unwrap();
         let request = format!(
@@ -294,5 +299,48 @@ async fn p8_2_a_groups_own_policy_shows_first_who_would_be_out() {
     stage.globex.until("the end of it", |view| !gate::sees_scope(&view.state, bob, here)).await;
     let page = stage.ask(mia, &format!("GET {settings}"), "").await;
     assert!(page.body.contains("no partner is chosen"), "{}", page.body);
+    stage.stop().await;
+}
+
+/// P5.4: a group's admin offers it by its settings, takes the offer back, offers it again; the other workspace's admin takes
+/// it over at his approvals. Members and history stay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p5_4_a_group_is_offered_taken_back_and_taken_over_by_pages() {
+    let stage = Stage::new().await;
+    stage.add(stage.mia.0, Grade::Admin).await;
+    let (group, globex, mia) = (format!("/g/{}", stage.here), stage.globex.id, &stage.mia.1);
+    let page = stage.ask(mia, &format!("GET {group}/move"), "").await;
+    assert!(page.body.contains(&globex.to_string()), "a choice: {}", page.body);
+    assert!(!page.body.contains("free."), "and no realm of free accounts: {}", page.body);
+    let shown = stage.ask(mia, &format!("GET {group}/move?to={globex}"), "").await;
+    assert!(shown.body.contains("globex (globex.example): 1 person"), "who is in it: {}", shown.body);
+    assert!(shown.body.contains("The group Launch"), "what moves: {}", shown.body);
+    let offer = async || {
+        let done = stage.ask(mia, &format!("POST {group}/move"), &format!("to={globex}")).await;
+        assert_eq!(done.status, 303, "{}", done.body);
+        let moves = stage.api("/moves").await;
+        let id = moves["moves"][0]["id"].as_str().unwrap().to_owned();
+        let came = |view: &Snapshot| view.state.transfers.keys().any(|held| held.to_string() == id);
+        stage.globex.until("the offer", came).await;
+        id
+    };
+    let first = offer().await;
+    for page in [format!("{group}/settings"), "/admin/approvals".to_owned()] {
+        assert!(stage.page(&page).await.contains(&first), "{page}");
+    }
+    let back = stage.ask(mia, &format!("POST {group}/move/back"), &format!("offer={first}")).await;
+    assert_eq!(back.status, 303, "{}", back.body);
+    assert!(!stage.page("/admin/approvals").await.contains(&first));
+    let second = offer().await;
+    let asked = stage.there("GET /admin/approvals", "").await;
+    assert!(asked.body.contains("Take over") && asked.body.contains(&second), "{}", asked.body);
+    let taken = stage.there("POST /admin/approvals", &format!("what=take&id={second}")).await;
+    assert_eq!(taken.status, 303, "{}", taken.body);
+    let here = stage.here;
+    stage.acme.until("the move", |view| view.state.scope(here).unwrap().head.owner == globex).await;
+    let directory = stage.page("/directory").await;
+    assert!(directory.contains("owned by globex"), "{directory}");
+    let members = stage.page(&format!("{group}/members")).await;
+    assert!(members.contains("bob@globex.example") && members.contains("mia@acme.example"), "{members}");
     stage.stop().await;
 }

@@ -366,7 +366,7 @@ endpoints! {
     /// Takes an offered group.
     POST "/moves/{id}/accept" Admin moves::accept,
     /// Takes an offer back, or declines it.
-    DELETE "/moves/{id}" Admin moves::end,
+    DELETE "/moves/{id}" Member moves::end,
     /// What a dead owner's root key has to sign.
     GET "/groups/{id}/handover" Admin moves::request,
     /// Takes over what a dead owner's root key gave away.

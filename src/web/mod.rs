@@ -22,6 +22,7 @@ mod join;
 mod markdown;
 mod me;
 mod members;
+mod moving;
 mod naming;
 mod page;
 mod path;
@@ -120,6 +121,8 @@ fn places() -> Router<Web> {
         .route("/g/{group}/members", get(group::members).post(members::add))
         .route("/g/{group}/settings", get(settings::group).post(settings::change_group))
         .route("/g/{group}/policy", get(group_policy::show).post(group_policy::change))
+        .route("/g/{group}/move", get(moving::show).post(moving::offer))
+        .route("/g/{group}/move/back", post(moving::take_back))
         .route("/g/{group}/do/{act}", post(group::act))
         .route("/t/{thread}/settings", get(settings::thread))
         .route("/t/{thread}/members", post(members::add))

@@ -17,6 +17,7 @@ use super::{
     group_policy::Policy,
     inbox,
     members::{Membership, Outcome, Query},
+    moving::Move,
     page::{Failure, Frame, Page},
     place::Place,
     shapes::{Named, Scope},
@@ -35,6 +36,8 @@ struct GroupSettings {
     wanted: Vec<(String, String)>,
     /// Its policy on external people, for whoever may set it.
     policy: Option<Policy>,
+    /// The offer of it to another workspace that is open.
+    offer: Option<Move>,
 }
 
 #[derive(Template)]
@@ -100,7 +103,10 @@ async fn group_page(
     let (frame, group) = group::load(visitor, id).await?;
     // Whoever may not set it has none to look at.
     let policy = Policy::of(visitor, &Place::group(id)).await.ok();
-    Ok(Page(GroupSettings { frame, group, tab: "settings", error, losses, wanted, policy }))
+    // A free account has no part in moves: for it there is no list.
+    let moves = if frame.me.free { Vec::new() } else { Move::open(visitor).await? };
+    let offer = moves.into_iter().find(|offer| offer.group == group.id);
+    Ok(Page(GroupSettings { frame, group, tab: "settings", error, losses, wanted, policy, offer }))
 }
 
 /// The fields of the settings forms. What a form has a switch for and does not send is off.

@@ -147,7 +147,8 @@ pub(crate) const MATRIX: &[Row] = &[
     admins("POST /invitations/{id}/approve", "/invitations/{invite}/approve", "", 404),
     admins("POST /invitations/{id}/refuse", "/invitations/{invite}/refuse", "", 404),
     admins("POST /moves/{id}/accept", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae/accept", "", 404),
-    admins("DELETE /moves/{id}", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae", "", 404),
+    // Whoever administers a group may take back what he may offer.
+    members("DELETE /moves/{id}", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae", "", 404),
     admins("GET /groups/{id}/handover", "/groups/{group}/handover", "", 404),
     admins("POST /handovers", "/handovers", r#"{"handovers":[]}"#, 422),
     // Invitations: whom one is for answers it, who sent it and the group's admins take it back. Who is in the group at
