@@ -44,7 +44,7 @@ export async function furnish(stage) {
   const code = (join ?? (await until("a letter", () => stage.letters.find((one) => one.to.includes(mia.address))))?.link ?? "").split("/join/").pop();
   const { peers } = await alice.get("/peers");
   return { group: group.id, chat: group.chat, topic: topic.id, dm: dm.id, scope: removal.scope, epoch: removal.epoch,
-    bob: bob.id, mia: mia.id, peer: peers[0].workspace.id, code };
+    bob: bob.id, mia: mia.id, peer: peers[0].workspace.id, to: bob.workspace.id, code };
 }
 
 /**
@@ -67,6 +67,9 @@ export const PAGES = [
   { name: "group", path: ({ group }) => `/g/${group}` },
   { name: "group-members", path: ({ group }) => `/g/${group}/members` },
   { name: "group-settings", path: ({ group }) => `/g/${group}/settings` },
+  { name: "group-policy", path: ({ group }) => `/g/${group}/policy` },
+  { name: "group-move", path: ({ group }) => `/g/${group}/move` },
+  { name: "group-move-preview", path: ({ group, to }) => `/g/${group}/move?to=${to}` },
   { name: "remove", path: ({ group, bob }) => `/g/${group}/remove/${bob}` },
   { name: "directory", path: () => "/directory" },
   { name: "people", path: () => "/people" },
