@@ -6,9 +6,9 @@
 
 use comity::{
     api,
-    ids::{ScopeId, UserId, WorkspaceId},
+    ids::{ScopeId, ThreadId, UserId, WorkspaceId},
     node::Snapshot,
-    protocol::{Command, gate},
+    protocol::{Command, Records as _, gate},
     web,
     wire::objects::{Floor, Grade},
 };
@@ -30,7 +30,10 @@ struct Stage {
     theirs: String,
     mia: (UserId, String),
     bob: UserId,
+    /// His token.
+    bobs: String,
     here: ScopeId,
+    chat: ThreadId,
     abroad: ScopeId,
 }
 
@@ -46,14 +49,14 @@ impl Stage {
         let (acme, globex) = (Workspace::hosting("acme").await, Workspace::new("globex").await);
         peer(&acme, &globex).await;
         let (pages, theirs) = (pages(&acme).await, pages(&globex).await);
-        let (mia, bob) = (acme.person("mia").await, globex.user("bob").await);
-        let (here, _) = group(&acme, acme.alice(), "Launch").await;
-        admit(&acme, acme.alice(), here, &globex, bob, Grade::Post).await;
+        let (mia, bob) = (acme.person("mia").await, globex.person("bob").await);
+        let (here, chat) = group(&acme, acme.alice(), "Launch").await;
+        admit(&acme, acme.alice(), here, &globex, bob.0, Grade::Post).await;
         let (abroad, _) = group(&globex, globex.alice(), "Pricing").await;
         admit(&globex, globex.alice(), abroad, &acme, mia.0, Grade::Post).await;
         let came = |view: &Snapshot| gate::sees_scope(&view.state, mia.0, abroad);
         acme.until("the group of globex", came).await;
-        Self { acme, globex, pages, theirs, mia, bob, here, abroad }
+        Self { acme, globex, pages, theirs, mia, bob: bob.0, bobs: bob.1, here, chat, abroad }
     }
 
     async fn ask(&self, token: &str, head: &str, form: &str) -> Got {
@@ -152,6 +155,9 @@ async fn every_page_is_there_for_admins_and_for_nobody_else() {
         ("/admin/approvals".to_owned(), "Invitations to our people"),
         ("/admin/policy".to_owned(), "Who may invite external people"),
         ("/admin/audit?act=member.&from=2020-01-01".to_owned(), "member."),
+        ("/admin/keys".to_owned(), "in use"),
+        ("/admin/keys/revoke".to_owned(), "This cannot be taken back"),
+        (format!("/admin/handover?group={}", stage.abroad), "comity handover sign"),
         ("/admin/mail".to_owned(), "No mail server is set"),
     ];
     for (path, words) in pages {
@@ -342,5 +348,26 @@ async fn p5_4_a_group_is_offered_taken_back_and_taken_over_by_pages() {
     assert!(directory.contains("owned by globex"), "{directory}");
     let members = stage.page(&format!("{group}/members")).await;
     assert!(members.contains("bob@globex.example") && members.contains("mia@acme.example"), "{members}");
+    stage.stop().await;
+}
+
+/// A key is replaced after the page said what that does; what nobody signed takes no group over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_replaced_and_a_dead_owners_word_is_taken_by_pages() {
+    let stage = Stage::new().await;
+    assert!(!stage.page("/admin/keys").await.contains("replaced; what it signed"));
+    assert!(stage.page("/admin/keys/sign").await.contains("What the old one signed still counts"));
+    assert_eq!(stage.done("/admin/keys/sign", "").await, "/admin/keys");
+    assert!(stage.page("/admin/keys").await.contains("replaced; what it signed"));
+    let group = format!("group={}", stage.abroad);
+    let (signed, gone) = ("signed=%7B%22handovers%22%3A%5B%5D%7D", "gone=true");
+    for (form, words) in [
+        (format!("{group}&{signed}"), "confirm first"),
+        (format!("{group}&signed=nonsense&{gone}"), "this is not what was signed"),
+        (format!("{group}&{signed}&{gone}"), "holds no handover"),
+    ] {
+        let shown = stage.shown("/admin/handover", &form, 422).await;
+        assert!(shown.contains("role=\"alert\"") && shown.contains(words), "{form}: {shown}");
+    }
     stage.stop().await;
 }

@@ -95,6 +95,9 @@ impl Walk {
         }
         self.mia("GET /workspace", Value::Null).await;
         self.alice("POST /workspace/rotate", json!({ "key": "tls" })).await;
+        let keys = self.alice("GET /workspace/keys", Value::Null).await;
+        let states = keys["keys"].as_array().unwrap().iter().map(|key| (&key["use"], &key["state"]));
+        assert!(states.clone().any(|at| at == (&json!("tls"), &json!("replaced"))), "{keys}");
         self.alice("POST /workspace/journal/confirm", Value::Null).await;
         let new = self.alice("POST /users", json!({ "local": "new", "name": "New" })).await;
         let new = new["id"].as_str().unwrap();

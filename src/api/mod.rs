@@ -23,6 +23,7 @@ mod evidence;
 mod externals;
 mod invitations;
 mod join;
+mod keys;
 mod mail;
 mod messages;
 mod moves;
@@ -207,8 +208,10 @@ endpoints! {
     POST "/claims/{id}/peering" Admin join::want_peering,
     /// This workspace.
     GET "/workspace" Signed workspace::show,
+    /// The keys by which this workspace speaks.
+    GET "/workspace/keys" Admin keys::list,
     /// Replaces a key of the running node.
-    POST "/workspace/rotate" Admin workspace::rotate,
+    POST "/workspace/rotate" Admin keys::rotate,
     /// Confirms that the journal may begin anew.
     POST "/workspace/journal/confirm" Admin check::confirm,
     /// The workspace's members, page by page.

@@ -7,6 +7,7 @@ pub mod conduct;
 pub mod externals;
 pub mod inbox;
 pub mod invitations;
+pub mod keys;
 pub mod messages;
 pub mod moves;
 pub mod names;

@@ -115,6 +115,7 @@ pub(crate) const MATRIX: &[Row] = &[
     admins("POST /workspace/rotate", "/workspace/rotate", r#"{"key":"none"}"#, 422),
     admins("POST /workspace/journal/confirm", "/workspace/journal/confirm", "", 204),
     admins("POST /users", "/users", r#"{"local":"new","name":"New"}"#, 201),
+    admins("GET /workspace/keys", "/workspace/keys", "", 200),
     admins("GET /users/{user}/departure", "/users/{other}/departure", "", 200),
     // nora is not in it.
     admins("DELETE /users/{user}/memberships/{scope}", "/users/{other}/memberships/{group}", "", 404),

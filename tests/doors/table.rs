@@ -63,6 +63,7 @@ pub(crate) const TABLE: &[Row] = &[
     row("GET /health", "/health", "", [200, 200], "ok", Without),
     row("GET /me", "/me", "", [200, 200], "{me}", Without),
     row("GET /workspace", "/workspace", "", [200, 200], "fingerprint", Without),
+    admins("GET /workspace/keys", "/workspace/keys", ""),
     admins("POST /workspace/rotate", "/workspace/rotate", r#"{"key":"tls"}"#),
     admins("POST /workspace/journal/confirm", "/workspace/journal/confirm", ""),
     row("GET /users", "/users", "", [200, 200], "{me}", Without),

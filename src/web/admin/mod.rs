@@ -9,6 +9,7 @@ mod approvals;
 mod audit;
 mod ends;
 mod externals;
+mod keys;
 mod mail;
 mod map;
 mod overview;
@@ -63,6 +64,9 @@ pub(super) fn routes() -> Router<Web> {
         .route("/admin/audit/export", get(audit::export))
         .route("/admin/evidence/{id}", get(audit::evidence))
         .route("/admin/mail", get(mail::show).post(mail::trial))
+        .route("/admin/keys", get(keys::show))
+        .route("/admin/keys/{name}", get(keys::before_rotation).post(keys::rotate))
+        .route("/admin/handover", get(keys::handover).post(keys::take))
         .route("/admin/mail/{letter}/{act}", post(mail::act))
         .route("/admin/accounts", get(accounts::show))
         .route("/admin/accounts/{id}/remove", get(accounts::before).post(accounts::remove))
