@@ -351,6 +351,46 @@ async fn p5_4_a_group_is_offered_taken_back_and_taken_over_by_pages() {
     stage.stop().await;
 }
 
+/// P8: an admin sees when an external was seen last. That is what the external did in what this workspace owns, a
+/// reaction too; reading is not seen, nor what is done elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p8_an_external_is_seen_by_what_he_does_here_and_by_nothing_else() {
+    let stage = Stage::new().await;
+    let seen = async || stage.api("/externals").await["externals"][0]["last_seen"].clone();
+    stage.acme.post(stage.acme.alice(), stage.chat, 1, "hello").await;
+    let (bob, chat) = (stage.bob, stage.chat);
+    stage
+        .globex
+        .until("hello", |view| gate::paths(&view.state, bob, chat).iter().any(|path| path.shows(1)))
+        .await;
+    let list = format!("GET /threads/{chat}/messages");
+    let read = http::ask(&stage.globex.host, &stage.bobs, &list, "", &[]).await;
+    assert!(read.text.contains("hello"), "{}", read.text);
+    assert_eq!(seen().await, serde_json::Value::Null, "he has only read");
+    assert!(stage.page("/admin/externals").await.contains("last seen: nothing yet"));
+    stage.globex.post(bob, chat, 1, "hi").await;
+    let entry = async |seq: u64| {
+        let view = stage.acme.until("it", |view| view.state.logs[&chat].high >= seq).await;
+        view.stored(chat, seq).unwrap().entry
+    };
+    let written = entry(2).await;
+    assert_eq!((written.author, seen().await), (bob, serde_json::json!(written.time)));
+    let react = format!("POST /threads/{chat}/messages/1/reactions");
+    let reacted = http::ask(&stage.globex.host, &stage.bobs, &react, r#"{"emoji":"+1"}"#, &[]).await;
+    assert!(reacted.status < 300, "{}", reacted.text);
+    let reacted = entry(3).await;
+    assert_eq!((reacted.author, seen().await), (bob, serde_json::json!(reacted.time)));
+    stage.acme.post(stage.acme.alice(), chat, 2, "others do not count").await;
+    assert_eq!(seen().await, serde_json::json!(reacted.time));
+    assert!(
+        stage
+            .page("/admin/externals")
+            .await
+            .contains(&format!("last seen: <time datetime=\"{}", reacted.time))
+    );
+    stage.stop().await;
+}
+
 /// A key is replaced after the page said what that does; what nobody signed takes no group over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_replaced_and_a_dead_owners_word_is_taken_by_pages() {

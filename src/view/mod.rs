@@ -16,3 +16,4 @@ pub mod preview;
 pub mod removals;
 pub mod scopes;
 pub mod search;
+pub mod seen;
