@@ -231,6 +231,13 @@ async fn forms_lead_on_or_say_in_place_what_was_refused() {
     assert!(link.contains(&format!("http://{}/join/", stage.pages)), "{link}");
     let token = stage.shown(&format!("{ada}/token"), "name=robot&scope=read&days=3", 200).await;
     assert!(token.contains("Token: robot"), "{token}");
+    let robot = stage.api(&format!("{}/tokens", ada.replace("/admin/people", "/users"))).await;
+    let robot = robot["sessions"][0]["id"].as_str().unwrap();
+    let other = stage.ask(&stage.mia.1, &format!("POST {ada}/tokens/{robot}"), "").await;
+    assert_eq!(other.status, 404, "only admins: {}", other.body);
+    assert_eq!(stage.done(&format!("{ada}/tokens/{robot}"), "").await, ada);
+    assert!(!stage.page(&ada).await.contains("Token: robot"), "that one alone has ended");
+    stage.shown(&format!("{ada}/token"), "name=other&scope=read&days=3", 200).await;
     stage.done(&format!("{ada}/sign-out"), "").await;
     assert!(stage.page(&ada).await.contains("Signed in nowhere"));
     stage.done(&ada, "name=Ada+Lovelace&role=admin").await;

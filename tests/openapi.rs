@@ -105,7 +105,9 @@ impl Walk {
         self.alice(&format!("POST /users/{new}/tokens"), Value::Null).await;
         self.alice(&format!("GET /users/{new}/departure"), Value::Null).await;
         self.alice(&format!("GET /users/{new}"), Value::Null).await;
-        self.alice(&format!("GET /users/{new}/tokens"), Value::Null).await;
+        let held = self.alice(&format!("GET /users/{new}/tokens"), Value::Null).await;
+        let one = held["sessions"][0]["id"].as_str().unwrap();
+        self.alice(&format!("DELETE /users/{new}/tokens/{one}"), Value::Null).await;
         self.alice(&format!("DELETE /users/{new}/tokens"), Value::Null).await;
         self.accounts(new).await;
         self.alice(&format!("DELETE /users/{new}"), Value::Null).await;

@@ -234,6 +234,8 @@ endpoints! {
     POST "/users/{user}/tokens" Signed sessions::add_token,
     /// Ends every session and token of a user.
     DELETE "/users/{user}/tokens" Signed sessions::revoke_tokens,
+    /// Ends one session or token of a user.
+    DELETE "/users/{user}/tokens/{id}" Signed sessions::revoke_token,
     /// Makes a link for somebody's password.
     POST "/users/{user}/link" Admin sessions::password_link,
     /// People of other workspaces in groups and threads of this one.

@@ -109,13 +109,16 @@ pub(crate) const MATRIX: &[Row] = &[
     admins("GET /users/{user}/tokens", "/users/{other}/tokens", "", 200),
     signed("POST /users/{user}/tokens", "/users/{me}/tokens", "", 201),
     admins("POST /users/{user}/tokens", "/users/{other}/tokens", "", 201),
+    // Nobody has a session of this id.
+    signed("DELETE /users/{user}/tokens/{id}", "/users/{me}/tokens/{session}", "", 404),
+    admins("DELETE /users/{user}/tokens/{id}", "/users/{other}/tokens/{session}", "", 404),
     // Its administration.
     admins("GET /claims/peerings", "/claims/peerings", "", 200),
     admins("POST /claims/{id}/peering", "/claims/{session}/peering", "", 404),
+    admins("GET /workspace/keys", "/workspace/keys", "", 200),
     admins("POST /workspace/rotate", "/workspace/rotate", r#"{"key":"none"}"#, 422),
     admins("POST /workspace/journal/confirm", "/workspace/journal/confirm", "", 204),
     admins("POST /users", "/users", r#"{"local":"new","name":"New"}"#, 201),
-    admins("GET /workspace/keys", "/workspace/keys", "", 200),
     admins("GET /users/{user}/departure", "/users/{other}/departure", "", 200),
     // nora is not in it.
     admins("DELETE /users/{user}/memberships/{scope}", "/users/{other}/memberships/{group}", "", 404),

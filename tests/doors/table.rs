@@ -75,6 +75,7 @@ pub(crate) const TABLE: &[Row] = &[
     admins("DELETE /users/{user}/memberships/{scope}", "/users/{me}/memberships/{group}", ""),
     row("GET /users/{user}/tokens", "/users/{me}/tokens", "", [200, 200], "sessions", Without),
     row("POST /users/{user}/tokens", "/users/{me}/tokens", "", [201, 201], "token", Without),
+    row("DELETE /users/{user}/tokens/{id}", "/users/{me}/tokens/h_x", "", [404, 404], "", Missing),
     admins("POST /users/{user}/link", "/users/{me}/link", ""),
     row("POST /me/password", "/me/password", r#"{"new":"short"}"#, [422, 422], "", Without),
     row("POST /me/code", "/me/code", "", [202, 202], "", Without),
