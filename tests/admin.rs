@@ -398,6 +398,20 @@ async fn p8_an_external_is_seen_by_what_he_does_here_and_by_nothing_else() {
     stage.stop().await;
 }
 
+/// P8.3: the log shows who acted and about whom by name, also who is not there any more; the ids stay to be seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p8_3_the_log_shows_people_by_their_names_also_those_who_left() {
+    let stage = Stage::new().await;
+    let (bob, alice) = (stage.bob, stage.acme.alice());
+    let remove = format!("DELETE /groups/{}/members/{bob}", stage.here);
+    let removed = http::ask(&stage.acme.host, &stage.acme.admin, &remove, "", &[]).await;
+    assert_eq!(removed.status, 200, "{}", removed.text);
+    let log = stage.page("/admin/audit?act=member.removed").await;
+    assert!(log.contains(&format!("title=\"{bob}\">bob</td>")), "{log}");
+    assert!(log.contains(&format!("title=\"{alice}\">alice</a>")), "{log}");
+    stage.stop().await;
+}
+
 /// A key is replaced after the page said what that does; what nobody signed takes no group over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_replaced_and_a_dead_owners_word_is_taken_by_pages() {
