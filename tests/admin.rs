@@ -273,6 +273,13 @@ async fn the_map_shows_who_is_away_and_what_is_open_there() {
     let map = stage.page("/admin").await;
     assert!(map.contains("class=\"open\"") && map.contains("; in force by <time"), "{map}");
     assert!(map.contains("1 removal not confirmed yet"), "{map}");
+    let said = async || stage.page("/admin/peers").await.contains("Ask whether the other node runs");
+    let soon = async {
+        while !said().await {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, soon).await.expect("the list of partners says what to do");
     stage.acme.stop().await;
 }
 
