@@ -109,9 +109,9 @@ pub(crate) const MATRIX: &[Row] = &[
     admins("GET /users/{user}/tokens", "/users/{other}/tokens", "", 200),
     signed("POST /users/{user}/tokens", "/users/{me}/tokens", "", 201),
     admins("POST /users/{user}/tokens", "/users/{other}/tokens", "", 201),
-    // Nobody has a session of this id.
+    // The session is nora's.
     signed("DELETE /users/{user}/tokens/{id}", "/users/{me}/tokens/{session}", "", 404),
-    admins("DELETE /users/{user}/tokens/{id}", "/users/{other}/tokens/{session}", "", 404),
+    admins("DELETE /users/{user}/tokens/{id}", "/users/{other}/tokens/{session}", "", 204),
     // Its administration.
     admins("GET /claims/peerings", "/claims/peerings", "", 200),
     admins("POST /claims/{id}/peering", "/claims/{session}/peering", "", 404),
