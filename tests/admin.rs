@@ -7,10 +7,14 @@
 use comity::{
     api,
     ids::{ScopeId, ThreadId, UserId, WorkspaceId},
-    node::Snapshot,
+    node::{Snapshot, identity::Layout, key_file},
     protocol::{Command, Records as _, gate},
+    time::Millis,
     web,
-    wire::objects::{Floor, Grade},
+    wire::{
+        envelope,
+        objects::{Floor, Grade, Handover},
+    },
 };
 use harness::{PATIENCE, Workspace, admit, group, http, peer};
 use tokio::{
@@ -273,13 +277,12 @@ async fn the_map_shows_who_is_away_and_what_is_open_there() {
     let map = stage.page("/admin").await;
     assert!(map.contains("class=\"open\"") && map.contains("; in force by <time"), "{map}");
     assert!(map.contains("1 removal not confirmed yet"), "{map}");
-    let said = async || stage.page("/admin/peers").await.contains("Ask whether the other node runs");
-    let soon = async {
-        while !said().await {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, soon).await.expect("the list of partners says what to do");
+    let (mut links, globex) = (stage.acme.handle().links(), stage.globex.id);
+    let failed = links.wait_for(|links| links.get(&globex).is_some_and(|link| link.error.is_some()));
+    let why =
+        tokio::time::timeout(PATIENCE, failed).await.unwrap().unwrap()[&globex].error.clone().unwrap().1;
+    let list = stage.page("/admin/peers").await;
+    assert!(list.contains(&format!("{why}<div class=\"fact\">")), "why, and what to do: {why}: {list}");
     stage.acme.stop().await;
 }
 
@@ -438,4 +441,38 @@ async fn keys_are_replaced_and_a_dead_owners_word_is_taken_by_pages() {
         assert!(shown.contains("role=\"alert\"") && shown.contains(words), "{form}: {shown}");
     }
     stage.stop().await;
+}
+
+/// Spec 14.7: what the page shows is signed by the dead owner's root key, is pasted, and the group is owned here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_of_a_dead_owner_is_taken_over_by_a_page() {
+    let mut stage = Stage::new().await;
+    stage.globex.stop().await;
+    let path = format!("/groups/{}/handover", stage.abroad);
+    let request = stage.api(&path).await["handover"].clone();
+    let page = stage.page(&format!("/admin/handover?group={}", stage.abroad)).await;
+    assert!(page.contains(request["scopes"][1]["hash"].as_str().unwrap()), "what has to be signed: {page}");
+    let key = key_file::read(&Layout::new(stage.globex.path()).root()).unwrap();
+    let signed = request["scopes"].as_array().unwrap().iter().map(|base| {
+        let id = base["scope"].as_str().unwrap();
+        let handover = Handover {
+            scope: id.parse().map_or_else(|_| ScopeId::Thread(id.parse().unwrap()), ScopeId::Group),
+            from: stage.globex.id,
+            to: stage.acme.id,
+            incarnation: base["incarnation"].as_u64().unwrap(),
+            epoch: base["epoch"].as_u64().unwrap(),
+            hash: serde_json::from_value(base["hash"].clone()).unwrap(),
+            time: Millis(1),
+        };
+        data_encoding::BASE64.encode(envelope::sign(handover, None, &key).bytes())
+    });
+    let signed = serde_json::json!({ "handovers": signed.collect::<Vec<_>>() }).to_string();
+    let signed = signed.replace('+', "%2B").replace('=', "%3D");
+    let form = format!("group={}&gone=true&signed={signed}", stage.abroad);
+    assert_eq!(stage.done("/admin/handover", &form).await, "/admin/keys");
+    let abroad = stage.abroad;
+    stage.acme.until("that it is owned here", |view| view.state.owns(abroad)).await;
+    let members = stage.ask(&stage.mia.1, &format!("GET /g/{abroad}/members"), "").await;
+    assert!(members.body.contains("mia@acme.example"), "{}", members.body);
+    stage.acme.stop().await;
 }

@@ -238,7 +238,8 @@ pub(super) async fn take(visitor: Visitor, Form(given): Form<Signed>) -> Result<
         Ok(body) => ask(&visitor, Method::POST, "/handovers", Some(&body)).await?,
     };
     match asked {
-        Ok(_) => Ok(go(&format!("/g/{}", escape(&group)))),
+        // Not to the group: an admin need not be in it.
+        Ok(_) => Ok(go("/admin/keys")),
         Err(no) => handing(&visitor, &group, signed, Some(&no)).await,
     }
 }
