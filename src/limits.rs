@@ -184,6 +184,8 @@ pub const HOUR_MILLIS: u64 = 3_600_000;
 pub const API_PAGE: usize = 200;
 /// Lines of a preview that the API gives; the counts are always of all.
 pub const PREVIEW_LOSSES: usize = 20_000;
+/// Entries that are looked at to say when the externals of a page were seen last.
+pub const SEEN_ENTRIES: usize = 20_000;
 /// Words of a name by which somebody or a group is found.
 pub const NAME_KEYS: usize = 8;
 /// Longest text to look for, in bytes.

@@ -6,10 +6,15 @@
 
 use comity::{
     api,
-    ids::{ScopeId, UserId, WorkspaceId},
-    protocol::gate,
+    ids::{ScopeId, ThreadId, UserId, WorkspaceId},
+    node::{Snapshot, identity::Layout, key_file},
+    protocol::{Command, Records as _, gate},
+    time::Millis,
     web,
-    wire::objects::Grade,
+    wire::{
+        envelope,
+        objects::{Floor, Grade, Handover},
+    },
 };
 use harness::{PATIENCE, Workspace, admit, group, http, peer};
 use tokio::{
@@ -25,9 +30,14 @@ struct Stage {
     globex: Workspace,
     /// Where acme's pages are.
     pages: String,
+    /// Where globex's are.
+    theirs: String,
     mia: (UserId, String),
     bob: UserId,
+    /// His token.
+    bobs: String,
     here: ScopeId,
+    chat: ThreadId,
     abroad: ScopeId,
 }
 
@@ -42,23 +52,28 @@ impl Stage {
     async fn new() -> Self {
         let (acme, globex) = (Workspace::hosting("acme").await, Workspace::new("globex").await);
         peer(&acme, &globex).await;
-        let realm = acme.realm.as_ref().map(|realm| &realm.handle);
-        let (listen, id) = ("127.0.0.1:0".parse().unwrap(), acme.id);
-        let around = |api| web::around(api, id);
-        let pages = api::start_with(acme.handle(), realm, listen, Vec::new(), around).await.unwrap();
-        let (mia, bob) = (acme.person("mia").await, globex.user("bob").await);
-        let (here, _) = group(&acme, acme.alice(), "Launch").await;
-        admit(&acme, acme.alice(), here, &globex, bob, Grade::Post).await;
+        let (pages, theirs) = (pages(&acme).await, pages(&globex).await);
+        let (mia, bob) = (acme.person("mia").await, globex.person("bob").await);
+        let (here, chat) = group(&acme, acme.alice(), "Launch").await;
+        admit(&acme, acme.alice(), here, &globex, bob.0, Grade::Post).await;
         let (abroad, _) = group(&globex, globex.alice(), "Pricing").await;
         admit(&globex, globex.alice(), abroad, &acme, mia.0, Grade::Post).await;
-        let came = |view: &comity::node::Snapshot| gate::sees_scope(&view.state, mia.0, abroad);
+        let came = |view: &Snapshot| gate::sees_scope(&view.state, mia.0, abroad);
         acme.until("the group of globex", came).await;
-        Self { acme, globex, pages: pages.to_string(), mia, bob, here, abroad }
+        Self { acme, globex, pages, theirs, mia, bob: bob.0, bobs: bob.1, here, chat, abroad }
     }
 
     async fn ask(&self, token: &str, head: &str, form: &str) -> Got {
+        Self::ask_at(&self.pages, cookie(self.acme.id, token), head, form).await
+    }
+
+    /// As the admin of globex, at its pages.
+    async fn there(&self, head: &str, form: &str) -> Got {
+        Self::ask_at(&self.theirs, cookie(self.globex.id, &self.globex.admin), head, form).await
+    }
+
+    async fn ask_at(host: &str, cookie: String, head: &str, form: &str) -> Got {
         let (method, path) = head.split_once(' ').unwrap();
-        let (host, cookie) = (&self.pages, cookie(self.acme.id, token));
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\nconnection: close\r\norigin: http://{host}\r\n\
              content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
@@ -100,10 +115,24 @@ impl Stage {
         http::ask(&self.acme.host, &self.acme.admin, &format!("GET {path}"), "", &[]).await.json()
     }
 
+    /// A member of acme comes into the group here.
+    async fn add(&self, user: UserId, grade: Grade) {
+        let (actor, scope, users, floor) = (self.acme.alice(), self.here, vec![user], Floor::All);
+        self.acme.ask(Command::AddMembers { actor, scope, users, grade, floor }).await;
+    }
+
     async fn stop(mut self) {
         self.acme.stop().await;
         self.globex.stop().await;
     }
+}
+
+/// A workspace's pages.
+async fn pages(of: &Workspace) -> String {
+    let realm = of.realm.as_ref().map(|realm| &realm.handle);
+    let around = |api| web::around(api, of.id);
+    let listen = "127.0.0.1:0".parse().unwrap();
+    api::start_with(of.handle(), realm, listen, Vec::new(), around).await.unwrap().to_string()
 }
 
 fn cookie(of: WorkspaceId, token: &str) -> String {
@@ -131,6 +160,9 @@ async fn every_page_is_there_for_admins_and_for_nobody_else() {
         ("/admin/approvals".to_owned(), "Invitations to our people"),
         ("/admin/policy".to_owned(), "Who may invite external people"),
         ("/admin/audit?act=member.&from=2020-01-01".to_owned(), "member."),
+        ("/admin/keys".to_owned(), "in use"),
+        ("/admin/keys/revoke".to_owned(), "This cannot be taken back"),
+        (format!("/admin/handover?group={}", stage.abroad), "comity handover sign"),
         ("/admin/mail".to_owned(), "No mail server is set"),
     ];
     for (path, words) in pages {
@@ -181,7 +213,7 @@ async fn what_ends_something_shows_first_what_that_is() {
     let away = format!("/admin/abroad/{}/{}", stage.abroad, stage.mia.0);
     assert!(stage.page(&away).await.contains("globex.example"));
     stage.done(&away, "").await;
-    let gone = |view: &comity::node::Snapshot| !gate::sees_scope(&view.state, stage.mia.0, stage.abroad);
+    let gone = |view: &Snapshot| !gate::sees_scope(&view.state, stage.mia.0, stage.abroad);
     stage.acme.until("the end of the membership", gone).await;
     // A leaver (P7.5), and a partnership.
     let mia = format!("/admin/people/{}", stage.mia.0);
@@ -204,6 +236,13 @@ async fn forms_lead_on_or_say_in_place_what_was_refused() {
     assert!(link.contains(&format!("http://{}/join/", stage.pages)), "{link}");
     let token = stage.shown(&format!("{ada}/token"), "name=robot&scope=read&days=3", 200).await;
     assert!(token.contains("Token: robot"), "{token}");
+    let robot = stage.api(&format!("{}/tokens", ada.replace("/admin/people", "/users"))).await;
+    let robot = robot["sessions"][0]["id"].as_str().unwrap();
+    let other = stage.ask(&stage.mia.1, &format!("POST {ada}/tokens/{robot}"), "").await;
+    assert_eq!(other.status, 404, "only admins: {}", other.body);
+    assert_eq!(stage.done(&format!("{ada}/tokens/{robot}"), "").await, ada);
+    assert!(!stage.page(&ada).await.contains("Token: robot"), "that one alone has ended");
+    stage.shown(&format!("{ada}/token"), "name=other&scope=read&days=3", 200).await;
     stage.done(&format!("{ada}/sign-out"), "").await;
     assert!(stage.page(&ada).await.contains("Signed in nowhere"));
     stage.done(&ada, "name=Ada+Lovelace&role=admin").await;
@@ -239,6 +278,203 @@ async fn the_map_shows_who_is_away_and_what_is_open_there() {
     let map = stage.page("/admin").await;
     assert!(map.contains("class=\"open\"") && map.contains("; in force by <time"), "{map}");
     assert!(map.contains("1 removal not confirmed yet"), "{map}");
+    let (mut links, globex) = (stage.acme.handle().links(), stage.globex.id);
+    let failed = links.wait_for(|links| links.get(&globex).is_some_and(|link| link.error.is_some()));
+    let why =
+        tokio::time::timeout(PATIENCE, failed).await.unwrap().unwrap()[&globex].error.clone().unwrap().1;
+    let list = stage.page("/admin/peers").await;
+    assert!(list.contains(&format!("{why}<div class=\"fact\">")), "why, and what to do: {why}: {list}");
+    stage.acme.stop().await;
+}
+
+/// P2.5, P8.2: a group's own admin, who is none of the workspace, sets whom the group may take in; who would be out is
+/// shown first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p8_2_a_groups_own_policy_shows_first_who_would_be_out() {
+    let stage = Stage::new().await;
+    let ada = stage.acme.person("ada").await;
+    for (user, grade) in [(stage.mia.0, Grade::Admin), (ada.0, Grade::Post)] {
+        stage.add(user, grade).await;
+    }
+    let (settings, policy) = (format!("/g/{}/settings", stage.here), format!("/g/{}/policy", stage.here));
+    let (mia, ada) = (&stage.mia.1, &ada.1);
+    let card = "Who may be invited from outside";
+    let page = stage.ask(mia, &format!("GET {settings}"), "").await;
+    assert!(page.body.contains(card) && page.body.contains("every partner"), "{}", page.body);
+    let page = stage.ask(ada, &format!("GET {settings}"), "").await;
+    assert!(page.status == 200 && !page.body.contains(card), "{}", page.body);
+    assert_eq!(stage.ask(ada, &format!("GET {policy}"), "").await.status, 403);
+    let page = stage.ask(mia, &format!("GET {policy}"), "").await;
+    assert!(page.body.contains("globex (globex.example)"), "a choice: {}", page.body);
+    let set = format!("GET /groups/{}/policy", stage.here);
+    let holds = async || http::ask(&stage.acme.host, mia, &set, "", &[]).await.json();
+    for (form, words) in
+        [("grade=read&from=all", "fewer rights"), ("grade=admin&from=only", "Who loses what")]
+    {
+        let shown = stage.ask(mia, &format!("POST {policy}"), form).await;
+        assert!(shown.body.contains("bob") && shown.body.contains(words), "{form}: {}", shown.body);
+        assert_eq!(holds().await["peers"], "all", "nothing has changed yet");
+    }
+    let done = stage.ask(mia, &format!("POST {policy}"), "grade=admin&from=only&confirm=true").await;
+    assert_eq!(done.status, 303, "{}", done.body);
+    assert_eq!(holds().await["peers"], serde_json::json!([]));
+    let bob = stage.bob;
+    let here = stage.here;
+    stage.globex.until("the end of it", |view| !gate::sees_scope(&view.state, bob, here)).await;
+    let page = stage.ask(mia, &format!("GET {settings}"), "").await;
+    assert!(page.body.contains("no partner is chosen"), "{}", page.body);
+    stage.stop().await;
+}
+
+/// P5.4: a group's admin offers it by its settings, takes the offer back, offers it again; the other workspace's admin takes
+/// it over at his approvals. Members and history stay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p5_4_a_group_is_offered_taken_back_and_taken_over_by_pages() {
+    let stage = Stage::new().await;
+    stage.add(stage.mia.0, Grade::Admin).await;
+    let (group, globex, mia) = (format!("/g/{}", stage.here), stage.globex.id, &stage.mia.1);
+    let page = stage.ask(mia, &format!("GET {group}/move"), "").await;
+    assert!(page.body.contains(&globex.to_string()), "a choice: {}", page.body);
+    assert!(!page.body.contains("free."), "and no realm of free accounts: {}", page.body);
+    let shown = stage.ask(mia, &format!("GET {group}/move?to={globex}"), "").await;
+    assert!(shown.body.contains("globex (globex.example): 1 person"), "who is in it: {}", shown.body);
+    assert!(shown.body.contains("The group Launch"), "what moves: {}", shown.body);
+    let offer = async || {
+        let done = stage.ask(mia, &format!("POST {group}/move"), &format!("to={globex}")).await;
+        assert_eq!(done.status, 303, "{}", done.body);
+        let moves = stage.api("/moves").await;
+        let id = moves["moves"][0]["id"].as_str().unwrap().to_owned();
+        let came = |view: &Snapshot| view.state.transfers.keys().any(|held| held.to_string() == id);
+        stage.globex.until("the offer", came).await;
+        id
+    };
+    let first = offer().await;
+    for page in [format!("{group}/settings"), "/admin/approvals".to_owned()] {
+        assert!(stage.page(&page).await.contains(&first), "{page}");
+    }
+    let back = stage.ask(mia, &format!("POST {group}/move/back"), &format!("offer={first}")).await;
+    assert_eq!(back.status, 303, "{}", back.body);
+    assert!(!stage.page("/admin/approvals").await.contains(&first));
+    let second = offer().await;
+    let asked = stage.there("GET /admin/approvals", "").await;
+    assert!(asked.body.contains("Take over") && asked.body.contains(&second), "{}", asked.body);
+    let taken = stage.there("POST /admin/approvals", &format!("what=take&id={second}")).await;
+    assert_eq!(taken.status, 303, "{}", taken.body);
+    let here = stage.here;
+    stage.acme.until("the move", |view| view.state.scope(here).unwrap().head.owner == globex).await;
+    let directory = stage.page("/directory").await;
+    assert!(directory.contains("owned by globex"), "{directory}");
+    let members = stage.page(&format!("{group}/members")).await;
+    assert!(members.contains("bob@globex.example") && members.contains("mia@acme.example"), "{members}");
+    stage.stop().await;
+}
+
+/// P8: an admin sees when an external was seen last. That is what the external did in what this workspace owns, a
+/// reaction too; reading is not seen, nor what is done elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p8_an_external_is_seen_by_what_he_does_here_and_by_nothing_else() {
+    let stage = Stage::new().await;
+    let seen = async || stage.api("/externals").await["externals"][0]["last_seen"].clone();
+    stage.acme.post(stage.acme.alice(), stage.chat, 1, "hello").await;
+    let (bob, chat) = (stage.bob, stage.chat);
+    stage
+        .globex
+        .until("hello", |view| gate::paths(&view.state, bob, chat).iter().any(|path| path.shows(1)))
+        .await;
+    let list = format!("GET /threads/{chat}/messages");
+    let read = http::ask(&stage.globex.host, &stage.bobs, &list, "", &[]).await;
+    assert!(read.text.contains("hello"), "{}", read.text);
+    assert_eq!(seen().await, serde_json::Value::Null, "he has only read");
+    assert!(stage.page("/admin/externals").await.contains("last seen: nothing yet"));
+    stage.globex.post(bob, chat, 1, "hi").await;
+    let entry = async |seq: u64| {
+        let view = stage.acme.until("it", |view| view.state.logs[&chat].high >= seq).await;
+        view.stored(chat, seq).unwrap().entry
+    };
+    let written = entry(2).await;
+    assert_eq!((written.author, seen().await), (bob, serde_json::json!(written.time)));
+    let react = format!("POST /threads/{chat}/messages/1/reactions");
+    let reacted = http::ask(&stage.globex.host, &stage.bobs, &react, r#"{"emoji":"+1"}"#, &[]).await;
+    assert!(reacted.status < 300, "{}", reacted.text);
+    let reacted = entry(3).await;
+    assert_eq!((reacted.author, seen().await), (bob, serde_json::json!(reacted.time)));
+    stage.acme.post(stage.acme.alice(), chat, 2, "others do not count").await;
+    assert_eq!(seen().await, serde_json::json!(reacted.time));
+    assert!(
+        stage
+            .page("/admin/externals")
+            .await
+            .contains(&format!("last seen: <time datetime=\"{}", reacted.time))
+    );
+    stage.stop().await;
+}
+
+/// P8.3: the log shows who acted and about whom by name, also who is not there any more; the ids stay to be seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p8_3_the_log_shows_people_by_their_names_also_those_who_left() {
+    let stage = Stage::new().await;
+    let (bob, alice) = (stage.bob, stage.acme.alice());
+    let remove = format!("DELETE /groups/{}/members/{bob}", stage.here);
+    let removed = http::ask(&stage.acme.host, &stage.acme.admin, &remove, "", &[]).await;
+    assert_eq!(removed.status, 200, "{}", removed.text);
+    let log = stage.page("/admin/audit?act=member.removed").await;
+    assert!(log.contains(&format!("title=\"{bob}\">bob</td>")), "{log}");
+    assert!(log.contains(&format!("title=\"{alice}\">alice</a>")), "{log}");
+    stage.stop().await;
+}
+
+/// A key is replaced after the page said what that does; what nobody signed takes no group over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_replaced_and_a_dead_owners_word_is_taken_by_pages() {
+    let stage = Stage::new().await;
+    assert!(!stage.page("/admin/keys").await.contains("replaced; what it signed"));
+    assert!(stage.page("/admin/keys/sign").await.contains("What the old one signed still counts"));
+    assert_eq!(stage.done("/admin/keys/sign", "").await, "/admin/keys");
+    assert!(stage.page("/admin/keys").await.contains("replaced; what it signed"));
+    let group = format!("group={}", stage.abroad);
+    let (signed, gone) = ("signed=%7B%22handovers%22%3A%5B%5D%7D", "gone=true");
+    for (form, words) in [
+        (format!("{group}&{signed}"), "confirm first"),
+        (format!("{group}&signed=nonsense&{gone}"), "this is not what was signed"),
+        (format!("{group}&{signed}&{gone}"), "holds no handover"),
+    ] {
+        let shown = stage.shown("/admin/handover", &form, 422).await;
+        assert!(shown.contains("role=\"alert\"") && shown.contains(words), "{form}: {shown}");
+    }
+    stage.stop().await;
+}
+
+/// Spec 14.7: what the page shows is signed by the dead owner's root key, is pasted, and the group is owned here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_of_a_dead_owner_is_taken_over_by_a_page() {
+    let mut stage = Stage::new().await;
+    stage.globex.stop().await;
+    let path = format!("/groups/{}/handover", stage.abroad);
+    let request = stage.api(&path).await["handover"].clone();
+    let page = stage.page(&format!("/admin/handover?group={}", stage.abroad)).await;
+    assert!(page.contains(request["scopes"][1]["hash"].as_str().unwrap()), "what has to be signed: {page}");
+    let key = key_file::read(&Layout::new(stage.globex.path()).root()).unwrap();
+    let signed = request["scopes"].as_array().unwrap().iter().map(|base| {
+        let id = base["scope"].as_str().unwrap();
+        let handover = Handover {
+            scope: id.parse().map_or_else(|_| ScopeId::Thread(id.parse().unwrap()), ScopeId::Group),
+            from: stage.globex.id,
+            to: stage.acme.id,
+            incarnation: base["incarnation"].as_u64().unwrap(),
+            epoch: base["epoch"].as_u64().unwrap(),
+            hash: serde_json::from_value(base["hash"].clone()).unwrap(),
+            time: Millis(1),
+        };
+        data_encoding::BASE64.encode(envelope::sign(handover, None, &key).bytes())
+    });
+    let signed = serde_json::json!({ "handovers": signed.collect::<Vec<_>>() }).to_string();
+    let signed = signed.replace('+', "%2B").replace('=', "%3D");
+    let form = format!("group={}&gone=true&signed={signed}", stage.abroad);
+    assert_eq!(stage.done("/admin/handover", &form).await, "/admin/keys");
+    let abroad = stage.abroad;
+    stage.acme.until("that it is owned here", |view| view.state.owns(abroad)).await;
+    let members = stage.ask(&stage.mia.1, &format!("GET /g/{abroad}/members"), "").await;
+    assert!(members.body.contains("mia@acme.example"), "{}", members.body);
     stage.acme.stop().await;
 }
 

@@ -146,6 +146,11 @@ async fn an_admin_sees_and_ends_the_free_accounts_of_the_node() {
     let id = text(account, "id");
     let here = until(&alice, "/externals", |answer| answer["externals"][0]["id"] == json!(id)).await;
     assert_eq!(here["externals"][0]["places"][0]["name"], "Project", "{here}");
+    let signed_in = &account["signed_in"];
+    assert!(
+        signed_in.is_u64() && here["externals"][0]["last_seen"] == *signed_in,
+        "he has only signed in: {here}"
+    );
     let ends = alice.get(&format!("/accounts/{id}/departure")).await.unwrap();
     assert_eq!(ends["losses"][0]["user"]["id"], json!(id), "{ends}");
     let (status, answer) = send(&mut alice, Method::DELETE, &format!("/accounts/{id}"), Value::Null).await;

@@ -95,6 +95,9 @@ impl Walk {
         }
         self.mia("GET /workspace", Value::Null).await;
         self.alice("POST /workspace/rotate", json!({ "key": "tls" })).await;
+        let keys = self.alice("GET /workspace/keys", Value::Null).await;
+        let states = keys["keys"].as_array().unwrap().iter().map(|key| (&key["use"], &key["state"]));
+        assert!(states.clone().any(|at| at == (&json!("tls"), &json!("replaced"))), "{keys}");
         self.alice("POST /workspace/journal/confirm", Value::Null).await;
         let new = self.alice("POST /users", json!({ "local": "new", "name": "New" })).await;
         let new = new["id"].as_str().unwrap();
@@ -102,7 +105,9 @@ impl Walk {
         self.alice(&format!("POST /users/{new}/tokens"), Value::Null).await;
         self.alice(&format!("GET /users/{new}/departure"), Value::Null).await;
         self.alice(&format!("GET /users/{new}"), Value::Null).await;
-        self.alice(&format!("GET /users/{new}/tokens"), Value::Null).await;
+        let held = self.alice(&format!("GET /users/{new}/tokens"), Value::Null).await;
+        let one = held["sessions"][0]["id"].as_str().unwrap();
+        self.alice(&format!("DELETE /users/{new}/tokens/{one}"), Value::Null).await;
         self.alice(&format!("DELETE /users/{new}/tokens"), Value::Null).await;
         self.accounts(new).await;
         self.alice(&format!("DELETE /users/{new}"), Value::Null).await;

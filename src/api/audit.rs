@@ -26,6 +26,7 @@ use crate::{
     },
     store::Fault,
     time::Millis,
+    view::people::{self, Person},
     wire::AuditLine,
 };
 
@@ -77,6 +78,8 @@ pub(super) struct Lines {
     lines: Vec<Numbered>,
     /// The `before` of the next page; also there when this one looked at many lines and found few.
     next: Option<u64>,
+    /// Who is named in the lines, as far as this node knows or knew him.
+    people: Vec<Person>,
 }
 
 /// A line with its place in the chain.
@@ -116,10 +119,20 @@ struct Signed {
 pub(super) async fn list(viewer: Viewer, Query(wanted): Query<Wanted>) -> Result<Json<Lines>, Problem> {
     let limit = wanted.limit.unwrap_or(50).clamp(1, limits::AUDIT_PAGE);
     let before = wanted.before.unwrap_or(u64::MAX);
-    let page = viewer.snapshot().audit(before, limit, wanted.filter()?);
+    let snapshot = viewer.snapshot();
+    let page = snapshot.audit(before, limit, wanted.filter()?);
     let page = page.map_err(|fault| unreadable(&fault))?;
+    let named: BTreeSet<UserId> = page.records.iter().flat_map(|record| named(&record.line)).collect();
+    let people = named.into_iter().map(|user| people::person(&snapshot.state, user));
+    let people = people.filter(|person| !person.name.is_empty() || !person.address.is_empty()).collect();
     let lines = page.records.into_iter().map(|record| shown(record.number, record.line)).collect();
-    std::future::ready(Ok(Json(Lines { lines, next: page.next }))).await
+    std::future::ready(Ok(Json(Lines { lines, next: page.next, people }))).await
+}
+
+/// Who acted, and whom the detail names.
+fn named(line: &AuditLine) -> impl Iterator<Item = UserId> {
+    let words = line.detail.split([' ', ':']).filter_map(|word| word.parse().ok());
+    line.actor.into_iter().chain(words)
 }
 
 fn shown(number: u64, line: AuditLine) -> Numbered {

@@ -18,7 +18,8 @@ use super::{
 use crate::{
     ids::{ScopeId, UserId},
     node::Handle,
-    protocol::Command,
+    protocol::{Command, State as Known, row::Way},
+    time::Millis,
     view::{
         externals::{self, Abroad, External},
         people::{self, Home},
@@ -34,9 +35,19 @@ pub(super) struct Externals {
     next: Option<UserId>,
 }
 
-pub(super) async fn list(viewer: Viewer, Query(query): Query<After>) -> Result<Json<Externals>, Problem> {
-    let (after, limit) = query.parts();
-    let externals = externals::externals(&viewer.snapshot().state, after, limit);
+pub(super) async fn list(
+    State(api): State<Api>,
+    viewer: Viewer,
+    Query(query): Query<After>,
+) -> Result<Json<Externals>, Problem> {
+    let ((after, limit), snapshot) = (query.parts(), viewer.snapshot());
+    let mut externals = externals::externals(&snapshot.state, &*snapshot, after, limit);
+    if let Some(realm) = &api.realm {
+        let state = &realm.snapshot().state;
+        for external in externals.iter_mut().filter(|external| external.workspace.id == realm.me()) {
+            external.last_seen = external.last_seen.max(signed_in(state, external.person.id));
+        }
+    }
     let next = externals.last().filter(|_| externals.len() == limit).map(|last| last.person.id);
     std::future::ready(Ok(Json(Externals { externals, next }))).await
 }
@@ -96,6 +107,14 @@ struct Account {
     me: people::Me,
     /// In how many groups and threads it is.
     places: usize,
+    /// When the newest of its sessions began that still stands; null: it is signed in nowhere.
+    signed_in: Option<Millis>,
+}
+
+/// When somebody signed in last, by the sessions that stand.
+fn signed_in(state: &Known, user: UserId) -> Option<Millis> {
+    let sessions = state.sessions_of(user).filter(|session| matches!(session.way, Way::SignedIn { .. }));
+    sessions.map(|session| session.made).max()
 }
 
 pub(super) async fn accounts(
@@ -113,7 +132,8 @@ pub(super) async fn accounts(
         let mut me = people::me(state, *user)?;
         // External to the workspace whose node hosts it, too.
         me.person.external = true;
-        Some(Account { me, places: state.places.get(user).map_or(0, imbl::OrdSet::len) })
+        let places = state.places.get(user).map_or(0, imbl::OrdSet::len);
+        Some(Account { me, places, signed_in: signed_in(state, *user) })
     });
     let accounts: Vec<Account> = accounts.collect();
     let next = accounts.last().filter(|_| accounts.len() == limit).map(|last| last.me.person.id);

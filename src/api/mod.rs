@@ -23,6 +23,7 @@ mod evidence;
 mod externals;
 mod invitations;
 mod join;
+mod keys;
 mod mail;
 mod messages;
 mod moves;
@@ -211,8 +212,10 @@ endpoints! {
     POST "/claims/{id}/peering" Admin join::want_peering,
     /// This workspace.
     GET "/workspace" Signed workspace::show,
+    /// The keys by which this workspace speaks.
+    GET "/workspace/keys" Admin keys::list,
     /// Replaces a key of the running node.
-    POST "/workspace/rotate" Admin workspace::rotate,
+    POST "/workspace/rotate" Admin keys::rotate,
     /// Confirms that the journal may begin anew.
     POST "/workspace/journal/confirm" Admin check::confirm,
     /// The workspace's members, page by page.
@@ -235,6 +238,8 @@ endpoints! {
     POST "/users/{user}/tokens" Signed sessions::add_token,
     /// Ends every session and token of a user.
     DELETE "/users/{user}/tokens" Signed sessions::revoke_tokens,
+    /// Ends one session or token of a user.
+    DELETE "/users/{user}/tokens/{id}" Signed sessions::revoke_token,
     /// Makes a link for somebody's password.
     POST "/users/{user}/link" Admin sessions::password_link,
     /// People of other workspaces in groups and threads of this one.
@@ -372,7 +377,7 @@ endpoints! {
     /// Takes an offered group.
     POST "/moves/{id}/accept" Admin moves::accept,
     /// Takes an offer back, or declines it.
-    DELETE "/moves/{id}" Admin moves::end,
+    DELETE "/moves/{id}" Member moves::end,
     /// What a dead owner's root key has to sign.
     GET "/groups/{id}/handover" Admin moves::request,
     /// Takes over what a dead owner's root key gave away.

@@ -18,7 +18,7 @@ use crate::{
     ids::{GroupId, WorkspaceId},
     protocol::{
         Command, policy,
-        row::{FreeAccounts, GroupPolicy, InvitePolicy, Inviters, PeerPolicy, Policy, Row},
+        row::{FreeAccounts, GroupPolicy, InvitePolicy, Inviters, Peer, PeerPolicy, PeerStatus, Policy, Row},
     },
     view::{
         people::{self, Home},
@@ -181,6 +181,8 @@ pub(super) struct GroupView {
     peers: From,
     /// The highest grade with the workspace's policy.
     effective_grade: Grade,
+    /// Partners to choose from, for whoever sets the policy: those of now, and those that it names.
+    partners: Vec<Home>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -212,8 +214,15 @@ pub(super) async fn group(viewer: Viewer, Path(group): Path<GroupId>) -> Result<
     let (group, set) = administered(&viewer, group)?;
     let state = &viewer.snapshot().state;
     let effective = state.scope(group).map_or(set.grade, |scope| policy::ceiling(state, scope));
-    let view =
-        GroupView { grade: set.grade, peers: From::shown(set.peers.as_ref()), effective_grade: effective };
+    let named = |id: &WorkspaceId| set.peers.as_ref().is_some_and(|peers| peers.contains(id));
+    let stands = |row: &Peer| matches!(row.status, PeerStatus::Active | PeerStatus::Paused);
+    let choices = state.peers.values().filter(|row| stands(row) || named(&row.id));
+    let view = GroupView {
+        grade: set.grade,
+        peers: From::shown(set.peers.as_ref()),
+        effective_grade: effective,
+        partners: choices.map(|row| people::home(state, row.id)).collect(),
+    };
     std::future::ready(Ok(Json(view))).await
 }
 

@@ -308,6 +308,18 @@ pub(super) async fn revoke_tokens(viewer: Viewer, Path(user): Path<UserId>) -> R
     Ok(NoContent)
 }
 
+/// One of one's own, or by an admin one of somebody.
+pub(super) async fn revoke_token(
+    viewer: Viewer,
+    Path((user, session)): Path<(UserId, Hash)>,
+) -> Result<NoContent, Problem> {
+    if user != viewer.user {
+        viewer.administers()?;
+    }
+    viewer.ask(Command::EndSession(user, session)).await?;
+    Ok(NoContent)
+}
+
 /// What was made: a link to pass on, unless it went out by mail.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct PasswordLink {

@@ -1,6 +1,6 @@
 //! The workspace and its people (P1).
 
-use axum::{Json, http::StatusCode};
+use axum::Json;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,6 @@ use crate::{
     crypto::fingerprint,
     ids::{ScopeId, UserId},
     limits,
-    node::identity::{self, Rotate, RotateError},
     protocol::{
         Command, Reply,
         row::{Role, Told},
@@ -179,30 +178,4 @@ pub(super) async fn withdraw(
 ) -> Result<NoContent, Problem> {
     viewer.ask(Command::Withdraw { admin: viewer.user, user, scope }).await?;
     Ok(NoContent)
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Rotation {
-    /// sign, tls or root.
-    key: String,
-    /// Only for sign: nothing that the old key signed counts from now on.
-    #[serde(default)]
-    revoke: bool,
-}
-
-/// Replaces a key while the node runs; the root key has to lie in the node's folder for that moment.
-pub(super) async fn rotate(viewer: Viewer, Body(rotation): Body<Rotation>) -> Result<NoContent, Problem> {
-    let which = match (rotation.key.as_str(), rotation.revoke) {
-        ("sign", revoke) => Rotate::Sign { revoke },
-        ("tls", false) => Rotate::Tls,
-        ("root", false) => Rotate::Root,
-        ("tls" | "root", true) => return Err(Problem::invalid("revoke: only for key = sign")),
-        _ => return Err(Problem::invalid("key: sign, tls or root")),
-    };
-    let rotated = identity::rotate_running(&viewer.handle, viewer.handle.dir(), which, viewer.user).await;
-    rotated.map(|()| NoContent).map_err(|error| match error {
-        RotateError::Ask(error) => error.into(),
-        RotateError::Identity(error) => Problem::new(StatusCode::CONFLICT, "keys", error.to_string()),
-    })
 }

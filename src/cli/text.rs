@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::time::Millis;
 
 /// The lists that answers hold, with the fields of a line.
-const LISTS: [(&str, &[&str]); 16] = [
+const LISTS: [(&str, &[&str]); 18] = [
     ("users", &["id", "address", "name", "role"]),
     ("peers", PEER),
     ("contacts", &["id", "address", "name", "home", "external"]),
@@ -16,15 +16,23 @@ const LISTS: [(&str, &[&str]); 16] = [
     ("threads", &["id", "settings.name", "kind", "owner.name", "last", "unread", "why"]),
     ("members", &["id", "address", "name", "grade", "home"]),
     ("invitations", &["id", "name", "from.name", "inviter"]),
-    ("externals", &["id", "address", "name", "home"]),
+    ("externals", &["id", "address", "name", "home", "last_seen"]),
     ("abroad", &["scope", "name", "owner.name", "waiting_since"]),
     ("pending", &["id", "thread", "owner", "text", "refused"]),
     ("paths", &["scope", "name", "direct", "by.name", "grade"]),
     ("evidence", &["id", "accused.name", "scope", "noticed"]),
     ("moves", &["id", "group", "name", "from.name", "to.name", "status", "by.address"]),
+    ("keys", &["use", "state", "fingerprint", "since"]),
+    ("accounts", &["id", "address", "name", "role", "places", "signed_in"]),
     ("letters", &["number", "to", "what", "state", "tries", "next", "error"]),
     ("lines", &["number", "line.time", "line.act", "line.actor", "line.peer", "line.scope", "line.detail"]),
 ];
+
+/// What stands beside a list for programs.
+const BESIDE: [&str; 2] = ["people", "realm"];
+
+/// Fields of a line that are moments.
+const MOMENTS: [&str; 3] = ["since", "last_seen", "signed_in"];
 
 const PEER: &[&str] = &["workspace.id", "workspace.name", "status", "connected_since", "last_error.what"];
 
@@ -55,7 +63,11 @@ pub(super) fn of(answer: &Value) -> String {
     }
     let list = LISTS.iter().find_map(|(name, fields)| Some((object.get(*name)?.as_array()?, fields)));
     match list {
-        Some((items, fields)) if object.len() <= 2 => items.iter().map(|item| line(item, fields)).collect(),
+        Some((items, fields))
+            if object.keys().filter(|name| !BESIDE.contains(&name.as_str())).count() <= 2 =>
+        {
+            items.iter().map(|item| line(item, fields)).collect()
+        }
         _ => fields("", object),
     }
 }
@@ -97,7 +109,11 @@ fn waiting(object: &Map<String, Value>) -> String {
 }
 
 fn line(item: &Value, fields: &[&str]) -> String {
-    let cells = fields.iter().map(|field| plain(item.pointer(&format!("/{}", field.replace('.', "/")))));
+    let cells = fields.iter().map(|field| {
+        let value = item.pointer(&format!("/{}", field.replace('.', "/")));
+        let moment = value.and_then(Value::as_u64).filter(|_| MOMENTS.contains(field));
+        moment.map_or_else(|| plain(value), |at| Millis(at).to_string())
+    });
     clean(&cells.collect::<Vec<_>>().join("  ")) + "\n"
 }
 

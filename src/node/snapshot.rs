@@ -13,7 +13,7 @@ use crate::{
     protocol::{Mark, Records, State},
     store::{AuditPage, Fault, Reader, Tip},
     time::{Boot, Millis},
-    wire::{AuditLine, AuditRecord, Blob, Stored},
+    wire::{AuditLine, AuditRecord, Blob, Entry, Stored},
 };
 
 /// Marks of one commit with its number.
@@ -154,6 +154,10 @@ impl Snapshot {
 impl Records for Snapshot {
     fn stored(&self, thread: ThreadId, seq: u64) -> Option<Stored> {
         self.reader.stored(thread, seq)
+    }
+
+    fn entry(&self, thread: ThreadId, seq: u64) -> Option<Entry> {
+        self.reader.entry(thread, seq)
     }
 
     fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)> {

@@ -15,7 +15,7 @@ use crate::{
     ids::{Hash, KeyId, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     time::{Boot, Millis},
     wire::{
-        AuditLine, Blob, Body, Object, Proof, Stored, Verified, cbor, envelope,
+        AuditLine, Blob, Body, Entry, Object, Proof, Stored, Verified, cbor, envelope,
         frames::Item,
         objects::{EntryKind, Event},
     },
@@ -26,6 +26,10 @@ use crate::{
 pub trait Records {
     /// An entry, with its body unless deleted.
     fn stored(&self, thread: ThreadId, seq: u64) -> Option<Stored>;
+    /// An entry without its body: who did what, and when.
+    fn entry(&self, thread: ThreadId, seq: u64) -> Option<Entry> {
+        self.stored(thread, seq).map(|stored| stored.entry)
+    }
     /// Where a submission of a home was sequenced: (hash of the entry's submission, thread, seq).
     fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)>;
     /// The entries about a message (edits, deletions, reactions), ascending.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     ids::{Hash, ScopeId, SubmissionId, ThreadId, UserId, WorkspaceId},
     protocol::{Mark, Records},
-    wire::{AuditLine, AuditRecord, Blob, Stored},
+    wire::{AuditLine, AuditRecord, Blob, Entry, Stored},
 };
 
 pub(super) type Bytes = ReadOnlyTable<&'static [u8], &'static [u8]>;
@@ -124,6 +124,12 @@ impl Records for Reader {
         let bytes = Self::bytes(&self.content, &content_key(thread, seq))?;
         let opened = shred::open_entry(&bytes, |thread| shred::read(&self.keys, thread));
         opened.inspect_err(|error| tracing::error!(%error, "an entry cannot be read")).ok()
+    }
+
+    fn entry(&self, thread: ThreadId, seq: u64) -> Option<Entry> {
+        let bytes = Self::bytes(&self.content, &content_key(thread, seq))?;
+        let parsed = shred::parse(&bytes).map(|(entry, _)| entry);
+        parsed.inspect_err(|error| tracing::error!(%error, "an entry cannot be read")).ok()
     }
 
     fn submitted(&self, home: WorkspaceId, id: SubmissionId) -> Option<(ThreadId, u64)> {

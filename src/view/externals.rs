@@ -7,11 +7,14 @@ use std::ops::Bound;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::people::{self, Home, Person};
+use super::{
+    people::{self, Home, Person},
+    seen,
+};
 use crate::{
     ids::{ScopeId, UserId},
     limits,
-    protocol::{State, lease, row::ScopeHead, state::Scope},
+    protocol::{Records, State, lease, row::ScopeHead, state::Scope},
     time::Millis,
     wire::objects::{Grade, Member, ThreadKind},
 };
@@ -31,6 +34,11 @@ pub struct External {
     pub places: Vec<ExternalPlace>,
     /// How many more places there are.
     pub left_out: usize,
+    /// The newest moment at which this node knows him to have acted in what this workspace owns: he wrote, edited, deleted
+    /// or reacted in a thread that he reads now (`seen`). Of a free account that this node hosts, also when the newest of
+    /// its sessions began that still stands. Null: nothing yet, or nothing that is new enough to be found. Reading leaves
+    /// no trace, and homes do not tell each other who is at work.
+    pub last_seen: Option<Millis>,
 }
 
 /// One group or thread of this workspace that an external is in.
@@ -90,7 +98,7 @@ pub struct AbroadMember {
 
 /// A page of externals, by id.
 #[must_use]
-pub fn externals(state: &State, after: Option<UserId>, limit: usize) -> Vec<External> {
+pub fn externals(state: &State, records: &dyn Records, after: Option<UserId>, limit: usize) -> Vec<External> {
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
     let known = state.places.range((from, Bound::Unbounded)).map(|(user, _)| *user);
     let found = known.filter(|user| !state.is_local(*user)).filter_map(|user| {
@@ -99,9 +107,14 @@ pub fn externals(state: &State, after: Option<UserId>, limit: usize) -> Vec<Exte
         places.truncate(SHOWN);
         let some = !places.is_empty();
         let (person, workspace) = (people::person(state, user), people::home(state, user.home()));
-        some.then_some(External { person, workspace, places, left_out })
+        some.then_some(External { person, workspace, places, left_out, last_seen: None })
     });
-    found.take(limit).collect()
+    let mut found: Vec<External> = found.take(limit).collect();
+    let mut seen = seen::last(state, records, found.iter().map(|external| external.person.id));
+    for external in &mut found {
+        external.last_seen = seen.remove(&external.person.id);
+    }
+    found
 }
 
 /// What he is in here: by himself, and through groups of others to which own threads are addressed.

@@ -11,10 +11,12 @@ mod admin;
 mod assets;
 mod desk;
 mod discover;
+mod ends;
 mod enter;
 mod entry;
 mod face;
 mod group;
+mod group_policy;
 mod inbox;
 mod invitations;
 mod join;
@@ -22,6 +24,7 @@ mod markdown;
 mod me;
 mod members;
 mod message;
+mod moving;
 mod naming;
 mod page;
 mod path;
@@ -30,6 +33,7 @@ mod removal;
 mod safety;
 mod settings;
 mod shapes;
+mod sources;
 mod start;
 mod thread;
 mod visitor;
@@ -121,6 +125,9 @@ fn places() -> Router<Web> {
         .route("/g/{group}", get(group::show))
         .route("/g/{group}/members", get(group::members).post(members::add))
         .route("/g/{group}/settings", get(settings::group).post(settings::change_group))
+        .route("/g/{group}/policy", get(group_policy::show).post(group_policy::change))
+        .route("/g/{group}/move", get(moving::show).post(moving::offer))
+        .route("/g/{group}/move/back", post(moving::take_back))
         .route("/g/{group}/do/{act}", post(group::act))
         .route("/t/{thread}/settings", get(settings::thread))
         .route("/t/{thread}/members", post(members::add))

@@ -13,8 +13,11 @@ use serde_json::{Map, Value, json};
 use super::path::Path;
 use super::{
     desk::{Refusal, escape},
-    group, inbox,
+    group,
+    group_policy::Policy,
+    inbox,
     members::{Membership, Outcome, Query},
+    moving::Move,
     page::{Failure, Frame, Page},
     place::Place,
     shapes::{Named, Scope},
@@ -31,6 +34,10 @@ struct GroupSettings {
     /// Who would be out, where that has to be confirmed first.
     losses: Vec<Loss>,
     wanted: Vec<(String, String)>,
+    /// Its policy on external people, for whoever may set it.
+    policy: Option<Policy>,
+    /// The offer of it to another workspace that is open.
+    offer: Option<Move>,
 }
 
 #[derive(Template)]
@@ -83,8 +90,23 @@ struct Requests {
 }
 
 pub(super) async fn group(visitor: Visitor, Path(id): Path<String>) -> Result<Page<impl Template>, Failure> {
-    let (frame, group) = group::load(&visitor, &id).await?;
-    Ok(Page(GroupSettings { frame, group, tab: "settings", error: None, losses: vec![], wanted: vec![] }))
+    group_page(&visitor, &id, None, Vec::new(), Vec::new()).await
+}
+
+async fn group_page(
+    visitor: &Visitor,
+    id: &str,
+    error: Option<String>,
+    losses: Vec<Loss>,
+    wanted: Vec<(String, String)>,
+) -> Result<Page<impl Template + use<>>, Failure> {
+    let (frame, group) = group::load(visitor, id).await?;
+    // Whoever may not set it has none to look at.
+    let policy = Policy::of(visitor, &Place::group(id)).await.ok();
+    // A free account has no part in moves: for it there is no list.
+    let moves = if frame.me.free { Vec::new() } else { Move::open(visitor).await? };
+    let offer = moves.into_iter().find(|offer| offer.group == group.id);
+    Ok(Page(GroupSettings { frame, group, tab: "settings", error, losses, wanted, policy, offer }))
 }
 
 /// The fields of the settings forms. What a form has a switch for and does not send is off.
@@ -121,7 +143,7 @@ async fn refused(
     wanted: Vec<(String, String)>,
     refusal: Refusal,
 ) -> Result<Page<impl Template>, Failure> {
-    let (frame, group) = group::load(visitor, id).await?;
+    let group: Scope = visitor.read(&Place::group(id).api).await?;
     let on = |name: &str| wanted.iter().any(|(held, _)| held == name);
     let cuts = group.settings.externals && !on("externals");
     let losses = if cuts {
@@ -130,7 +152,7 @@ async fn refused(
     } else {
         Vec::new()
     };
-    Ok(Page(GroupSettings { frame, group, tab: "settings", error: Some(refusal.detail), losses, wanted }))
+    group_page(visitor, id, Some(refusal.detail), losses, wanted).await
 }
 
 pub(super) async fn thread(

@@ -112,9 +112,13 @@ pub(crate) const MATRIX: &[Row] = &[
     admins("GET /users/{user}/tokens", "/users/{other}/tokens", "", 200),
     signed("POST /users/{user}/tokens", "/users/{me}/tokens", "", 201),
     admins("POST /users/{user}/tokens", "/users/{other}/tokens", "", 201),
+    // The session is nora's.
+    signed("DELETE /users/{user}/tokens/{id}", "/users/{me}/tokens/{session}", "", 404),
+    admins("DELETE /users/{user}/tokens/{id}", "/users/{other}/tokens/{session}", "", 204),
     // Its administration.
     admins("GET /claims/peerings", "/claims/peerings", "", 200),
     admins("POST /claims/{id}/peering", "/claims/{session}/peering", "", 404),
+    admins("GET /workspace/keys", "/workspace/keys", "", 200),
     admins("POST /workspace/rotate", "/workspace/rotate", r#"{"key":"none"}"#, 422),
     admins("POST /workspace/journal/confirm", "/workspace/journal/confirm", "", 204),
     admins("POST /users", "/users", r#"{"local":"new","name":"New"}"#, 201),
@@ -150,7 +154,8 @@ pub(crate) const MATRIX: &[Row] = &[
     admins("POST /invitations/{id}/approve", "/invitations/{invite}/approve", "", 404),
     admins("POST /invitations/{id}/refuse", "/invitations/{invite}/refuse", "", 404),
     admins("POST /moves/{id}/accept", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae/accept", "", 404),
-    admins("DELETE /moves/{id}", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae", "", 404),
+    // Whoever administers a group may take back what he may offer.
+    members("DELETE /moves/{id}", "/moves/mv_aeaqcaibaeaqcaibaeaqcaibae", "", 404),
     admins("GET /groups/{id}/handover", "/groups/{group}/handover", "", 404),
     admins("POST /handovers", "/handovers", r#"{"handovers":[]}"#, 422),
     // Invitations: whom one is for answers it, who sent it and the group's admins take it back. Who is in the group at

@@ -38,6 +38,7 @@ export async function furnish(stage) {
   await alice.post(`/groups/${group.id}/members`, { address: `jo-${Date.now()}@free.example` });
   const theirs = await bob.post("/groups", { name: "Tenders" });
   await bob.post(`/groups/${theirs.id}/members`, { address: alice.address });
+  const abroad = await stage.group("Owned by a partner", bob, alice);
   const cut = await stage.group("Was shared", alice, bob);
   await alice.ask("DELETE", `/groups/${cut.id}/members/${bob.id}`);
   const [removal] = (await alice.get("/removals")).removals;
@@ -45,7 +46,7 @@ export async function furnish(stage) {
   const code = (join ?? (await until("a letter", () => stage.letters.find((one) => one.to.includes(mia.address))))?.link ?? "").split("/join/").pop();
   const { peers } = await alice.get("/peers");
   return { group: group.id, chat: group.chat, topic: topic.id, dm: dm.id, scope: removal.scope, epoch: removal.epoch,
-    bob: bob.id, mia: mia.id, peer: peers[0].workspace.id, code };
+    bob: bob.id, mia: mia.id, peer: peers[0].workspace.id, to: bob.workspace.id, theirs: abroad.id, code };
 }
 
 /**
@@ -68,6 +69,9 @@ export const PAGES = [
   { name: "group", path: ({ group }) => `/g/${group}` },
   { name: "group-members", path: ({ group }) => `/g/${group}/members` },
   { name: "group-settings", path: ({ group }) => `/g/${group}/settings` },
+  { name: "group-policy", path: ({ group }) => `/g/${group}/policy` },
+  { name: "group-move", path: ({ group }) => `/g/${group}/move` },
+  { name: "group-move-preview", path: ({ group, to }) => `/g/${group}/move?to=${to}` },
   { name: "remove", path: ({ group, bob }) => `/g/${group}/remove/${bob}` },
   { name: "directory", path: () => "/directory" },
   { name: "people", path: () => "/people" },
@@ -92,6 +96,9 @@ export const PAGES = [
   { name: "admin-people", path: () => "/admin/people" },
   { name: "admin-policy", path: () => "/admin/policy" },
   { name: "admin-audit", path: () => "/admin/audit" },
+  { name: "admin-keys", path: () => "/admin/keys" },
+  { name: "admin-keys-sign", path: () => "/admin/keys/sign" },
+  { name: "admin-handover", path: ({ theirs }) => `/admin/handover?group=${theirs}` },
   { name: "admin-mail", path: () => "/admin/mail" },
 ];
 

@@ -155,6 +155,8 @@ pub(super) enum Command {
     /// Removals, and how they take effect at other workspaces.
     #[command(subcommand)]
     Removal(removal::Removal),
+    /// The keys by which this workspace speaks.
+    Keys,
     /// Replace a key (sign, tls or root) of the running node; the root key has to lie in its folder.
     RotateLive {
         /// Which.
@@ -212,6 +214,7 @@ pub(super) async fn run(client: &mut Client, command: Command, as_json: bool) ->
         }
         Command::Pending => client.get("/pending").await?,
         Command::Removal(removal) => return removal::run(client, removal, as_json).await,
+        Command::Keys => client.get("/workspace/keys").await?,
         Command::RotateLive { key, revoke } => {
             client.post("/workspace/rotate", &json!({ "key": key, "revoke": revoke })).await?
         }

@@ -34,6 +34,13 @@ pub(in crate::cli) enum User {
         /// His id or address.
         user: String,
     },
+    /// End one of them.
+    EndToken {
+        /// His id or address.
+        user: String,
+        /// The id of the session or token.
+        id: String,
+    },
     /// A link to somebody's first or next password, to pass on.
     Link {
         /// His id or address.
@@ -85,6 +92,10 @@ pub(super) async fn run(client: &mut Client, command: User, as_json: bool) -> Re
         User::Tokens { user } => {
             let id = person(client, "/users", "users", &user).await?;
             client.get(&format!("/users/{id}/tokens")).await
+        }
+        User::EndToken { user, id } => {
+            let user = person(client, "/users", "users", &user).await?;
+            client.call(Method::DELETE, &format!("/users/{user}/tokens/{id}"), None).await
         }
         User::Link { user } => {
             let id = person(client, "/users", "users", &user).await?;

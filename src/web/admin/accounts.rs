@@ -13,10 +13,13 @@ use super::{
     go, open,
     people::{After, User},
 };
-use crate::web::{
-    desk::{Refusal, escape},
-    page::{Failure, Frame},
-    visitor::Visitor,
+use crate::{
+    time::Millis,
+    web::{
+        desk::{Refusal, escape},
+        page::{Failure, Frame},
+        visitor::Visitor,
+    },
 };
 
 #[derive(Deserialize)]
@@ -31,6 +34,7 @@ struct Account {
     #[serde(flatten)]
     user: User,
     places: usize,
+    signed_in: Option<Millis>,
 }
 
 #[derive(Template)]

@@ -12,6 +12,7 @@ use crate::{
     time::Millis,
     web::{
         desk::{Refusal, escape},
+        moving::Move,
         page::{Failure, Frame},
         visitor::Visitor,
     },
@@ -48,40 +49,6 @@ struct Claim {
     time: Millis,
 }
 
-#[derive(Deserialize)]
-struct Moves {
-    moves: Vec<Move>,
-}
-
-#[derive(Deserialize)]
-struct Move {
-    id: String,
-    name: String,
-    from: Home,
-    to: Home,
-    by: Person,
-    time: Millis,
-    status: String,
-    cut: Vec<Home>,
-}
-
-impl Move {
-    /// Where the offer stands, in words.
-    fn standing(&self) -> &str {
-        match self.status.as_str() {
-            "offered" => "offered",
-            "wanted" => "accepted; what is missing is fetched",
-            "signed" => "signed by the new owner",
-            "moved" => "moved",
-            _ => "over",
-        }
-    }
-
-    fn is_open(&self) -> bool {
-        ["offered", "wanted", "signed"].contains(&self.status.as_str())
-    }
-}
-
 #[derive(Template)]
 #[template(path = "web/admin/approvals.html")]
 struct Lists {
@@ -101,8 +68,7 @@ async fn page(visitor: &Visitor, no: Option<&Refusal>) -> Result<Response, Failu
     let (frame, at) = open(visitor, "approvals", no).await?;
     let Approvals { approvals } = visitor.read("/invitations/approvals").await?;
     let Claims { claims } = visitor.read("/claims/peerings").await?;
-    let Moves { mut moves } = visitor.read("/moves").await?;
-    moves.retain(Move::is_open);
+    let moves = Move::open(visitor).await?;
     let own = visitor.read::<Home>("/workspace").await?.id;
     Ok(shown(no, Lists { frame, at, own, approvals, claims, moves }))
 }

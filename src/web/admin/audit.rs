@@ -14,7 +14,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::super::path::Path;
-use super::{At, Home, answer, open, peers::Peers};
+use super::{At, Home, Person, answer, open, peers::Peers};
 use crate::{
     time::Millis,
     web::{
@@ -63,6 +63,7 @@ impl Wanted {
 struct Lines {
     lines: Vec<Numbered>,
     next: Option<u64>,
+    people: Vec<Person>,
 }
 
 #[derive(Deserialize)]
@@ -113,9 +114,20 @@ impl Log {
         self.names.get(id).map_or_else(|| id.get(..11).unwrap_or(id), String::as_str)
     }
 
-    /// A detail that is somebody's id, by his name.
-    fn detail<'a>(&'a self, detail: &'a str) -> &'a str {
-        self.names.get(detail).map_or(detail, String::as_str)
+    /// A detail with people by their names; as it is in the log where that says more.
+    fn detail(&self, detail: &str) -> String {
+        let word = |word: &str| match self.names.get(word.trim_end_matches(':')) {
+            Some(name) if word.ends_with(':') => format!("{name}:"),
+            Some(name) => name.clone(),
+            None => word.to_owned(),
+        };
+        let between = if detail.split(' ').all(|word| word.starts_with("us_")) { ", " } else { " " };
+        detail.split(' ').map(word).collect::<Vec<_>>().join(between)
+    }
+
+    /// What stands in the log instead of the names.
+    fn ids<'a>(&self, detail: &'a str) -> &'a str {
+        if detail.contains("us_") { detail } else { "" }
     }
 }
 
@@ -141,7 +153,7 @@ pub(super) async fn show(visitor: Visitor, Query(wanted): Query<Wanted>) -> Resu
 async fn page(
     visitor: &Visitor,
     wanted: Wanted,
-    Lines { lines, next }: Lines,
+    Lines { lines, next, people }: Lines,
     no: Option<&Refusal>,
 ) -> Result<Response, Failure> {
     let (frame, at) = open(visitor, "audit", no).await?;
@@ -149,14 +161,12 @@ async fn page(
     let peers: Vec<Home> = peers.into_iter().map(|peer| peer.workspace).collect();
     let mut names: BTreeMap<String, String> =
         peers.iter().map(|peer| (peer.id.clone(), peer.title().to_owned())).collect();
-    for Numbered { line, .. } in &lines {
-        let about = Some(&line.detail).filter(|detail| detail.starts_with("us_"));
-        for id in [line.actor.as_ref(), line.scope.as_ref(), about].into_iter().flatten() {
-            if !names.contains_key(id)
-                && let Some(name) = name(visitor, id).await
-            {
-                names.insert(id.clone(), name);
-            }
+    names.extend(people.into_iter().map(|person| (person.id.clone(), person.title().to_owned())));
+    for scope in lines.iter().filter_map(|one| one.line.scope.as_ref()) {
+        if !names.contains_key(scope)
+            && let Some(name) = name(visitor, scope).await
+        {
+            names.insert(scope.clone(), name);
         }
     }
     let Held { evidence } = visitor.read("/evidence").await?;
@@ -164,22 +174,11 @@ async fn page(
     Ok(answer(no, Log { frame, at, wanted, lines, older, peers, names, evidence }))
 }
 
-/// What this admin may know something by: of a conversation that he is not in, nothing.
+/// What this admin may know a group or thread by: of a conversation that he is not in, nothing.
 async fn name(visitor: &Visitor, id: &str) -> Option<String> {
-    let escaped = escape(id);
-    let scope = |kind| visitor.desk.get::<Scope>(kind);
-    let (group, thread) = (format!("/groups/{escaped}"), format!("/threads/{escaped}"));
-    let found = match id.get(..3)? {
-        "us_" => match visitor.desk.get::<Named>(&format!("/users/{escaped}")).await {
-            Ok(own) => own.name,
-            // Of another workspace: if he is this admin's contact.
-            Err(_) => visitor.desk.get::<Named>(&format!("/people/{escaped}")).await.ok()?.name,
-        },
-        "gr_" => scope(&group).await.ok()?.settings.name,
-        "th_" => scope(&thread).await.ok()?.settings.name,
-        _ => return None,
-    };
-    Some(found).filter(|name| !name.is_empty())
+    let kind = if id.starts_with("gr_") { "groups" } else { "threads" };
+    let found = visitor.desk.get::<Scope>(&format!("/{kind}/{}", escape(id))).await;
+    found.ok().map(|scope| scope.settings.name).filter(|name| !name.is_empty())
 }
 
 /// What the API answers, as a file to keep.

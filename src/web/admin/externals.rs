@@ -1,6 +1,6 @@
 //! External people in this workspace (P2.7, P2.8, P4): who, from where, in what, by whom, until when.
 //!
-//! Duty: a page of the list. Never: when somebody was seen last: homes do not tell each other.
+//! Duty: a page of the list, with when each was seen to act here last. Never: who reads: homes do not tell each other.
 
 use askama::Template;
 use axum::{extract::Query, response::Response};
@@ -28,6 +28,7 @@ struct External {
     workspace: Home,
     places: Vec<Place>,
     left_out: usize,
+    last_seen: Option<Millis>,
 }
 
 #[derive(Deserialize)]

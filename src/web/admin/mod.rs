@@ -10,6 +10,7 @@ mod audit;
 mod ends;
 mod externals;
 mod invitations;
+mod keys;
 mod mail;
 mod map;
 mod overview;
@@ -53,6 +54,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/admin/people/{id}/link", post(person::link))
         .route("/admin/people/{id}/token", post(person::token))
         .route("/admin/people/{id}/sign-out", post(person::sign_out))
+        .route("/admin/people/{id}/tokens/{token}", post(person::end))
         .route("/admin/people/{id}/suspend", get(person::before_suspend).post(person::suspend))
         .route("/admin/people/{id}/remove", get(person::before_remove).post(person::remove))
         .route("/admin/invitations", get(invitations::show))
@@ -65,6 +67,9 @@ pub(super) fn routes() -> Router<Web> {
         .route("/admin/audit", get(audit::show))
         .route("/admin/audit/export", get(audit::export))
         .route("/admin/evidence/{id}", get(audit::evidence))
+        .route("/admin/keys", get(keys::show))
+        .route("/admin/keys/{name}", get(keys::before_rotation).post(keys::rotate))
+        .route("/admin/handover", get(keys::handover).post(keys::take))
         .route("/admin/mail", get(mail::show).post(mail::trial))
         .route("/admin/mail/{letter}/{act}", post(mail::act))
         .route("/admin/accounts", get(accounts::show))
@@ -87,16 +92,19 @@ async fn open(visitor: &Visitor, tab: &'static str, no: Option<&Refusal>) -> Res
 }
 
 /// A page, with the status of the refusal that it shows.
-fn answer<T: Template>(no: Option<&Refusal>, page: T) -> Response {
+pub(super) fn answer<T: Template>(no: Option<&Refusal>, page: T) -> Response {
     (no.map_or(StatusCode::OK, |no| no.status), Page(page)).into_response()
 }
 
-fn go(to: &str) -> Response {
+pub(super) fn go(to: &str) -> Response {
     Redirect::to(to).into_response()
 }
 
 /// A refusal that the page of the form can show beside it; who is not signed in, or no admin, has no such page.
-fn in_place<T>(visitor: &Visitor, asked: Result<T, Refusal>) -> Result<Result<T, Refusal>, Failure> {
+pub(super) fn in_place<T>(
+    visitor: &Visitor,
+    asked: Result<T, Refusal>,
+) -> Result<Result<T, Refusal>, Failure> {
     match asked {
         Err(no) if matches!(no.status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) => {
             Err(visitor.failed(no))
@@ -106,7 +114,7 @@ fn in_place<T>(visitor: &Visitor, asked: Result<T, Refusal>) -> Result<Result<T,
 }
 
 /// Asks for a change.
-async fn ask(
+pub(super) async fn ask(
     visitor: &Visitor,
     method: Method,
     path: &str,
@@ -117,36 +125,36 @@ async fn ask(
 
 /// A workspace, as the API shows it.
 #[derive(Clone, Debug, Default, Deserialize)]
-struct Home {
-    id: String,
-    name: String,
-    domain: String,
+pub(super) struct Home {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) domain: String,
     #[serde(default)]
-    free: bool,
+    pub(super) free: bool,
 }
 
 impl Home {
     /// What to call it: before its first word only its id is known.
-    fn title(&self) -> &str {
+    pub(super) fn title(&self) -> &str {
         if self.name.is_empty() { self.id.get(..11).unwrap_or(&self.id) } else { &self.name }
     }
 }
 
 /// A person, as the API shows him.
 #[derive(Clone, Debug, Deserialize)]
-struct Person {
-    id: String,
-    name: String,
-    address: String,
-    external: bool,
-    free: bool,
-    verified: bool,
-    home: String,
+pub(super) struct Person {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) address: String,
+    pub(super) external: bool,
+    pub(super) free: bool,
+    pub(super) verified: bool,
+    pub(super) home: String,
 }
 
 impl Person {
     /// Of whom nothing is known any more only the address, or nothing, is left.
-    fn title(&self) -> &str {
+    pub(super) fn title(&self) -> &str {
         match (self.name.as_str(), self.address.as_str()) {
             ("", "") => "somebody who left",
             ("", address) => address,
@@ -156,7 +164,7 @@ impl Person {
 }
 
 /// What a grade lets somebody do, in words.
-fn grade(grade: &str) -> &str {
+pub(super) fn grade(grade: &str) -> &str {
     match grade {
         "read" => "reads",
         "post" => "reads and writes",
@@ -172,7 +180,7 @@ fn scope_path(scope: &str) -> String {
 }
 
 /// What to call a scope whose name is not told.
-fn scope_name<'a>(name: Option<&'a String>, kind: Option<&str>) -> &'a str {
+pub(super) fn scope_name<'a>(name: Option<&'a String>, kind: Option<&str>) -> &'a str {
     match (name, kind) {
         (Some(name), _) if !name.is_empty() => name,
         (_, Some("dm")) => "a direct conversation",

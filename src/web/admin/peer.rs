@@ -102,30 +102,8 @@ async fn page(visitor: &Visitor, id: &str, no: Option<&Refusal>) -> Result<Respo
     let peer = known(visitor, id).await?;
     let policy = visitor.read(&format!("/peers/{}/policy", escape(id))).await?;
     let own = visitor.read("/workspace").await?;
-    let failed = peer.last_error.as_ref().filter(|_| peer.connected_since.is_none());
-    let remedy = failed.map(|error| remedy(&error.what));
+    let remedy = peer.failure().map(|error| error.remedy());
     Ok(answer(no, One { frame, at, own, peer, policy, remedy }))
-}
-
-/// What an operator can do about a failure, by the words in which the link reports it.
-fn remedy(what: &str) -> &'static str {
-    let has = |word| what.contains(word);
-    if has("does not answer") || has("timed out") {
-        "Nothing answers there. Ask whether the other node runs, and whether its port is open for UDP in both firewalls."
-    } else if has("no such host") || has("lookup") || has("resolve") {
-        "The name leads nowhere. Check the name server, or ask the other admin for the node's address."
-    } else if has("no endpoint") {
-        "It has not said where it listens. Ask its admin for a new ticket."
-    } else if has("is no peer") || has("peering is gone") {
-        "The other side does not know this workspace, or ended the partnership. Ask its admin, and use a new ticket."
-    } else if has("key of the connection") || has("contradicts") || has("where") {
-        "Somebody else answers there, or a key was replaced. Compare the fingerprints with the other admin before you do \
-         anything."
-    } else if has("broke the protocol") {
-        "The two nodes do not understand each other. Bring both to the same version."
-    } else {
-        "It is tried again by itself, at least every 20 seconds. If it stays so, show this line to the other admin."
-    }
 }
 
 pub(super) async fn act(

@@ -55,6 +55,29 @@ pub(super) struct LinkError {
     pub(super) what: String,
 }
 
+impl LinkError {
+    /// What an operator can do about a failure, by the words in which the link reports it.
+    pub(super) fn remedy(&self) -> &'static str {
+        let has = |word| self.what.contains(word);
+        if has("does not answer") || has("timed out") {
+            "Nothing answers there. Ask whether the other node runs, and whether its port is open for UDP in both firewalls."
+        } else if has("no such host") || has("lookup") || has("resolve") {
+            "The name leads nowhere. Check the name server, or ask the other admin for the node's address."
+        } else if has("no endpoint") {
+            "It has not said where it listens. Ask its admin for a new ticket."
+        } else if has("is no peer") || has("peering is gone") {
+            "The other side does not know this workspace, or ended the partnership. Ask its admin, and use a new ticket."
+        } else if has("key of the connection") || has("contradicts") || has("where") {
+            "Somebody else answers there, or a key was replaced. Compare the fingerprints with the other admin before you do \
+             anything."
+        } else if has("broke the protocol") {
+            "The two nodes do not understand each other. Bring both to the same version."
+        } else {
+            "It is tried again by itself, at least every 20 seconds. If it stays so, show this line to the other admin."
+        }
+    }
+}
+
 /// Who says to be a partner, and is none that is known here.
 #[derive(Deserialize)]
 struct Claim {
@@ -67,6 +90,11 @@ struct Claim {
 impl Peer {
     pub(super) fn is_up(&self) -> bool {
         self.connected_since.is_some() && self.status == "active"
+    }
+
+    /// Why there is no connection, if there is none.
+    pub(super) fn failure(&self) -> Option<&LinkError> {
+        self.last_error.as_ref().filter(|_| self.connected_since.is_none() && self.status != "ended")
     }
 
     /// What the two admins agreed, in words.

@@ -31,6 +31,7 @@ struct Sessions {
 /// A session or a token.
 #[derive(Deserialize)]
 struct Session {
+    id: String,
     made: Millis,
     expires: Option<Millis>,
     #[serde(rename = "signed-in")]
@@ -165,6 +166,16 @@ pub(super) async fn token(
 
 pub(super) async fn sign_out(visitor: Visitor, Path(id): Path<String>) -> Result<Response, Failure> {
     let asked = ask(&visitor, Method::DELETE, &format!("/users/{}/tokens", escape(&id)), None).await?;
+    then(&visitor, &id, asked).await
+}
+
+/// One session or token ends.
+pub(super) async fn end(
+    visitor: Visitor,
+    Path((id, session)): Path<(String, String)>,
+) -> Result<Response, Failure> {
+    let path = format!("/users/{}/tokens/{}", escape(&id), escape(&session));
+    let asked = ask(&visitor, Method::DELETE, &path, None).await?;
     then(&visitor, &id, asked).await
 }
 

@@ -17,6 +17,7 @@ use super::{
 use crate::web::{
     desk::{Refusal, escape},
     page::{Failure, Frame},
+    sources::{Choice, Sent, Sources, again, is_confirmed, text},
     visitor::Visitor,
 };
 
@@ -31,21 +32,6 @@ struct Policy {
     open_invitations: u64,
     daily_invitations: u64,
     hourly_lookups: u64,
-}
-
-/// Where external people may come from: the word `all`, or a list.
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(untagged)]
-enum Sources {
-    All(String),
-    Only(Vec<String>),
-}
-
-/// A partner to choose.
-struct Choice {
-    id: String,
-    name: String,
-    chosen: bool,
 }
 
 #[derive(Template)]
@@ -70,38 +56,23 @@ async fn page(visitor: &Visitor, no: Option<&Refusal>, typed: Option<Policy>) ->
         None => visitor.read("/workspace/policy").await?,
     };
     let Peers { peers, .. } = visitor.read("/peers").await?;
-    let listed: &[String] = if let Sources::Only(listed) = &policy.peers { listed } else { &[] };
-    let mut choices = Vec::new();
-    for peer in peers {
-        let chosen = listed.contains(&peer.workspace.id);
-        if chosen || peer.status != "ended" {
-            let name = format!("{} ({})", peer.workspace.title(), peer.workspace.domain);
-            choices.push(Choice { id: peer.workspace.id, name, chosen });
-        }
-    }
-    let only = matches!(policy.peers, Sources::Only(_));
+    let choices = peers.iter().map(|peer| (peer, policy.peers.choice(&peer.workspace)));
+    let choices = choices.filter(|(peer, choice)| choice.chosen || peer.status != "ended");
+    let choices = choices.map(|(_, choice)| choice).collect();
+    let only = policy.peers.is_list();
     Ok(answer(no, Editor { frame, at, policy, only, choices }))
 }
 
-/// What was sent: a list of names and values, as `peer` comes more than once.
-type Sent = Vec<(String, String)>;
-
 fn typed(sent: &Sent) -> Result<Policy, Refusal> {
-    let text = |name: &str| {
-        let found = sent.iter().find(|(held, _)| held == name);
-        found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
-    };
+    let text = |name: &str| text(sent, name);
     let number = |name: &str, label: &str| {
         let parsed = text(name).parse::<u64>();
         parsed.map_err(|error| Refusal::unreadable(format!("{label}: {error}")))
     };
-    let named = sent.iter().filter(|(name, _)| name == "peer").map(|(_, value)| value.clone());
-    let peers =
-        if text("from") == "only" { Sources::Only(named.collect()) } else { Sources::All("all".into()) };
     Ok(Policy {
         inviters: text("inviters"),
         grade: text("grade"),
-        peers,
+        peers: Sources::of(sent),
         free_accounts: text("free_accounts"),
         days: number("days", "Days")?,
         open_invitations: number("open_invitations", "Open invitations")?,
@@ -116,7 +87,7 @@ pub(super) async fn change(visitor: Visitor, Form(sent): Form<Sent>) -> Result<R
         Err(no) => return page(&visitor, Some(&no), None).await,
     };
     let change: Value = json!(policy);
-    let confirmed = sent.iter().any(|(name, value)| name == "confirm" && value == "true");
+    let confirmed = is_confirmed(&sent);
     let preview = format!("/workspace/policy/tightening?change={}", escape(&change.to_string()));
     let ends = match in_place(&visitor, visitor.desk.get::<Ends>(&preview).await)? {
         Ok(ends) => ends,
@@ -124,7 +95,7 @@ pub(super) async fn change(visitor: Visitor, Form(sent): Form<Sent>) -> Result<R
     };
     if !confirmed && !ends.is_nothing() {
         let (frame, at) = open(&visitor, "policy", None).await?;
-        let fields = sent.into_iter().chain([("confirm".to_owned(), "true".to_owned())]).collect();
+        let fields = again(sent);
         let about = "The new policy also holds for those who are in already.".into();
         let (action, back) = ("/admin/policy".to_owned(), "/admin/policy".to_owned());
         let title = "Allow less to external people?".into();
