@@ -77,8 +77,14 @@ function seen(seq) {
   }).catch(() => {});
 }
 
+// Where this page can be asked for. The answer to a form may stand at an address that only takes the form.
+function own() {
+  const said = document.querySelector("[data-refresh]")?.dataset.refresh;
+  return said && said !== location.pathname ? said : location.pathname + location.search;
+}
+
 // The same page anew, without losing what is being written.
-async function refresh(selectors, path = location.pathname + location.search) {
+async function refresh(selectors, path = own()) {
   if (left && path !== "/") return;
   if (!selectors.some((selector) => document.querySelector(selector))) return;
   const answer = await fetchPart(path);
@@ -109,7 +115,7 @@ function gone() {
 }
 
 // Live events. A position to resume from is the browser's own matter (Last-Event-ID).
-const lease = Number(thread?.dataset.lease || 0) * 1000;
+const leases = () => [...document.querySelectorAll("[data-lease]")].map((of) => Number(of.dataset.lease) * 1000);
 let veil = 0;
 function live() {
   const events = new EventSource(document.body.dataset.live);
@@ -117,7 +123,8 @@ function live() {
   events.onopen = () => { clearTimeout(veil); veil = 0; document.body.classList.remove("veiled"); };
   events.onerror = () => {
     // Without the owner's word nothing foreign is shown for longer than its lease.
-    if (lease && !veil) veil = setTimeout(() => document.body.classList.add("veiled"), lease);
+    const lease = Math.min(...leases());
+    if (Number.isFinite(lease) && !veil) veil = setTimeout(() => document.body.classList.add("veiled"), lease);
     if (events.readyState === EventSource.CLOSED) setTimeout(live, 2000);
   };
   const here = thread?.dataset.thread;
@@ -142,7 +149,7 @@ function live() {
   });
   on("scope", ({ id }) => {
     if (id === here) refresh([".thread > .head"]);
-    else if (document.querySelector("[data-refresh], #rows")) refresh(["[data-refresh]", "#rows", ".groups"]);
+    else if (document.querySelector("[data-refresh], #rows")) refresh(["[data-refresh]", "#requests", "#rows", ".groups"]);
     else refresh([".groups"], "/");
   });
   for (const name of ["waiting", "resumed", "frozen"]) on(name, ({ id }) => {
@@ -245,7 +252,7 @@ if (composer) {
 function offer(id) {
   const line = part("<p></p>").firstElementChild;
   const link = document.createElement("a");
-  link.href = `/t/${thread.dataset.thread}/settings?add=${encodeURIComponent(id)}`;
+  link.href = `${thread.dataset.add}?add=${encodeURIComponent(id)}`;
   link.textContent = "Add to the recipients";
   line.append("You named somebody who does not read this. ", link);
   notices.append(line);
