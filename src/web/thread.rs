@@ -45,6 +45,12 @@ pub(super) struct Thread {
     frozen: Option<String>,
 }
 
+/// The group of a chat, as far as it rules the chat.
+#[derive(Deserialize)]
+struct Group {
+    settings: Settings,
+}
+
 #[derive(Debug, Deserialize)]
 struct Origin {
     thread: String,
@@ -176,7 +182,14 @@ async fn load(
 ) -> Result<ThreadPage, Failure> {
     let frame = Frame::load(visitor, "").await?;
     let (desk, id) = (&visitor.desk, escape(id));
-    let thread: Thread = visitor.read(&format!("/threads/{id}")).await?;
+    let mut thread: Thread = visitor.read(&format!("/threads/{id}")).await?;
+    if let ("chat", [group]) = (thread.kind.as_deref().unwrap_or_default(), thread.groups.as_slice())
+        && let Ok(group) = desk.get::<Group>(&format!("/groups/{}", group.id)).await
+    {
+        // What its group takes no more its chat does not take either.
+        thread.settings.replies_off |= group.settings.replies_off;
+        thread.settings.closed |= group.settings.closed;
+    }
     let named = Named { id: thread.id.clone(), name: Some(thread.settings.name.clone()) };
     let title = inbox::title(desk, &frame.me.id, thread.kind.as_deref(), &thread.id, &named).await;
     let mut page = ThreadPage {

@@ -17,7 +17,16 @@ export async function add(window, who, { history, grade, until } = {}) {
 /** Goes to the own invitations by the link beside the page, and accepts the one with this name. */
 export async function accept(window, name) {
   await window.page.locator(".side").getByRole("link", { name: /Invitations/ }).click();
-  await window.page.locator("li", { hasText: name }).getByRole("button", { name: /Accept/ }).click();
+  const asked = window.page.locator("main li", { hasText: name }).getByRole("button", { name: /Accept/ });
+  await asked.click();
+  await asked.waitFor({ state: "detached" });
+}
+
+/** Opens a conversation by its row in the inbox, as soon as there is one. */
+export async function openRow(window, title) {
+  await window.page.locator(".side").getByRole("link", { name: "Inbox" }).click();
+  await window.page.locator(".row > a", { hasText: title }).click();
+  await window.page.waitForURL("**/t/*");
 }
 
 /** Opens a group by its link beside the page. */

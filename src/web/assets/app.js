@@ -148,7 +148,8 @@ function live() {
     else refresh([".groups", ".places"], "/");
   });
   on("scope", ({ id }) => {
-    if (id === here) refresh([".thread > .head"]);
+    // What is set for the group of a chat holds for the chat.
+    if (id === here || thread?.querySelector(`.head a[href="/g/${id}"]`)) refresh([".thread > .head", ".groups"]);
     else if (document.querySelector("[data-refresh], #rows")) refresh(["[data-refresh]", "#requests", "#rows", ".groups"]);
     else refresh([".groups"], "/");
   });

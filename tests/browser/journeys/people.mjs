@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { accept, add, group, notice, row } from "../acts.mjs";
+import { accept, add, group, notice, openRow, row } from "../acts.mjs";
 import { Window } from "../browser.mjs";
 import { until } from "../stage.mjs";
 
@@ -39,8 +39,7 @@ export default {
     await hers.write("shall we meet?");
     await ours.page.locator(".side").getByRole("link", { name: /Invitations/ }).click();
     await ours.page.locator("main li", { hasText: "invites you" }).getByRole("button", { name: /Accept/ }).click();
-    await ours.page.locator(".side").getByRole("link", { name: "Inbox" }).click();
-    await ours.page.locator(".row > a", { hasText: eva.name }).click();
+    await openRow(ours, eva.name);
     await ours.message("shall we meet?").waitFor();
     await ours.write("gladly");
     await hers.message("gladly").waitFor();
@@ -52,8 +51,7 @@ export default {
     const [hers, his] = [await open(ann), await open(ben)];
     await address(his, ann.address);
     await his.write("hello Ann");
-    await hers.go("/");
-    await hers.page.locator(".row > a", { hasText: ben.name }).click();
+    await openRow(hers, ben.name);
     await hers.message("hello Ann").waitFor();
     const dm = his.page.url();
     await his.go(`/people/${ann.id}`);
@@ -129,9 +127,10 @@ export default {
     await bob.page.getByRole("button", { name: "Ask the starter to add them" }).click();
     await bob.sees(`are asked to add ${stage.carol.address}`);
     const request = alice.page.locator("main li", { hasText: `asks to add ${stage.carol.address}` });
-    await request.getByRole("button", { name: "Add", exact: true }).click();
+    await request.getByRole("button", { name: /^Add/ }).click();
+    await bob.page.locator("main li", { hasText: "asks to add" }).getByText("approved").waitFor();
     await accept(carol, subject);
-    await carol.open(topic.id);
+    await openRow(carol, subject);
     await carol.sees("for a few only");
   },
 };
