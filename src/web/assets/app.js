@@ -115,22 +115,52 @@ function gone() {
 }
 
 // Live events. A position to resume from is the browser's own matter (Last-Event-ID).
+// Without a word of the node for longer than a lease, what others own is not shown (P7.4). A dead line says nothing, not
+// even that it is dead: an idle stream says every 15 seconds that it lives, and is dialled anew where it does not.
+const SILENCE = 40_000;
 const leases = () => [...document.querySelectorAll("[data-lease]")].map((of) => Number(of.dataset.lease) * 1000);
-let veil = 0;
+let heard = Date.now();
+function hear() {
+  heard = Date.now();
+  document.body.classList.remove("veiled");
+}
+let [stream, dialled, silent] = [null, 0, false];
+if (document.body.dataset.live) setInterval(() => {
+  const now = Date.now();
+  if (now - heard > Math.max(Math.min(...leases()), SILENCE)) document.body.classList.add("veiled");
+  if (Math.min(now - heard, now - dialled) < SILENCE) return;
+  silent = true;
+  live();
+}, 1000);
+
+// A conversation whose owner is away is loaded anew when that changes, behind what is being sent.
+const waits = Boolean(thread?.querySelector(":scope > .waiting"));
+let sending = null;
+async function anew() {
+  await sending?.catch(() => {});
+  location.reload();
+}
+async function stillWaits() {
+  const answer = await fetchPart(location.pathname);
+  if (answer.status === 404) return gone();
+  if (answer.ok && !part(await answer.text()).querySelector(".thread > .waiting")) anew();
+}
+
 function live() {
+  stream?.close();
   const events = new EventSource(document.body.dataset.live);
-  const on = (name, act) => events.addEventListener(name, (event) => act(JSON.parse(event.data)));
-  events.onopen = () => { clearTimeout(veil); veil = 0; document.body.classList.remove("veiled"); };
+  [stream, dialled] = [events, Date.now()];
+  const on = (name, act) => events.addEventListener(name, async (event) => { await act(JSON.parse(event.data)); hear(); });
+  on("alive", () => {});
   events.onerror = () => {
-    // Without the owner's word nothing foreign is shown for longer than its lease.
-    const lease = Math.min(...leases());
-    if (Number.isFinite(lease) && !veil) veil = setTimeout(() => document.body.classList.add("veiled"), lease);
-    if (events.readyState === EventSource.CLOSED) setTimeout(live, 2000);
+    if (events.readyState === EventSource.CLOSED && events === stream) setTimeout(live, 2000);
   };
   const here = thread?.dataset.thread;
   // What happened between the making of the page and the beginning of the stream.
   on("hello", async () => {
+    if (silent) return anew();
     if (!list || !here) return refresh(["#rows", "[data-refresh]", ".groups", ".places"]);
+    if (waits) return stillWaits();
     const answer = await fetchPart(`/t/${here}/older?since=${list.lastElementChild?.dataset.seq ?? 0}`);
     if (answer.status === 404) return gone();
     if (answer.ok) for (const item of part(await answer.text()).querySelectorAll(".message")) show(item.dataset.seq);
@@ -154,8 +184,8 @@ function live() {
     else refresh([".groups"], "/");
   });
   for (const name of ["waiting", "resumed", "frozen"]) on(name, ({ id }) => {
-    if (id === here) location.reload();
-    else refresh(["#rows", "[data-refresh]", ".groups"]);
+    if (id !== here) refresh(["#rows", "[data-refresh]", ".groups"]);
+    else if (waits !== (name !== "resumed")) anew();
   });
   on("reset", () => location.reload());
   on("invitation", () => (document.querySelector("[data-refresh]") ? refresh([".places", "[data-refresh]"]) : refresh([".places"], "/")));
@@ -199,7 +229,7 @@ if (composer) {
   let typed = 0;
   text.addEventListener("input", () => {
     if (text.value) localStorage.setItem(draft, text.value); else localStorage.removeItem(draft);
-    if (Date.now() - typed > 3000) { typed = Date.now(); fetchPart(`/t/${thread.dataset.thread}/do/typing`, { method: "POST", keepalive: true }).catch(() => {}); }
+    if (!waits && Date.now() - typed > 3000) { typed = Date.now(); fetchPart(`/t/${thread.dataset.thread}/do/typing`, { method: "POST", keepalive: true }).catch(() => {}); }
   });
   look.addEventListener("click", async () => {
     preview.hidden = !preview.hidden;
@@ -207,8 +237,11 @@ if (composer) {
     const answer = await fetchPart("/preview", { method: "POST", body: new URLSearchParams({ text: text.value }) });
     preview.replaceChildren(part(await answer.text()));
   });
-  composer.addEventListener("submit", async (event) => {
+  composer.addEventListener("submit", (event) => {
     event.preventDefault();
+    sending = send();
+  });
+  async function send() {
     const answer = await fetchPart(composer.action, { method: "POST", body: new URLSearchParams({ text: text.value, key }) });
     if (!answer.ok) return notice(await answer.text());
     const sent = await answer.json();
@@ -218,7 +251,7 @@ if (composer) {
     key = crypto.randomUUID();
     if (sent.seq) { await show(sent.seq); toEnd(); } else { await refresh(["#pending"]); toEnd(); }
     for (const id of sent.not_recipients ?? []) offer(id);
-  });
+  }
   text.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) composer.requestSubmit();
   });
