@@ -92,7 +92,9 @@ pub(super) async fn stream(
     };
     let events =
         stream::unfold(live, |mut live| async move { live.next().await.map(|event| (Ok(event), live)) });
-    std::future::ready(Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))).await
+    // An event, not a comment: a browser shows no comment to its page, which has to know that it is still told (P7.4).
+    let alive = KeepAlive::new().interval(KEEP_ALIVE).event(Event::default().event("alive").data("{}"));
+    std::future::ready(Ok(Sse::new(events).keep_alive(alive))).await
 }
 
 impl Live {

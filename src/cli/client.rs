@@ -190,5 +190,7 @@ impl Events {
 fn parse(block: &str) -> Result<Option<(String, Value)>> {
     let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let (Some(name), Some(data)) = (field("event:"), field("data:")) else { return Ok(None) };
-    Ok(Some((name.to_owned(), serde_json::from_str(data)?)))
+    // That the stream lives is nothing that happened.
+    let event = (name != "alive").then(|| serde_json::from_str(data)).transpose()?;
+    Ok(event.map(|data| (name.to_owned(), data)))
 }

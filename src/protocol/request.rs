@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Draft, Reject, Reply, State,
+    Draft, Mark, Reject, Reply, State,
     command::RejectCode,
     fanout, gate,
     invite::{self, Offer},
@@ -180,6 +180,7 @@ fn set(draft: &mut Draft<'_>, request: Request) {
         removal::state(draft, home, Word::Request { request: id, scope, by, address, grade, floor, status });
     }
     draft.put(Row::Request(request));
+    draft.mark(Mark::Scope(scope));
 }
 
 /// Homes of people who may answer.
@@ -205,4 +206,5 @@ pub fn heard(draft: &mut Draft<'_>, peer: WorkspaceId, word: Word) {
     }
     let time = held.map_or(draft.ctx.now, |held| held.time);
     draft.put(Row::Request(Request { id, scope, by, address, grade, floor, time, status }));
+    draft.mark(Mark::Scope(scope));
 }

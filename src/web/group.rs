@@ -65,7 +65,7 @@ pub(super) async fn show(
     }
     let before = before.map(|before| format!("&before={}", escape(&before))).unwrap_or_default();
     let path = format!("/threads?view=all&group={}&limit={THREADS}{before}", group.id);
-    let (rows, next) = rows(&visitor, &frame.me.id, &path).await?;
+    let (rows, next) = rows(&visitor, &frame, &path).await?;
     Ok(Page(Hub { frame, group, tab: "threads", rows, next }))
 }
 

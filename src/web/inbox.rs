@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     desk::{Desk, escape},
     page::{Failure, Frame, Page},
-    shapes::{Named, Waiting},
+    shapes::{Home, Named, Waiting},
     visitor::Visitor,
 };
 use crate::time::Millis;
@@ -39,11 +39,16 @@ pub(super) struct Row {
     pub(super) kind: Option<String>,
     pub(super) settings: Named,
     pub(super) groups: Vec<Named>,
+    owner: Home,
+    lease: u64,
     pub(super) time: Millis,
     pub(super) unread: usize,
     pub(super) archived: bool,
     pub(super) waiting_for: Option<Waiting>,
     pub(super) frozen: Option<String>,
+    /// How long it may stay on a screen without a word from the node, in seconds, where others own it.
+    #[serde(skip)]
+    pub(super) foreign: Option<u64>,
     #[serde(skip)]
     pub(super) title: String,
     #[serde(skip)]
@@ -87,7 +92,7 @@ pub(super) async fn show(
     let before =
         wanted.before.as_ref().map(|before| format!("&before={}", escape(before))).unwrap_or_default();
     let path = format!("/threads?limit={ROWS}&view={view}&unread={}{before}", wanted.unread);
-    let (rows, next) = rows(&visitor, &frame.me.id, &path).await?;
+    let (rows, next) = rows(&visitor, &frame, &path).await?;
     let wanted = Wanted { view: view.into(), ..wanted };
     Ok(Page(Inbox { frame, rows, wanted, next }))
 }
@@ -95,13 +100,15 @@ pub(super) async fn show(
 /// A list of threads with their titles and last messages.
 pub(super) async fn rows(
     visitor: &Visitor,
-    me: &str,
+    frame: &Frame,
     path: &str,
 ) -> Result<(Vec<Row>, Option<String>), Failure> {
     let Threads { mut threads, next } = visitor.read(path).await?;
     for row in &mut threads {
-        row.title = title(&visitor.desk, me, row.kind.as_deref(), &row.id, &row.settings).await;
+        row.title = title(&visitor.desk, &frame.me.id, row.kind.as_deref(), &row.id, &row.settings).await;
         row.last = last(&visitor.desk, &row.id).await;
+        let own = frame.me.workspace.as_ref().filter(|_| !frame.me.free);
+        row.foreign = own.is_none_or(|own| own.id != row.owner.id).then_some(row.lease);
     }
     Ok((threads, next))
 }

@@ -82,6 +82,7 @@ struct Request {
     id: String,
     by: Named,
     address: String,
+    status: String,
 }
 
 #[derive(Deserialize)]

@@ -3,9 +3,12 @@
 // Environment: COMITY (the program; target/debug/comity unless set), COMITY_DEMO (a file with the line that a running
 // `comity demo --json` printed: then nothing is started, and no node is killed).
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -24,6 +27,16 @@ export async function until(what, ask) {
     if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
     await new Promise((go) => setTimeout(go, 20));
   }
+}
+
+/** A UDP port that is free now. Asked for late: it is free only until somebody else takes it. */
+async function freePort() {
+  const socket = createSocket("udp4").bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port } = socket.address();
+  socket.close();
+  await once(socket, "close");
+  return port;
 }
 
 /** Somebody with a token at a node. */
@@ -95,6 +108,46 @@ export class Stage {
     return new Person({ id, address, name, token, http: admin.http, workspace: admin.workspace });
   }
 
+  /** A free account at somebody's node (P1.2), in a group or thread of his. */
+  async free(host, kind, scope, local, name) {
+    const address = `${local}-${Date.now()}@freelance.example`;
+    await host.post(`/${kind}/${scope}/members`, { address });
+    const { link } = await this.letter(address);
+    const account = { name, password: "a long enough password" };
+    const { token } = await host.post(`/join/${link.split("/join/").pop()}/account`, account);
+    const person = new Person({ address, name, token, http: host.http });
+    const { id } = await person.get("/me");
+    await until(`${scope} at ${address}`, async () => (await person.call("GET", `/${kind}/${scope}`)).ok);
+    return Object.assign(person, { id });
+  }
+
+  /** The letter that somebody is sent. */
+  async letter(address) {
+    return until(`a letter to ${address}`, () => this.letters.find((letter) => letter.to.includes(address)));
+  }
+
+  /**
+   * One more workspace, which nobody knows yet. The demo's relay knows only the demo's nodes, so this one is dialled and
+   * does not dial: its tickets lead to it, and it cannot use theirs.
+   */
+  async found(name, admin) {
+    const dir = join(mkdtempSync(join(tmpdir(), "comity-stage-")), name);
+    const link = `127.0.0.1:${await freePort()}`;
+    const init = ["init", "--name", name, "--domain", `${name.toLowerCase()}.example`, "--admin", admin,
+      "--http", "127.0.0.1:0", "--link", link, "--endpoint", link];
+    await new Promise((done, fail) => {
+      execFile(program, ["--dir", dir, "--json", ...init], (error) => (error ? fail(error) : done()));
+    });
+    const node = spawn(program, ["--dir", dir, "--json", "serve"], { stdio: ["ignore", "pipe", "ignore"] });
+    (this.others ??= []).push({ node, dir });
+    const [line] = await once(createInterface(node.stdout), "line");
+    const { http, first_admin: first } = JSON.parse(line);
+    const token = readFileSync(join(dir, "admin.token"), "utf8").trim();
+    const person = new Person({ http, token, dir, pid: node.pid });
+    const { id, address, workspace } = await person.get("/me");
+    return Object.assign(person, { id, address, name: admin, workspace, first: `${person.base}${new URL(first).pathname}` });
+  }
+
   /** A group of its first person, with the others in it. */
   async group(name, owner, ...others) {
     const group = await owner.post("/groups", { name });
@@ -130,10 +183,12 @@ export class Stage {
   }
 
   async strike() {
-    for (const process of [...(this.revived ?? []), this.demo]) {
-      if (!process || process.exitCode !== null) continue;
+    const others = this.others ?? [];
+    for (const process of [...(this.revived ?? []), ...others.map(({ node }) => node), this.demo]) {
+      if (!process || process.exitCode !== null || process.signalCode !== null) continue;
       process.kill("SIGINT");
       await once(process, "exit");
     }
+    for (const { dir } of others) rmSync(dirname(dir), { recursive: true });
   }
 }

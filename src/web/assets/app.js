@@ -108,10 +108,16 @@ function seen(seq) {
   }).catch(() => {});
 }
 
+// Where this page can be asked for. The answer to a form may stand at an address that only takes the form.
+function own() {
+  const said = document.querySelector("[data-refresh]")?.dataset.refresh;
+  return said && said !== location.pathname ? said : location.pathname + location.search;
+}
+
 // The same page anew, without losing what is being written. Asked again while it is on its way, it is fetched once more
 // afterwards, however often it was asked.
 const again = new Map();
-async function refresh(selectors, path = location.pathname + location.search) {
+async function refresh(selectors, path = own()) {
   const held = again.get(path);
   if (held) return selectors.forEach((selector) => held.add(selector));
   for (let wanted = selectors; wanted.length; wanted = [...again.get(path)]) {
@@ -162,21 +168,50 @@ function gone() {
   around();
 }
 
+// Without a word of the node for longer than a lease, what others own is not shown (P7.4). A dead line says nothing, not
+// even that it is dead: an idle stream says every 15 seconds that it lives, and is dialled anew where it does not.
+const SILENCE = 40_000;
+const leases = () => [...document.querySelectorAll("[data-lease]")].map((of) => Number(of.dataset.lease) * 1000);
+let heard = Date.now();
+function hear() {
+  if (leaves) return;
+  heard = Date.now();
+  document.body.classList.remove("veiled");
+}
+let [stream, dialled, silent] = [null, 0, false];
+if (document.body.dataset.live) setInterval(() => {
+  const now = Date.now();
+  if (now - heard > Math.max(Math.min(...leases()), SILENCE)) document.body.classList.add("veiled");
+  if (Math.min(now - heard, now - dialled) < SILENCE) return;
+  silent = true;
+  live();
+}, 1000);
+
+// A conversation whose owner is away is loaded anew when that changes, behind what is being sent.
+const waits = Boolean(thread?.querySelector(":scope > .waiting"));
+let [sending, leaves] = [null, false];
+async function anew() {
+  leaves = true;
+  await sending?.catch(() => {});
+  location.reload();
+}
+
 // Live events, from where the page stands: nothing is lost between its making and the stream's beginning.
-const lease = Number(thread?.dataset.lease || 0) * 1000;
 let position = 0;
-let veil = 0;
 function live() {
+  stream?.close();
   const events = new EventSource(position ? `/live?after=${position}` : document.body.dataset.live);
-  const on = (name, act) => events.addEventListener(name, (event) => {
+  [stream, dialled] = [events, Date.now()];
+  const on = (name, act) => events.addEventListener(name, async (event) => {
     position = Math.max(position, Number(event.lastEventId) || 0);
-    act(JSON.parse(event.data));
+    await act(JSON.parse(event.data));
+    hear();
   });
-  events.onopen = () => { clearTimeout(veil); veil = 0; document.body.classList.remove("veiled"); };
+  on("alive", () => {});
+  // What was hidden for long is asked for anew before it is shown again.
+  on("hello", () => silent && anew());
   events.onerror = () => {
-    // Without the owner's word nothing foreign is shown for longer than its lease.
-    if (lease && !veil) veil = setTimeout(() => document.body.classList.add("veiled"), lease);
-    if (events.readyState === EventSource.CLOSED) setTimeout(live, 2000);
+    if (events.readyState === EventSource.CLOSED && events === stream) setTimeout(live, 2000);
   };
   const here = thread?.dataset.thread;
   on("message", ({ message, concern }) => {
@@ -195,13 +230,14 @@ function live() {
     else around();
   });
   on("scope", ({ id }) => {
-    if (id === here) refresh([".thread > .head"]);
-    else if (document.querySelector("[data-refresh], #rows")) refresh(["[data-refresh]", "#rows", ".groups"]);
+    // What is set for the group of a chat holds for the chat.
+    if (id === here || thread?.querySelector(`.head a[href="/g/${id}"]`)) refresh([".thread > .head", ".groups"]);
+    else if (document.querySelector("[data-refresh], #rows")) refresh(["[data-refresh]", "#requests", "#rows", ".groups"]);
     else around();
   });
   for (const name of ["waiting", "resumed", "frozen"]) on(name, ({ id }) => {
-    if (id === here) location.reload();
-    else refresh(["#rows", "[data-refresh]", ".groups"]);
+    if (id !== here) refresh(["#rows", "[data-refresh]", ".groups"]);
+    else if (waits !== (name !== "resumed")) anew();
   });
   on("reset", () => location.reload());
   on("invitation", () => (document.querySelector("[data-refresh]") ? refresh([".places", "[data-refresh]"]) : around()));
@@ -289,7 +325,7 @@ if (composer) {
   let typed = 0;
   text.addEventListener("input", () => {
     if (text.value) localStorage.setItem(draft, text.value); else localStorage.removeItem(draft);
-    if (Date.now() - typed > 3000) { typed = Date.now(); fetchPart(`/t/${thread.dataset.thread}/do/typing`, { method: "POST", keepalive: true }).catch(() => {}); }
+    if (!waits && Date.now() - typed > 3000) { typed = Date.now(); fetchPart(`/t/${thread.dataset.thread}/do/typing`, { method: "POST", keepalive: true }).catch(() => {}); }
   });
   look.addEventListener("click", async () => {
     preview.hidden = !preview.hidden;
@@ -297,8 +333,11 @@ if (composer) {
     const answer = await fetchPart("/preview", { method: "POST", body: new URLSearchParams({ text: text.value }) });
     preview.replaceChildren(part(await answer.text()));
   });
-  composer.addEventListener("submit", async (event) => {
+  composer.addEventListener("submit", (event) => {
     event.preventDefault();
+    sending = send();
+  });
+  async function send() {
     const answer = await fetchPart(composer.action, { method: "POST", body: new URLSearchParams({ text: text.value, key }) });
     if (!answer.ok) return notice(await answer.text());
     const sent = await answer.json();
@@ -308,7 +347,7 @@ if (composer) {
     key = crypto.randomUUID();
     if (sent.seq) { await show(sent.seq); toEnd(); } else { await refresh(["#pending"]); toEnd(); }
     for (const id of sent.not_recipients ?? []) offer(id);
-  });
+  }
   text.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) composer.requestSubmit();
   });
@@ -348,7 +387,7 @@ if (composer) {
 function offer(id) {
   const line = part("<p></p>").firstElementChild;
   const link = document.createElement("a");
-  link.href = `/t/${thread.dataset.thread}/settings?add=${encodeURIComponent(id)}`;
+  link.href = `${thread.dataset.add}?add=${encodeURIComponent(id)}`;
   link.textContent = "Add to the recipients";
   line.append("You named somebody who does not read this. ", link);
   notices.append(line);

@@ -1,14 +1,5 @@
 import assert from "node:assert/strict";
-
-/** The row of somebody in a list of people. */
-const row = (window, name) => window.page.locator(".people li", { hasText: name });
-
-/** Fills the form "Add new member" of a page. */
-async function add(window, who) {
-  await window.page.getByText("Add new member").click();
-  await window.page.getByLabel("Name or e-mail").fill(who);
-  await window.page.getByRole("button", { name: "Add", exact: true }).click();
-}
+import { add, row } from "../acts.mjs";
 
 export default {
   "a partner's member is invited by a form, accepts, and is in (P2.1, P2.5)": async ({ stage, open }) => {
@@ -34,14 +25,13 @@ export default {
 
   "an e-mail's link makes a free account, which sees its group and nothing else (P1.2, P3.1)": async ({ stage, open, browser, keep }) => {
     const { Window } = await import("../browser.mjs");
-    const { until } = await import("../stage.mjs");
     const { id, chat } = await stage.group("With a freelancer", stage.alice);
     const alice = await open(stage.alice);
     await alice.go(`/g/${id}/members`);
     const address = `jo-${Date.now()}@freelance.example`;
     await add(alice, address);
     await row(alice, address).getByText("has a link").waitFor();
-    const { link } = await until("the letter", () => stage.letters.find((letter) => letter.to.includes(address)));
+    const { link } = await stage.letter(address);
     const jo = await Window.open(browser, stage.alice);
     keep(jo);
     await jo.go(`/join/${link.split("/join/").pop()}`);
