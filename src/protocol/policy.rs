@@ -57,6 +57,13 @@ fn workspace_admin(state: &State, user: UserId, scope: &Scope) -> bool {
         && workspace_role(state, user)
 }
 
+/// Whether the user sees a group without being in it: who it is, and who is in it, not what is said there. The admins of its
+/// owner act as its admins at any time (P5.5).
+#[must_use]
+pub fn oversees(state: &State, user: UserId, scope: &Scope) -> bool {
+    scope.head.id.group().is_some() && !scope.head.ended && workspace_admin(state, user, scope)
+}
+
 fn workspace_role(state: &State, user: UserId) -> bool {
     state.users.get(&user).is_some_and(|user| user.role == Role::Admin)
 }

@@ -243,6 +243,15 @@ fn sequence(
     Ok(append(draft, &submission, sealed, &body, (path.scope, epoch), signed.map(|(_, bytes)| bytes.clone())))
 }
 
+/// Whether somebody may write a message in a thread now (spec 7.3).
+///
+/// # Errors
+/// Why not.
+pub fn may_say(state: &State, author: UserId, own: &Scope) -> Result<(), Reject> {
+    let paths = own.head.id.thread().map(|thread| gate::paths(state, author, thread)).unwrap_or_default();
+    writing_path(state, author, own, EntryKind::Message, None, paths).map(drop)
+}
+
 /// The path by which the author may write this (spec 7.3).
 fn writing_path(
     state: &State,

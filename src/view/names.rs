@@ -18,6 +18,7 @@ use crate::{
     protocol::{
         State, contacts, gate,
         lookup::{beginning, group_keys, person_keys},
+        policy,
         state::Scope,
         words::{Typed, fold},
     },
@@ -144,7 +145,8 @@ pub fn members(
     after: Option<&After<UserId>>,
     limit: usize,
 ) -> Option<Page<MemberView, UserId>> {
-    let scope = state.scope(id).filter(|_| gate::sees_scope(state, viewer, id))?;
+    let sees = |scope: &Scope| gate::sees_scope(state, viewer, id) || policy::oversees(state, viewer, scope);
+    let scope = state.scope(id).filter(|scope| sees(scope))?;
     let beginning = beginning(typed.longest());
     Some(collect(state.lookup.people(beginning, after), limit, |key, user| {
         let member = scope.members.get(&user)?;

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     ids::{GroupId, ScopeId, ThreadId, UserId},
-    protocol::{State, attention, gate, lease, membership::empty_settings, row::InviteStatus, state::Scope},
+    protocol::{
+        State, attention, gate, lease, membership::empty_settings, policy, posting, row::InviteStatus,
+        state::Scope,
+    },
     time::Millis,
     wire::objects::{Floor, Grade, Member, Settings, ThreadKind},
 };
@@ -54,6 +57,19 @@ pub struct ScopeView {
     pub external: bool,
     /// Whether it has members of other workspaces than its owner's (P4.1).
     pub has_externals: bool,
+    /// What the viewer may do there.
+    pub rights: Rights,
+}
+
+/// What somebody may do in a group or thread.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Rights {
+    /// Change it, and who is in it.
+    pub administers: bool,
+    /// Add people, or invite them (P2.4).
+    pub invites: bool,
+    /// Why he may write no message now; null: he may, or it is a group.
+    pub silent: Option<String>,
 }
 
 /// A group or thread without badges: so it stands in the inbox and among what was found (P4.2).
@@ -172,18 +188,29 @@ pub fn scope(state: &State, viewer: UserId, id: ScopeId) -> Option<ScopeView> {
     let place = place(state, viewer, id)?;
     let scope = state.scope(id)?;
     let shown = place.waiting_for.is_none() && place.frozen.is_none();
+    let rights = if shown { rights(state, viewer, scope) } else { Rights::default() };
     Some(ScopeView {
         place,
+        rights,
         external: Some(scope.head.owner) != state.me(),
         has_externals: shown && scope.homes.keys().any(|home| *home != scope.head.owner),
     })
+}
+
+fn rights(state: &State, viewer: UserId, scope: &Scope) -> Rights {
+    let said = scope.head.id.thread().map(|_| posting::may_say(state, viewer, scope));
+    Rights {
+        administers: policy::administers(state, viewer, scope),
+        invites: policy::may_invite(state, viewer, scope).is_ok(),
+        silent: said.and_then(Result::err).map(|why| why.detail),
+    }
 }
 
 /// The same without its badges.
 #[must_use]
 pub fn place(state: &State, viewer: UserId, id: ScopeId) -> Option<Place> {
     let scope = state.scope(id)?;
-    if gate::sees_scope(state, viewer, id) {
+    if gate::sees_scope(state, viewer, id) || policy::oversees(state, viewer, scope) {
         let origin = id.thread().and_then(|thread| attention::origin(state, viewer, thread));
         let from = origin.map(|origin| Origin { thread: origin.from, seq: origin.seq });
         let thread = id.thread().or_else(|| chat(state, id.group()?));
@@ -290,7 +317,8 @@ pub fn members(
     after: Option<UserId>,
     limit: usize,
 ) -> Option<Vec<MemberView>> {
-    let scope = state.scope(id).filter(|_| gate::sees_scope(state, viewer, id))?;
+    let sees = |scope: &Scope| gate::sees_scope(state, viewer, id) || policy::oversees(state, viewer, scope);
+    let scope = state.scope(id).filter(|scope| sees(scope))?;
     let rest = scope.members.iter().filter(|(user, _)| after.is_none_or(|after| **user > after));
     Some(rest.take(limit).map(|(_, member)| self::member(state, member)).collect())
 }

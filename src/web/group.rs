@@ -84,8 +84,7 @@ pub(super) async fn members_page(
     outcome: Outcome,
 ) -> Result<Page<impl Template + use<>>, Failure> {
     let (frame, group) = load(visitor, id).await?;
-    let admin = frame.is_admin() && !group.external;
-    let who = (frame.me.id.as_str(), frame.me.free, admin, false);
+    let who = (frame.me.id.as_str(), &group.rights, false);
     let membership = Membership::load(visitor, Place::group(id), query, who, outcome).await?;
     Ok(Page(MembersPage { frame, group, tab: "members", membership }))
 }

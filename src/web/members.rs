@@ -19,7 +19,7 @@ use super::{
     page::{Failure, origin},
     place::Place,
     settings,
-    shapes::{Home, Member, Members, Sent},
+    shapes::{Home, Member, Members, Rights, Sent},
     visitor::Visitor,
 };
 
@@ -92,7 +92,7 @@ impl Membership {
         visitor: &Visitor,
         place: Place,
         query: Query,
-        (me, free, is_admin, locked): (&str, bool, bool, bool),
+        (me, rights, locked): (&str, &Rights, bool),
         mut outcome: Outcome,
     ) -> Result<Self, Failure> {
         let desk = &visitor.desk;
@@ -108,7 +108,6 @@ impl Membership {
             let person = desk.get::<Address>(&format!("/people/{}", escape(&query.add))).await;
             outcome.typed.who = person.map(|person| person.address).unwrap_or_default();
         }
-        let leads = is_admin || found.members.iter().any(|one| one.person.id == me && one.grade == "admin");
         Ok(Self {
             place,
             members: found.members,
@@ -116,8 +115,8 @@ impl Membership {
             query,
             sent,
             me: me.to_owned(),
-            leads,
-            may_add: !free,
+            leads: rights.administers,
+            may_add: rights.invites || locked,
             locked,
             outcome,
         })

@@ -177,8 +177,8 @@ pub(super) async fn thread_page(
     let title = inbox::title(desk, &frame.me.id, thread.kind.as_deref(), &thread.id, &named).await;
     let paths = desk.get::<Paths>(&format!("{}/why", place.api)).await.map(|found| found.paths);
     let requests = desk.get::<Requests>(&format!("{}/requests", place.api)).await;
-    let admin = frame.is_admin() && !thread.external;
-    let who = (frame.me.id.as_str(), frame.me.free, admin, thread.settings.locked);
+    let asks = thread.settings.locked && !frame.me.free;
+    let who = (frame.me.id.as_str(), &thread.rights, asks);
     let membership = Membership::load(visitor, place, query, who, outcome).await?;
     Ok(Page(ThreadSettings {
         frame,

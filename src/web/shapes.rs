@@ -83,12 +83,21 @@ pub(super) struct Scope {
     pub(super) owner: Home,
     pub(super) external: bool,
     pub(super) has_externals: bool,
+    pub(super) rights: Rights,
     pub(super) lease: u64,
     pub(super) followed: Option<bool>,
     pub(super) groups: Vec<Recipient>,
     pub(super) chat: Option<String>,
     pub(super) waiting_for: Option<Waiting>,
     pub(super) frozen: Option<String>,
+}
+
+/// What the viewer may do in a group or thread.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Rights {
+    pub(super) administers: bool,
+    pub(super) invites: bool,
+    pub(super) silent: Option<String>,
 }
 
 /// Whose word is awaited.

@@ -22,7 +22,7 @@ use super::{
     naming,
     page::{Failure, Frame, Page, Waits, is_quiet},
     place::Place,
-    shapes::{Named, Scope, Settings, Waiting},
+    shapes::{Named, Rights, Scope, Settings, Waiting},
     visitor::Visitor,
 };
 use crate::time::Millis;
@@ -43,6 +43,7 @@ pub(super) struct Thread {
     pub(super) groups: Vec<Named>,
     lease: u64,
     external: bool,
+    rights: Rights,
     from: Option<Origin>,
     waiting_for: Option<Waiting>,
     frozen: Option<String>,

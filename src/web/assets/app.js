@@ -231,7 +231,7 @@ function live() {
   });
   on("scope", ({ id }) => {
     // What is set for the group of a chat holds for the chat.
-    if (id === here || thread?.querySelector(`.head a[href="/g/${id}"]`)) refresh([".thread > .head", ".groups"]);
+    if (id === here || thread?.querySelector(`.head a[href="/g/${id}"]`)) refresh([".thread > .head", "#silent", ".groups"]);
     else if (document.querySelector("[data-refresh], #rows")) refresh(["[data-refresh]", "#requests", "#rows", ".groups"]);
     else around();
   });
