@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { until } from "../stage.mjs";
 
 export default {
   "a group moves to a partner: offered, taken back, offered again, taken over; members and history stay (P5.4)": async ({ stage, open }) => {
@@ -23,6 +24,11 @@ export default {
     await page.getByRole("link", { name: "Choose a partner" }).waitFor();
     await offer();
 
+    // The second offer, not the one that is on its way out.
+    await until("the offer at bob's", async () => {
+      const [one] = (await stage.bob.get("/moves")).moves.filter(({ group }) => group === id);
+      return one.status === "offered" && one.id === (await stage.alice.get("/moves")).moves[0].id;
+    });
     // Bob's settings of the group lead to his approvals, where he takes it over.
     await bob.live(`/g/${id}/settings`);
     await bob.page.getByRole("link", { name: "Take it over, or decline" }).click();
@@ -32,7 +38,6 @@ export default {
       await alice.go("/directory?q=moved");
       return alice.page.locator(".list li", { hasText: name }).getByText(`owned by ${theirs}`).count();
     };
-    const { until } = await import("../stage.mjs");
     await until("the move at alice's", moved);
 
     // Who was in it still is, with what was said, at both; and it goes on.
