@@ -19,7 +19,7 @@ async function address(window, whom) {
 }
 
 export default {
-  "a DM to somebody one does not know: she may accept or decline (P2.4)": async ({ stage, open }) => {
+  "a DM to somebody one does not know may be declined: nothing of it is ever seen (P2.4, P2.5)": async ({ stage, open }) => {
     const { ann, ben } = await two(stage, "Stranger");
     const [theirs, his] = [await open(ann), await open(ben)];
     await his.live("/");
@@ -32,16 +32,18 @@ export default {
     await asked().getByRole("button", { name: /Decline/ }).click();
     await his.sees("Nobody waits for an answer of yours.");
     assert.equal((await ben.get("/threads?view=all")).threads.length, 0, "declined: nothing came");
-    const { ann: eva, ben: ole } = await two(stage, "Newcomer");
-    const [hers, ours] = [await open(eva), await open(ole)];
-    await ours.live("/");
-    await address(hers, ole.address);
+  },
+
+  "a DM to somebody one does not know may be accepted, and both talk (P2.4)": async ({ stage, open }) => {
+    const { ann, ben } = await two(stage, "Newcomer");
+    const [hers, his] = [await open(ann), await open(ben)];
+    await his.live("/");
+    await address(hers, ben.address);
     await hers.write("shall we meet?");
-    await ours.page.locator(".side").getByRole("link", { name: /Invitations/ }).click();
-    await ours.page.locator("main li", { hasText: "invites you" }).getByRole("button", { name: /Accept/ }).click();
-    await openRow(ours, eva.name);
-    await ours.message("shall we meet?").waitFor();
-    await ours.write("gladly");
+    await accept(his, "invites you");
+    await openRow(his, ann.name);
+    await his.message("shall we meet?").waitFor();
+    await his.write("gladly");
     await hers.message("gladly").waitFor();
   },
 
