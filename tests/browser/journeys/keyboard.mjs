@@ -72,21 +72,26 @@ async function talk(hands, bob, chat) {
   await bob.message("typed, not clicked").waitFor();
   await window.message("typed, not clicked").waitFor();
   await hands.press("Escape");
-  await hands.go(/^React, start a thread$/, `**/t/${chat}/1`);
+  const sheet = window.page.locator("dialog.sheet");
   await hands.skip();
+  await hands.to(/^React, start a thread$/);
+  await hands.press("Enter");
+  await sheet.waitFor();
   await hands.to(/^React with 🎉$/);
   await hands.press("Enter");
-  await window.page.waitForURL(`**/t/${chat}#m1`);
   await bob.page.locator("#m1 .reaction", { hasText: "🎉 1" }).waitFor();
-  await hands.go(/^React, edit, delete, start a thread$/, `**/t/${chat}/2`);
-  await hands.skip();
+  await sheet.waitFor({ state: "detached" });
+  assert.match((await hands.at()).label, /^React, start a thread$/, "back where one was");
+  await hands.to(/^React, edit, delete, start a thread$/);
+  await hands.press("Enter");
+  await sheet.waitFor();
   await hands.to(/^The text$/);
   await hands.press("Control+End");
   await hands.type(", then changed");
   await hands.to(/^Save$/);
   await hands.press("Enter");
   await bob.message("typed, not clicked, then changed").waitFor();
-  await window.page.waitForURL(`**/t/${chat}#m2`);
+  await sheet.waitFor({ state: "detached" });
 }
 
 /** Invites carol, and removes bob. */
@@ -137,8 +142,8 @@ export default {
     await hands.press("Enter");
     await alice.sees("about heliotrope");
     // The check above is one: it fails where nothing is seen.
-    await hands.to(/^Inbox$/);
+    await hands.to(/^Directory$/);
     await alice.page.evaluate(() => { document.activeElement.style.outline = "none"; });
-    await assert.rejects(hands.at(), /the focus is not seen on a “Inbox”/);
+    await assert.rejects(hands.at(), /the focus is not seen on a “Directory”/);
   },
 };

@@ -76,7 +76,7 @@ export default {
     await bob.page.locator("#m1").waitFor({ state: "attached" });
     assert.ok(from.length >= 2, "more than one page");
     for (const { moved, first } of from) assert.ok(Math.abs(moved) <= 2, `message ${first} moved by ${moved} pixels`);
-    const order = await bob.page.locator("#messages > li").evaluateAll((all) => all.map((of) => Number(of.dataset.seq)));
+    const order = await bob.page.locator("#messages > .message").evaluateAll((all) => all.map((of) => Number(of.dataset.seq)));
     assert.deepEqual(order, [...order].sort((a, b) => a - b), "each once, in order");
     assert.equal(new Set(order).size, order.length);
   },
@@ -92,13 +92,14 @@ async function settings(window, button) {
 async function back(window) {
   return window.page.evaluate(async () => {
     const list = document.getElementById("messages");
-    const anchor = list.firstElementChild;
+    const first = () => list.querySelector(".message");
+    const anchor = first();
     const top = () => anchor.getBoundingClientRect().top;
     const frame = () => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); });
     const older = new Promise((done) => { new MutationObserver(done).observe(list, { childList: true }); });
     let before = top();
     // The place where the reader was when they came, as he saw it last.
-    const scrolled = () => { if (list.firstElementChild === anchor) before = top(); };
+    const scrolled = () => { if (first() === anchor) before = top(); };
     addEventListener("scroll", scrolled);
     scrollTo(0, 0);
     scrolled();

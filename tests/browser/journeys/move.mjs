@@ -47,7 +47,7 @@ export default {
       await window.open(chat);
       await window.message("written before the move").waitFor();
       await window.write(`${person.name} after the move`);
-      await window.message(`${person.name} after the move`).waitFor();
+      await window.page.locator("#messages .message", { hasText: `${person.name} after the move` }).waitFor();
     }
     await alice.message(`${stage.bob.name} after the move`).waitFor();
     await alice.go(`/g/${id}/settings`);
