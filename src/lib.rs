@@ -2,7 +2,7 @@
 //!
 //! Every change, from any door, goes one way and never turns back: decode and verify (`wire`, `crypto`), decide
 //! (`protocol`, pure), commit, dispatch. Invariants:
-//! - Layers 0 to 2 (`ids`, `limits`, `time`; `crypto`, `wire`; `protocol`) know nothing of sockets, files, clocks or
+//! - Layers 0 to 2 (`ids`, `limits`, `time`, `uri`; `crypto`, `wire`; `protocol`) know nothing of sockets, files, clocks or
 //!   random sources: time, seeds and keys are arguments, so a run is a pure function of its inputs.
 //! - A decision is all or nothing: [`protocol::decide()`] works on a private copy and gives a list of
 //!   [`protocol::Change`]s; `State::apply` never fails.

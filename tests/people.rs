@@ -656,8 +656,9 @@ async fn p5_3_one_is_told_of_what_one_wants_to_hear_and_nothing_is_lost_between_
     let edit = serde_json::json!({ "text": "newer words" }).to_string();
     let last = get(globex, bob, &format!("/threads/{}/messages?limit=1", stage.chat)).await;
     let head = format!("PATCH /threads/{}/messages/{}", stage.chat, last["messages"][0]["seq"]);
+    let from = get(globex, bob, "/inbox").await["position"].as_u64().unwrap();
     assert!(status(&stage.acme, &stage.acme.admin, &head, &edit).await < 300);
-    let mut live = http::Live::after(&globex.host, bob, position).await;
+    let mut live = http::Live::after(&globex.host, bob, from).await;
     assert_eq!(live.message("newer words").await["concern"], Value::Null, "of an edit nobody is told");
     wants("nothing").await;
     assert_eq!(told(&stage, position, &names("bob again"), "bob again").await, Value::Null);

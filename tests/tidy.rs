@@ -17,7 +17,7 @@ mod source;
 
 /// The modules of the crate by layer. Imports run from a higher layer to a lower one, or sideways.
 const LAYERS: [&[&str]; 7] = [
-    &["ids", "limits", "time"],
+    &["ids", "limits", "time", "uri"],
     &["crypto", "wire"],
     &["protocol"],
     &["store"],

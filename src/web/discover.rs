@@ -17,8 +17,10 @@ use super::{
     shapes::{Home, Listed, Named, Person},
     visitor::Visitor,
 };
-use crate::time::Millis;
+use crate::{limits, time::Millis};
 
+/// The shortest lease there can be, in seconds: what was found may be anybody's.
+pub(super) const LEASE: u64 = limits::LEASE_LEAST_MILLIS / 1_000;
 /// Rows of a page.
 const ROWS: usize = 50;
 /// Names that are offered while one is typed.

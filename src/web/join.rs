@@ -27,7 +27,7 @@ use crate::time::Millis;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "for")]
 enum Link {
-    Password { address: String, expires: Millis },
+    Password { address: String, expires: Millis, code: String },
     Verify { address: String, expires: Millis },
     Invitation(Box<Invitation>),
 }

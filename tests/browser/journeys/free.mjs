@@ -28,6 +28,41 @@ export default {
     assert.equal(await window.page.locator("main").getByText(/merger|Zoe|Monday/i).count(), 0);
     await guesses(window, { group: [secret.id, id], thread: [secret.chat, chat], person: [hidden.id, stage.alice.id] });
   },
+
+  "a free account goes on as a member's: what it was in comes along, and it ends (P1.6)": async ({ stage, open, browser, keep }) => {
+    const { Window } = await import("../browser.mjs");
+    const { until } = await import("../stage.mjs");
+    const name = "Comes along";
+    const { id, chat } = await stage.group(name, stage.alice);
+    const jo = await stage.free(stage.alice, "groups", id, "jo-moves", "Jo Moves");
+    await stage.alice.write(chat, "read before the move");
+    await until("the words at jo's", async () => (await jo.get(`/threads/${chat}/messages`)).messages.length === 1);
+    // The workspace takes jo as a member: the account waits for its person.
+    const member = await stage.alice.post("/users", { local: `jo-${Date.now() % 1_000_000}`, name: "Jo Moves" });
+    await stage.alice.post(`/users/${member.id}/link`, {});
+    const { link } = await stage.letter(member.address);
+    const [guest, fresh] = [await open(jo), await Window.open(browser, stage.alice)];
+    keep(fresh);
+    guest.expect(/401/);
+    await fresh.go(`/join/${link.split("/join/").pop()}`);
+    await fresh.page.getByText("I have a free account, and take it along").click();
+    const code = await fresh.page.locator("code.line").innerText();
+    await guest.go("/invitations");
+    await guest.page.getByLabel("Its code").fill(code);
+    await guest.page.getByRole("button", { name: "Use it with this account" }).click();
+    // It is over at once, with its session.
+    await guest.page.waitForURL("**/sign-in**");
+    await fresh.page.getByLabel("Password").fill("a long enough password");
+    await fresh.page.getByRole("button", { name: "Set it and sign in" }).click();
+    await fresh.page.locator(".groups").getByRole("link", { name }).waitFor();
+    await fresh.open(chat);
+    await fresh.sees("read before the move");
+    const alice = await open(stage.alice);
+    await alice.go(`/g/${id}/members`);
+    const row = alice.page.locator(".people li", { hasText: member.address });
+    await row.waitFor();
+    assert.equal(await row.getByText("External").count(), 0, "he is one of us now");
+  },
 };
 
 /** An id of the same kind that nobody has. */
