@@ -119,6 +119,16 @@ pub(super) fn key() -> String {
     clock::seed().map(|seed| data_encoding::BASE32_NOPAD.encode(&seed)).unwrap_or_default()
 }
 
+/// Seconds, in words.
+pub(super) fn span(seconds: &u64) -> String {
+    let (count, unit) = match *seconds {
+        seconds if seconds > 0 && seconds % 3_600 == 0 => (seconds / 3_600, "hour"),
+        seconds if seconds > 0 && seconds % 60 == 0 => (seconds / 60, "minute"),
+        seconds => (seconds, "second"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The style sheet's path, for templates.
 pub(super) fn css() -> String {
     assets::path("app.css")
