@@ -614,3 +614,52 @@ async fn p2_6_p2_8_p5_5_history_end_dates_and_admins_of_the_workspace() {
     assert_eq!(status, 403, "P5.1: internal-only");
     stage.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p5_5_admins_of_the_owner_see_who_is_in_a_group_without_being_in_it_and_nothing_that_is_said() {
+    let mut stage = Stage::new().await;
+    let made = ask(&mut stage.mia.1, Method::POST, "/groups", &json!({ "name": "Of mia" })).await.1;
+    let (group, chat) = (made["id"].as_str().unwrap().to_owned(), made["chat"].as_str().unwrap().to_owned());
+    let invite = json!({ "address": "bob@globex.example" });
+    ask(&mut stage.mia.1, Method::POST, &format!("/groups/{group}/members"), &invite).await;
+    let bob = stage.bob.0;
+    stage.globex.until("the invitation", |view| invited(view, bob, InviteStatus::Sent)).await;
+    let asked = stage.bob.1.get("/invitations").await.unwrap();
+    let id = asked["invitations"][0]["id"].as_str().unwrap().to_owned();
+    ask(&mut stage.bob.1, Method::POST, &format!("/invitations/{id}/accept"), &Value::Null).await;
+    let scope: ScopeId = group.parse().unwrap();
+    stage.acme.until("bob", |view| view.state.scope(scope).unwrap().members.contains_key(&bob)).await;
+    ask(&mut stage.mia.1, Method::POST, &format!("/threads/{chat}/messages"), &json!({ "text": "ours" }))
+        .await;
+    let (status, seen) = stage.alice(Method::GET, &format!("/groups/{group}"), &Value::Null).await;
+    assert_eq!((status, &seen["settings"]["name"]), (200, &json!("Of mia")), "P5.5: {seen}");
+    assert_eq!(
+        (&seen["rights"]["administers"], &seen["has_externals"]),
+        (&json!(true), &json!(true)),
+        "{seen}"
+    );
+    for path in [format!("/groups/{group}/members"), format!("/groups/{group}/members?q=bob")] {
+        let (status, members) = stage.alice(Method::GET, &path, &Value::Null).await;
+        assert!(status == 200 && members.to_string().contains("bob@globex.example"), "P5.5: {members}");
+    }
+    for path in [format!("/threads/{chat}"), format!("/threads/{chat}/messages")] {
+        assert_eq!(
+            stage.alice(Method::GET, &path, &Value::Null).await.0,
+            404,
+            "what is said is its members': {path}"
+        );
+    }
+    let (_, listed) = stage.alice(Method::GET, "/threads?view=all", &Value::Null).await;
+    assert!(!listed.to_string().contains("ours"), "{listed}");
+    // Neither another workspace's admin nor a colleague who is no admin.
+    let (status, _) = ask(&mut stage.admin, Method::GET, &format!("/groups/{group}"), &Value::Null).await;
+    assert_eq!(status, 404, "P3.1");
+    let member = stage.acme.person("max").await;
+    let mut max = stage.acme.client(&member.1).await;
+    assert_eq!(ask(&mut max, Method::GET, &format!("/groups/{group}"), &Value::Null).await.0, 404, "P3.1");
+    // And he acts as its admins do.
+    let (status, body) =
+        stage.alice(Method::DELETE, &format!("/groups/{group}/members/{bob}"), &Value::Null).await;
+    assert_eq!(status, 200, "P5.5, P7.1: {body}");
+    stage.end().await;
+}

@@ -201,6 +201,8 @@ pub fn offered(draft: &mut Draft<'_>, peer: WorkspaceId, id: MoveId, group: Grou
     }
     let row = fresh(draft, id, group, (peer, draft.me()), by);
     draft.put(Row::Transfer(row));
+    // Its admins are to look.
+    draft.mark(Mark::Peer(peer));
     draft.audit("move.received", Some(by), Some(peer), Some(group.into()), id.to_string());
 }
 

@@ -114,17 +114,26 @@ function own() {
   return said && said !== location.pathname ? said : location.pathname + location.search;
 }
 
+// What came while nobody looked is read once somebody looks.
+document.addEventListener("visibilitychange", () => {
+  const last = list && [...messages()].at(-1)?.dataset.seq;
+  if (document.visibilityState === "visible" && Number(last) > read) seen(last);
+});
+
 // The same page anew, without losing what is being written. Asked again while it is on its way, it is fetched once more
 // afterwards, however often it was asked.
 const again = new Map();
 async function refresh(selectors, path = own()) {
   const held = again.get(path);
   if (held) return selectors.forEach((selector) => held.add(selector));
-  for (let wanted = selectors; wanted.length; wanted = [...again.get(path)]) {
-    again.set(path, new Set());
-    await renew(wanted, path);
+  try {
+    for (let wanted = selectors; wanted.length; wanted = [...again.get(path)]) {
+      again.set(path, new Set());
+      await renew(wanted, path);
+    }
+  } finally {
+    again.delete(path);
   }
-  again.delete(path);
 }
 
 async function renew(selectors, path) {
@@ -150,6 +159,9 @@ async function renew(selectors, path) {
 // What stands beside every page, and how much is unread in the title.
 const AROUND = "/places";
 const around = () => refresh([".groups", ".places"], AROUND);
+// A count that may be late: not everybody who reads a busy group asks at each message, nor all at once.
+let due = 0;
+function soon() { due ||= setTimeout(() => { due = 0; around(); }, 2000 + Math.random() * 3000); }
 function counted() {
   const count = /[\d+]+$/.exec(document.getElementById("unread")?.textContent ?? "")?.[0];
   document.title = (count ? `(${count}) ` : "") + document.title.replace(/^\([\d+]+\) /, "");
@@ -162,6 +174,7 @@ function gone() {
   left = true;
   main.replaceChildren(part("<p class=\"waiting\" role=\"alert\">You are no longer in this conversation, so it is not shown any more.</p><p><a href=\"/\">To the inbox</a></p>"));
   main.focus();
+  document.querySelector("dialog.sheet")?.close();
   localStorage.removeItem(draftOf(thread?.dataset.thread));
   // Its name stands nowhere any more either.
   document.title = document.title.replace(/^.* · /, "No longer here · ");
@@ -218,7 +231,8 @@ function live() {
     if (concern) tell(message);
     if (message.thread === here) return show(message.seq);
     if (document.getElementById("rows")) refresh(["#rows", ".places"]);
-    else around();
+    else if (concern) around();
+    else soon();
   });
   on("pending", ({ thread: at }) => { if (at === here) refresh(["#pending"]); });
   on("lost", async ({ id }) => {

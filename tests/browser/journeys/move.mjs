@@ -22,7 +22,12 @@ export default {
     await offer();
     await page.getByRole("button", { name: "Take the offer back" }).click();
     await page.getByRole("link", { name: "Choose a partner" }).waitFor();
+    // Who has to answer sees it come.
+    const desk = await open(stage.bob);
+    await desk.live("/admin/approvals");
     await offer();
+    await desk.page.locator("#moves ~ .list li", { hasText: name }).waitFor();
+    await desk.close();
 
     // The second offer, not the one that is on its way out.
     await until("the offer at bob's", async () => {
