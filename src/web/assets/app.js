@@ -403,7 +403,11 @@ function offer(id) {
   const link = document.createElement("a");
   link.href = `${thread.dataset.add}?add=${encodeURIComponent(id)}`;
   link.textContent = "Add to the recipients";
-  line.append("You named somebody who does not read this. ", link);
+  const no = document.createElement("button");
+  no.className = "second";
+  no.textContent = "Leave it";
+  no.addEventListener("click", () => line.remove());
+  line.append("You named somebody who does not read this. ", link, " ", no);
   notices.append(line);
 }
 
