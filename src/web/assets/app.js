@@ -59,7 +59,7 @@ const before = (item) => {
   while (at && !at.matches(".message")) at = at.previousElementSibling;
   return at;
 };
-function arrange(items) {
+function arrange(items, seen) {
   for (const item of items) {
     const [last, at] = [before(item), dayOf(item)];
     const fresh = !last || dayOf(last).toDateString() !== at.toDateString();
@@ -71,12 +71,24 @@ function arrange(items) {
       day.textContent = at.toDateString() === new Date().toDateString() ? "Today" : long.format(at);
       above.before(day);
     } else if (!fresh) line?.remove();
+    // What is read already keeps its height, and its place on the screen with it.
+    if (item === seen) continue;
     const goesOn = !fresh && last.dataset.author === item.dataset.author && at - dayOf(last) < 300_000;
     item.classList.toggle("goes-on", goesOn);
   }
 }
 const messages = () => list.querySelectorAll(".message");
 if (list) arrange(messages());
+
+// Puts the new in the place of the old; what had the focus has it again.
+function replace(held, fresh) {
+  const focused = held.contains(document.activeElement) ? document.activeElement : null;
+  const nth = [...held.querySelectorAll("button")].indexOf(focused);
+  held.replaceWith(fresh);
+  const link = focused?.getAttribute("href");
+  const same = link ? fresh.querySelector(`a[href="${CSS.escape(link)}"]`) : fresh.querySelectorAll("button")[nth];
+  same?.focus({ preventScroll: true });
+}
 
 async function show(seq) {
   const answer = await fetchPart(`/t/${thread.dataset.thread}/${seq}/part`);
@@ -87,7 +99,7 @@ async function show(seq) {
   const held = document.getElementById(fresh.id);
   if (held) {
     fresh.classList.toggle("goes-on", held.matches(".goes-on"));
-    held.replaceWith(fresh);
+    replace(held, fresh);
   } else {
     const later = [...messages()].find((item) => Number(item.dataset.seq) > Number(fresh.dataset.seq));
     if (later && !before(later)) return;
@@ -148,10 +160,8 @@ async function renew(selectors, path) {
     const focused = held?.contains(document.activeElement) ? document.activeElement : null;
     // Nobody's words go while he types them, and nobody's place in a list.
     if (focused?.matches("input, textarea, select")) continue;
-    if (held && fresh) held.replaceWith(fresh);
+    if (held && fresh) replace(held, fresh);
     else if (held) held.remove();
-    const link = focused?.getAttribute("href");
-    if (link) fresh?.querySelector(`a[href="${CSS.escape(link)}"]`)?.focus();
   }
   counted();
 }
@@ -440,7 +450,7 @@ older?.addEventListener("click", async (event) => {
   const first = list.querySelector(".message");
   list.prepend(part(await answer.text()));
   const added = [...messages()];
-  arrange(added.slice(0, added.indexOf(first) + 1));
+  arrange(added.slice(0, added.indexOf(first) + 1), first);
   scrollTo(0, document.documentElement.scrollHeight - from);
   const next = answer.headers.get("x-next");
   if (next) older.dataset.before = next; else older.parentElement.remove();
