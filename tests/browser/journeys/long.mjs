@@ -31,7 +31,7 @@ export default {
     await bob.live(`/g/${id}`);
     await alice.open(chat);
     await alice.message("talk about tents").getByRole("link", { name: /start a thread/ }).click();
-    await alice.page.getByRole("link", { name: "New thread" }).last().click();
+    await alice.page.locator("dialog.sheet").getByRole("link", { name: "New thread" }).click();
     await alice.page.getByLabel("Subject").fill("The question of shelter");
     await alice.page.getByLabel("Where it began").check();
     await alice.page.getByLabel("First message").fill("How many?");
