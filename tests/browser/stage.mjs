@@ -16,7 +16,7 @@ export const root = fileURLToPath(new URL("../../", import.meta.url));
 export const program = process.env.COMITY ?? `${root}target/debug/comity`;
 
 /** How long anything may take before it counts as failed. */
-export const PATIENCE = 30_000;
+export const PATIENCE = 60_000;
 
 /** Asks again until there is an answer. */
 export async function until(what, ask) {
