@@ -169,7 +169,7 @@ async fn load(
     let found = messages(visitor, &id, before).await?;
     let mut names = names(visitor, &page.thread.groups, &page.recipients).await;
     complete(visitor, &mut names, &found.messages).await;
-    if let Some(last) = found.messages.last().filter(|_| before.is_none()) {
+    if let Some(last) = found.messages.last().filter(|last| before.is_none() && last.seq > found.read) {
         // What is on the screen is read.
         let read = json!({ "seq": last.seq });
         drop(desk.post(&format!("/threads/{id}/read"), &read).await);
